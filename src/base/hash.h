@@ -1,5 +1,5 @@
 /* hash.h - checksums and hashes, thin over xxHash and libdeflate.
- * Invariant: results are the same on every machine; they are part of the on-disk format. May call: nothing.
+ * Invariant: results are the same on every machine; they are part of the on-disk format. May call: mem.h.
  */
 #ifndef LOCHAN_BASE_HASH_H
 #define LOCHAN_BASE_HASH_H
