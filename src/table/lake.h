@@ -1,0 +1,28 @@
+/* lake.h - an open lake: what every table, update and run hangs on.
+ *
+ * Invariants: fields do not change after lochan_lake_open returned it; everything made from a lake is closed before it. A
+ * lake that cannot be written is opened read-only by itself. May call: base/, store/, catalog/.
+ */
+#ifndef LOCHAN_TABLE_LAKE_H
+#define LOCHAN_TABLE_LAKE_H
+
+#include "base/ctx.h"
+#include "catalog/catalog.h"
+#include "store/store.h"
+#include <lochan/lake.h>
+
+struct lochan_lake {
+    lochan_ctx ctx;           /* pool, budget and cancel flag below: hand &lake->ctx on */
+    lochan_budget budget;
+    lochan_cancel cancel;
+    lochan_store *store;      /* rooted at path */
+    lochan_catalog *catalog;
+    char *path;               /* as given, without trailing slash */
+    int64_t lock_timeout_ms;  /* -1 = for ever */
+    bool read_only;
+};
+
+/* READ_ONLY with the lake's path if the lake cannot be written; for the first line of everything that writes. */
+lochan_status lochan_lake__check_writable(const lochan_lake *lake, lochan_error *err);
+
+#endif
