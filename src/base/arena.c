@@ -1,5 +1,6 @@
 /* arena.c - bump allocation from a chain of zeroed blocks.
- * Invariants: blocks are never moved nor reused before reset; what is handed out is zero. May call: mem.h.
+ * Invariants: blocks are never moved nor reused before reset; what is handed out is zero. May call:
+ * mem.h.
  */
 #include "base/arena.h"
 

@@ -1,6 +1,6 @@
 /* buf.c - the growing buffer with a maximum and the bounded reader.
- * Invariants: a failed call leaves length and contents as they were; cap counts without the zero byte that follows.
- * May call: mem.h.
+ * Invariants: a failed call leaves length and contents as they were; cap counts without the zero
+ * byte that follows. May call: mem.h.
  */
 #include "base/buf.h"
 

@@ -1,6 +1,6 @@
 /* buf.h - a growing byte buffer that is born with its maximum size (idea: curl's dynbuf).
- * Invariant: len <= cap <= max; data is followed by a zero byte whenever data != NULL. Not thread-safe.
- * May call: mem.h.
+ * Invariant: len <= cap <= max; data is followed by a zero byte whenever data != NULL. Not
+ * thread-safe. May call: mem.h.
  */
 #ifndef LOCHAN_BASE_BUF_H
 #define LOCHAN_BASE_BUF_H
@@ -33,7 +33,8 @@ lochan_status lochan_buf__u32le(lochan_buf *buf, uint32_t v, lochan_error *err);
 lochan_status lochan_buf__u64le(lochan_buf *buf, uint64_t v, lochan_error *err);
 lochan_status lochan_buf__varint(lochan_buf *buf, uint64_t v, lochan_error *err);
 
-/* Hands out the bytes (lochan_mem__free them) and leaves the buffer empty. NULL if nothing was ever appended. */
+/* Hands out the bytes (lochan_mem__free them) and leaves the buffer empty. NULL if nothing was ever
+ * appended. */
 uint8_t *lochan_buf__take(lochan_buf *buf, size_t *len);
 
 /* A bounded reader over bytes; every get fails (false) instead of reading past the end. */

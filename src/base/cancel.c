@@ -1,5 +1,6 @@
 /* cancel.c - the cancel check and the failpoint hook.
- * Invariant: without a hook a failpoint costs one load and no branch that is taken. May call: status.h.
+ * Invariant: without a hook a failpoint costs one load and no branch that is taken. May call:
+ * status.h.
  */
 #include "base/cancel.h"
 

@@ -1,5 +1,6 @@
 /* civil.c - days and civil dates; the fixed forms of dates and UTC times.
- * Invariant: all arithmetic is exact over the years 1 to 9999 and does not overflow outside. May call: str.h.
+ * Invariant: all arithmetic is exact over the years 1 to 9999 and does not overflow outside. May
+ * call: str.h.
  */
 #include "base/civil.h"
 #include "base/civil_text.h"
@@ -7,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAYS_PER_ERA   146097 /* 400 years */
-#define DAYS_TO_1970   719468 /* from 0000-03-01, where an era begins */
-#define FIRST_DAY      (-719162)
-#define LAST_DAY       2932896
-#define NS_PER_S       INT64_C(1000000000)
-#define NS_PER_DAY     (86400 * NS_PER_S)
+#define DAYS_PER_ERA 146097 /* 400 years */
+#define DAYS_TO_1970 719468 /* from 0000-03-01, where an era begins */
+#define FIRST_DAY    (-719162)
+#define LAST_DAY     2932896
+#define NS_PER_S     INT64_C(1000000000)
+#define NS_PER_DAY   (86400 * NS_PER_S)
 
 static bool is_leap(int32_t year) {
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -28,7 +29,8 @@ bool lochan_civil__valid(lochan_civil c) {
            c.day <= days_in_month(c.year, c.month);
 }
 
-/* Years that begin in March put the leap day last, so that the days before a month are a linear formula. */
+/* Years that begin in March put the leap day last, so that the days before a month are a linear
+ * formula. */
 int32_t lochan_civil__to_days(lochan_civil c) {
     int64_t year = (int64_t)c.year - (c.month <= 2);
     int64_t era = (year >= 0 ? year : year - 399) / 400;

@@ -1,6 +1,6 @@
 /* clock.c - the system's clocks and random numbers behind one table; UUIDs of version 7.
- * Invariants: UUIDs made by one process sort in the order they were made, also when the wall clock steps back.
- * May call: status.h.
+ * Invariants: UUIDs made by one process sort in the order they were made, also when the wall clock
+ * steps back. May call: status.h.
  */
 #include "base/clock.h"
 

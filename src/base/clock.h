@@ -7,9 +7,9 @@
 #include "base/status.h"
 
 typedef struct lochan_clock {
-    int64_t (*wall_ns)(void *self);               /* since 1970, UTC */
-    int64_t (*mono_ns)(void *self);               /* never goes back */
-    void (*sleep_ns)(void *self, int64_t ns);     /* may return early */
+    int64_t (*wall_ns)(void *self);           /* since 1970, UTC */
+    int64_t (*mono_ns)(void *self);           /* never goes back */
+    void (*sleep_ns)(void *self, int64_t ns); /* may return early */
     void (*random)(void *self, void *p, size_t n);
     void *self;
 } lochan_clock;

@@ -1,6 +1,6 @@
 /* date_format.c - the date formats of providers, declared in a dataset spec.
- * Invariants: every field has a fixed width (but %f and %z), appears at most once, and the format is checked once, so
- * that reading a value never meets an unknown letter. May call: civil.h.
+ * Invariants: every field has a fixed width (but %f and %z), appears at most once, and the format
+ * is checked once, so that reading a value never meets an unknown letter. May call: civil.h.
  */
 #include "base/civil.h"
 #include "base/civil_text.h"

@@ -1,5 +1,5 @@
-/* hash.c - xxHash and libdeflate under our names. xxHash is compiled in, so that short keys cost no call.
- * Invariant: as hash.h. May call: mem.h.
+/* hash.c - xxHash and libdeflate under our names. xxHash is compiled in, so that short keys cost no
+ * call. Invariant: as hash.h. May call: mem.h.
  */
 #include "base/hash.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* log.c - one callback, one message at a time.
- * Invariants: a message below the level is not formatted; the callback runs under the lock and must not log.
- * May call: status.h.
+ * Invariants: a message below the level is not formatted; the callback runs under the lock and must
+ * not log. May call: status.h.
  */
 #include "base/log.h"
 

@@ -1,5 +1,6 @@
 /* log.h - messages for people: levels and one callback.
- * Invariant: no secret is passed to it; without a callback, warnings and errors go to stderr. May call: status.h.
+ * Invariant: no secret is passed to it; without a callback, warnings and errors go to stderr. May
+ * call: status.h.
  */
 #ifndef LOCHAN_BASE_LOG_H
 #define LOCHAN_BASE_LOG_H

@@ -1,6 +1,6 @@
 /* mem.c - the allocator table, aligned blocks and the budget.
- * Invariants: only this file names the C library's allocator; sizes that overflow count as out of memory.
- * May call: status.h.
+ * Invariants: only this file names the C library's allocator; sizes that overflow count as out of
+ * memory. May call: status.h.
  */
 #include "base/mem.h"
 
@@ -30,8 +30,8 @@ void lochan_mem__set_allocator(const lochan_allocator *allocator) {
     table = allocator ? *allocator : system_allocator;
 }
 
-/* Size 0 becomes 1, so that NULL always means out of memory. Half of the address space is refused at once: no pointer
- * difference inside a block may overflow. */
+/* Size 0 becomes 1, so that NULL always means out of memory. Half of the address space is refused
+ * at once: no pointer difference inside a block may overflow. */
 static bool size_ok(size_t *size) {
     if (*size == 0)
         *size = 1;
@@ -141,9 +141,10 @@ lochan_status lochan_budget__take(lochan_budget *budget, size_t bytes, const cha
     if (lochan_budget__try_take(budget, bytes))
         return LOCHAN_OK;
     size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-    return lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
-                             "%s needs %zu bytes more, but %zu of the limit of %zu bytes are in use",
-                             what, bytes, used, budget->limit);
+    return lochan_error__set(
+        err, LOCHAN_ERR_MEMORY_LIMIT,
+        "%s needs %zu bytes more, but %zu of the limit of %zu bytes are in use", what, bytes, used,
+        budget->limit);
 }
 
 void lochan_budget__give(lochan_budget *budget, size_t bytes) {

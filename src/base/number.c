@@ -1,10 +1,9 @@
 /* number.c - numbers to and from text; the hot path of CSV decoding.
- * Invariants: results do not depend on the locale; a double is correctly rounded whatever path it took.
- * May call: str.h.
+ * Invariants: results do not depend on the locale; a double is correctly rounded whatever path it
+ * took. May call: str.h.
  */
 #include "base/str.h"
 
-#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -56,8 +55,8 @@ static locale_t get_c_locale(void) {
     return c_locale;
 }
 
-/* What the text of a decimal number says: (-1)^negative * mantissa * 10^exponent. `exact` is false if there were more
- * digits than the mantissa holds. */
+/* What the text of a decimal number says: (-1)^negative * mantissa * 10^exponent. `exact` is false
+ * if there were more digits than the mantissa holds. */
 typedef struct decimal {
     uint64_t mantissa;
     int64_t exponent;
@@ -128,7 +127,8 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* Clinger's fast path: both operands are exact doubles, so the one operation rounds once, correctly. */
+/* Clinger's fast path: both operands are exact doubles, so the one operation rounds once,
+ * correctly. */
 static bool from_exact_doubles(const decimal *d, double *out) {
     if (d->mantissa > UINT64_C(1) << 53 || d->exponent < -22 || d->exponent > 22)
         return false;
@@ -137,32 +137,60 @@ static bool from_exact_doubles(const decimal *d, double *out) {
     return true;
 }
 
-/* The same idea with the 64-bit mantissa of the x87 long double, for 16 to 19 digits: the result has 11 bits more than
- * a double, and rounding it again is right unless those bits say "exactly half". */
-#if LDBL_MANT_DIG == 64
-static const long double long_powers[] = {
-    1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
-    1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+/* For 16 to 19 digits: the exact value in 128-bit integers, rounded once by the conversion to
+ * double. 10^e is 5^e * 2^e, 5^27 is the last power below 2^63, and powers of two cost nothing. */
+__extension__ typedef unsigned __int128 uint128;
 
-static bool from_long_doubles(const decimal *d, double *out) {
-    if (d->exponent < -27 || d->exponent > 27)
+static const uint64_t powers_of_5[] = {
+    1u,
+    5u,
+    25u,
+    125u,
+    625u,
+    3125u,
+    15625u,
+    78125u,
+    390625u,
+    1953125u,
+    9765625u,
+    48828125u,
+    244140625u,
+    1220703125u,
+    6103515625u,
+    30517578125u,
+    152587890625u,
+    762939453125u,
+    3814697265625u,
+    19073486328125u,
+    95367431640625u,
+    476837158203125u,
+    2384185791015625u,
+    11920928955078125u,
+    59604644775390625u,
+    298023223876953125u,
+    1490116119384765625u,
+    7450580596923828125u,
+};
+
+static bool from_wide_integers(const decimal *d, double *out) {
+    if (d->exponent < -27 || d->exponent > 27 || d->mantissa == 0)
         return false;
-    long double v = (long double)d->mantissa;
-    v = d->exponent < 0 ? v / long_powers[-d->exponent] : v * long_powers[d->exponent];
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    if ((bits & 0x7FF) == 0x400)
-        return false;
-    *out = (double)v;
+    int e = (int)d->exponent, shift;
+    uint128 q;
+    if (e >= 0) {
+        q = (uint128)d->mantissa * powers_of_5[e];
+        shift = e;
+    } else {
+        int zeros = __builtin_clzll(d->mantissa);
+        uint128 wide = (uint128)(d->mantissa << zeros) << 64;
+        uint64_t divisor = powers_of_5[-e];
+        q = wide / divisor; /* at least 65 bits, so a set last bit stands for any remainder */
+        q |= q * divisor != wide;
+        shift = e - 64 - zeros;
+    }
+    *out = ldexp((double)q, shift);
     return true;
 }
-#else
-static bool from_long_doubles(const decimal *d, double *out) {
-    (void)d;
-    (void)out;
-    return false;
-}
-#endif
 
 static bool from_strtod(const char *s, size_t n, double *out) {
     char text[LONGEST_NUMBER + 1];
@@ -210,7 +238,7 @@ bool lochan_parse__double(const char *s, size_t n, bool allow_special, double *o
     double v;
     if (!scan_decimal(s, n, &d))
         return allow_special && parse_special(s, n, out);
-    if (!d.exact || !(from_exact_doubles(&d, &v) || from_long_doubles(&d, &v)))
+    if (!d.exact || !(from_exact_doubles(&d, &v) || from_wide_integers(&d, &v)))
         return from_strtod(s, n, out);
     *out = d.negative ? -v : v;
     return true;
@@ -234,8 +262,8 @@ static size_t put_decimal(char *dst, bool negative, uint64_t m, int decimals) {
     return len;
 }
 
-/* Short decimals: the first number of decimals at which dividing the digits by a power of ten gives v back. The division
- * is the one Clinger's path does, so the text is known to read back. */
+/* Short decimals: the first number of decimals at which dividing the digits by a power of ten gives
+ * v back. The division is the one Clinger's path does, so the text is known to read back. */
 static bool format_short(double v, char *dst, size_t *len) {
     double a = fabs(v);
     if (a != 0 && (a < 1e-5 || a >= 1e15))

@@ -1,6 +1,6 @@
 /* status.c - fills and decorates lochan_error; facts about the codes of errors.def.
- * Invariants: never allocates; a text that does not fit is cut at a character, a file name loses its beginning.
- * May call: nothing.
+ * Invariants: never allocates; a text that does not fit is cut at a character, a file name loses
+ * its beginning. May call: nothing.
  */
 #include "base/status.h"
 
@@ -71,7 +71,8 @@ static bool is_continuation(char c) {
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* A text of one line: control characters become blanks; a character cut in half at the end is dropped. */
+/* A text of one line: control characters become blanks; a character cut in half at the end is
+ * dropped. */
 static void tidy(char *text, bool was_cut) {
     size_t n = strlen(text);
     if (was_cut) {

@@ -8,27 +8,31 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-
-/* Fills *err (if not NULL) and returns `code`. The message is one sentence without a newline. errno is not consulted. */
+/* Fills *err (if not NULL) and returns `code`. The message is one sentence without a newline. errno
+ * is not consulted. */
 lochan_status lochan_error__set(lochan_error *err, lochan_status code, const char *fmt, ...)
     LOCHAN_PRINTF(3, 4);
-lochan_status lochan_error__vset(lochan_error *err, lochan_status code, const char *fmt, va_list args);
+lochan_status lochan_error__vset(lochan_error *err, lochan_status code, const char *fmt,
+                                 va_list args);
 
-/* As set, for a failed system call: maps errno (ENOSPC/EDQUOT -> NO_SPACE, EROFS/EACCES/EPERM on write -> IO or
- * READ_ONLY, ENOMEM -> NO_MEMORY, ENOENT -> NOT_FOUND, else IO), appends its text, fills sys_errno. */
+/* As set, for a failed system call: maps errno (ENOSPC/EDQUOT -> NO_SPACE, EROFS/EACCES/EPERM on
+ * write -> IO or READ_ONLY, ENOMEM -> NO_MEMORY, ENOENT -> NOT_FOUND, else IO), appends its text,
+ * fills sys_errno. */
 lochan_status lochan_error__sys(lochan_error *err, int sys_errno, const char *fmt, ...)
     LOCHAN_PRINTF(3, 4);
 
 /* Out of memory, without allocating. */
 lochan_status lochan_error__nomem(lochan_error *err);
 
-/* Decorations of an error that is already set; NULL err and OK codes are ignored. Fields already filled are kept
- * (the innermost place is the most exact one). Each returns `code`, so it can be chained in a return. */
-lochan_status lochan_error__in_file(lochan_error *err, lochan_status code, const char *file, int64_t offset);
-lochan_status lochan_error__in_line(lochan_error *err, lochan_status code, const char *file, int64_t line,
-                                    int64_t line_column);
-lochan_status lochan_error__in_table(lochan_error *err, lochan_status code, const char *table, const char *column,
-                                     int64_t row);
+/* Decorations of an error that is already set; NULL err and OK codes are ignored. Fields already
+ * filled are kept (the innermost place is the most exact one). Each returns `code`, so it can be
+ * chained in a return. */
+lochan_status lochan_error__in_file(lochan_error *err, lochan_status code, const char *file,
+                                    int64_t offset);
+lochan_status lochan_error__in_line(lochan_error *err, lochan_status code, const char *file,
+                                    int64_t line, int64_t line_column);
+lochan_status lochan_error__in_table(lochan_error *err, lochan_status code, const char *table,
+                                     const char *column, int64_t row);
 /* Puts "prefix: " before the message. */
 lochan_status lochan_error__prefix(lochan_error *err, lochan_status code, const char *fmt, ...)
     LOCHAN_PRINTF(3, 4);
@@ -50,8 +54,8 @@ void lochan_error__hint(lochan_error *err, const char *fmt, ...) LOCHAN_PRINTF(2
             goto done;                                                                             \
     } while (0)
 
-/* In clean-up: runs expr, keeps the first error in `rc`. Pass err only if rc is still OK: use LOCHAN_KEEP_ERR(rc, err)
- * as the error argument. */
+/* In clean-up: runs expr, keeps the first error in `rc`. Pass err only if rc is still OK: use
+ * LOCHAN_KEEP_ERR(rc, err) as the error argument. */
 #define LOCHAN_KEEP(expr)                                                                          \
     do {                                                                                           \
         lochan_status keep_rc_ = (expr);                                                           \

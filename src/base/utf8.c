@@ -1,5 +1,6 @@
 /* utf8.c - validity of UTF-8 text and JSON strings made of it.
- * Invariant: over-long forms, surrogates and values above U+10FFFF are invalid. May call: str.h, buf.h.
+ * Invariant: over-long forms, surrogates and values above U+10FFFF are invalid. May call: str.h,
+ * buf.h.
  */
 #include "base/buf.h"
 #include "base/str.h"
