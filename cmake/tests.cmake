@@ -35,6 +35,7 @@ function(lochan_add_cmocka_tests folder)
       target_link_libraries(${target} PRIVATE lochan_test_support)
     endif()
     target_link_libraries(${target} PRIVATE ${ARGN} PkgConfig::CMOCKA)
+    target_compile_options(${target} PRIVATE -Wno-unused-parameter) # of cmocka's `void **state`
     target_compile_definitions(${target} PRIVATE LOCHAN_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                  LOCHAN_BINARY_DIR="${PROJECT_BINARY_DIR}")
     lochan_add_test(${folder}/${name} ${folder} ${LOCHAN_TEST_LAUNCHER} $<TARGET_FILE:${target}>)
