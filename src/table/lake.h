@@ -1,7 +1,8 @@
 /* lake.h - an open lake: what every table, update and run hangs on.
  *
- * Invariants: fields do not change after lochan_lake_open returned it; everything made from a lake is closed before it. A
- * lake that cannot be written is opened read-only by itself. May call: base/, store/, catalog/.
+ * Invariants: fields do not change after lochan_lake_open returned it; everything made from a lake
+ * is closed before it. A lake that cannot be written is opened read-only by itself. May call:
+ * base/, store/, catalog/.
  */
 #ifndef LOCHAN_TABLE_LAKE_H
 #define LOCHAN_TABLE_LAKE_H
@@ -12,17 +13,18 @@
 #include <lochan/lake.h>
 
 struct lochan_lake {
-    lochan_ctx ctx;           /* pool, budget and cancel flag below: hand &lake->ctx on */
+    lochan_ctx ctx; /* pool, budget and cancel flag below: hand &lake->ctx on */
     lochan_budget budget;
     lochan_cancel cancel;
-    lochan_store *store;      /* rooted at path */
+    lochan_store *store; /* rooted at path */
     lochan_catalog *catalog;
-    char *path;               /* as given, without trailing slash */
-    int64_t lock_timeout_ms;  /* -1 = for ever */
+    char *path;              /* as given, without trailing slash */
+    int64_t lock_timeout_ms; /* -1 = for ever */
     bool read_only;
 };
 
-/* READ_ONLY with the lake's path if the lake cannot be written; for the first line of everything that writes. */
+/* READ_ONLY with the lake's path if the lake cannot be written; for the first line of everything
+ * that writes. */
 lochan_status lochan_lake__check_writable(const lochan_lake *lake, lochan_error *err);
 
 #endif

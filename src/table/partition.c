@@ -1,12 +1,13 @@
 /* partition.c - the strategies that cut a table into folders.
- * Invariant: a row's partition depends on its values only. A new strategy is one entry of `strategies` and its two
- * functions. May call: base/, arrow/.
+ * Invariant: a row's partition depends on its values only. A new strategy is one entry of
+ * `strategies` and its two functions. May call: base/, arrow/.
  */
 #include "table/partition.h"
 
 #include "base/civil.h"
 
-/* Days since 1970 of a date or timestamp; false for null. Timestamps count as written: those with a zone are UTC. */
+/* Days since 1970 of a date or timestamp; false for null. Timestamps count as written: those with a
+ * zone are UTC. */
 static bool day_of(const lochan_view *view, int64_t i, int64_t *days) {
     static const int64_t units_per_day[] = {86400, 86400000LL, 86400000000LL, 86400000000000LL};
     if (lochan_view__is_null(view, i))
@@ -28,7 +29,8 @@ static bool is_date_or_timestamp(size_t column, const lochan_type *type) {
 
 static bool year_month_of(const lochan_view *views, int64_t i, lochan_partition_values *out) {
     int64_t days;
-    /* -719162 is 0001-01-01, 2932896 is 9999-12-31: the years civil.h and every reader of the files know. */
+    /* -719162 is 0001-01-01, 2932896 is 9999-12-31: the years civil.h and every reader of the files
+     * know. */
     if (!day_of(&views[0], i, &days) || days < -719162 || days > 2932896)
         return false;
     lochan_civil c = lochan_civil__from_days((int32_t)days);
@@ -58,7 +60,8 @@ const lochan_partition_strategy *lochan_partition__find(const char *name) {
     return NULL;
 }
 
-const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms, size_t n) {
+const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms,
+                                                                   size_t n) {
     for (size_t i = 0; i < LOCHAN_COUNTOF(strategies); i++) {
         const lochan_partition_strategy *s = &strategies[i];
         bool same = s->n_fields == n;
@@ -82,22 +85,25 @@ size_t lochan_partition__column_count(const char *strategy) {
 bool lochan_partition__equal(const lochan_partition_strategy *s, const lochan_partition_values *a,
                              const lochan_partition_values *b) {
     for (size_t f = 0; f < s->n_fields; f++) {
-        bool same = s->fields[f].is_text ? lochan_str__eq(a->v[f].s, b->v[f].s) : a->v[f].i == b->v[f].i;
+        bool same =
+            s->fields[f].is_text ? lochan_str__eq(a->v[f].s, b->v[f].s) : a->v[f].i == b->v[f].i;
         if (!same)
             return false;
     }
     return true;
 }
 
-lochan_status lochan_partition__text(const lochan_partition_strategy *s, const lochan_partition_values *v, size_t field,
+lochan_status lochan_partition__text(const lochan_partition_strategy *s,
+                                     const lochan_partition_values *v, size_t field,
                                      lochan_buf *out, lochan_error *err) {
     if (s->fields[field].is_text)
         return lochan_buf__append(out, v->v[field].s.p, v->v[field].s.n, err);
     return lochan_buf__printf(out, err, "%lld", (long long)v->v[field].i);
 }
 
-lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const lochan_partition_values *v,
-                                       lochan_buf *out, lochan_error *err) {
+lochan_status lochan_partition__folder(const lochan_partition_strategy *s,
+                                       const lochan_partition_values *v, lochan_buf *out,
+                                       lochan_error *err) {
     for (size_t f = 0; f < s->n_fields; f++) {
         const lochan_partition_field *field = &s->fields[f];
         LOCHAN_TRY(lochan_buf__printf(out, err, "%s%s=", f > 0 ? "/" : "", field->folder_key));
@@ -109,11 +115,13 @@ lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const
     return out->data ? LOCHAN_OK : lochan_buf__puts(out, "", err);
 }
 
-lochan_status lochan_partition__json(const lochan_partition_strategy *s, const lochan_partition_values *v,
-                                     lochan_buf *out, lochan_error *err) {
+lochan_status lochan_partition__json(const lochan_partition_strategy *s,
+                                     const lochan_partition_values *v, lochan_buf *out,
+                                     lochan_error *err) {
     LOCHAN_TRY(lochan_buf__putc(out, '{', err));
     for (size_t f = 0; f < s->n_fields; f++) {
-        LOCHAN_TRY(lochan_buf__printf(out, err, "%s\"%s\":", f > 0 ? "," : "", s->fields[f].folder_key));
+        LOCHAN_TRY(
+            lochan_buf__printf(out, err, "%s\"%s\":", f > 0 ? "," : "", s->fields[f].folder_key));
         if (s->fields[f].is_text)
             LOCHAN_TRY(lochan_buf__json_string(out, v->v[f].s.p, v->v[f].s.n, err));
         else

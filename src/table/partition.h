@@ -1,6 +1,6 @@
-/* partition.h - the strategies that cut a table into folders: one list, used by everything that partitions.
- * Invariant: equal values give equal folders, on every machine; they are part of the on-disk format. May call: base/,
- * arrow/.
+/* partition.h - the strategies that cut a table into folders: one list, used by everything that
+ * partitions. Invariant: equal values give equal folders, on every machine; they are part of the
+ * on-disk format. May call: base/, arrow/.
  */
 #ifndef LOCHAN_TABLE_PARTITION_H
 #define LOCHAN_TABLE_PARTITION_H
@@ -11,7 +11,8 @@
 
 enum { LOCHAN_PARTITION_MAX = 4 }; /* columns, and fields, of one strategy */
 
-/* One value of a partition: a number, or text where the field says so (borrowed from the batch or from the write). */
+/* One value of a partition: a number, or text where the field says so (borrowed from the batch or
+ * from the write). */
 typedef struct lochan_partition_value {
     int64_t i;
     lochan_str s;
@@ -45,18 +46,22 @@ typedef struct lochan_partition_strategy {
 /* NULL if there is none of that name; name NULL = single_file. */
 const lochan_partition_strategy *lochan_partition__find(const char *name);
 /* The strategy whose DuckLake transforms are these, NULL if none. */
-const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms, size_t n);
+const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms,
+                                                                   size_t n);
 
 /* "year=2024/month=01"; "" without fields. */
-lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const lochan_partition_values *v,
-                                       lochan_buf *out, lochan_error *err);
+lochan_status lochan_partition__folder(const lochan_partition_strategy *s,
+                                       const lochan_partition_values *v, lochan_buf *out,
+                                       lochan_error *err);
 /* A value as DuckLake's catalog keeps it: "2024", "1". */
-lochan_status lochan_partition__text(const lochan_partition_strategy *s, const lochan_partition_values *v, size_t field,
+lochan_status lochan_partition__text(const lochan_partition_strategy *s,
+                                     const lochan_partition_values *v, size_t field,
                                      lochan_buf *out, lochan_error *err);
 bool lochan_partition__equal(const lochan_partition_strategy *s, const lochan_partition_values *a,
                              const lochan_partition_values *b);
 /* {"year":2024,"month":1} */
-lochan_status lochan_partition__json(const lochan_partition_strategy *s, const lochan_partition_values *v,
-                                     lochan_buf *out, lochan_error *err);
+lochan_status lochan_partition__json(const lochan_partition_strategy *s,
+                                     const lochan_partition_values *v, lochan_buf *out,
+                                     lochan_error *err);
 
 #endif

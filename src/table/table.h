@@ -1,19 +1,20 @@
 /* table.h - tables of a lake: what they are, how rows get into them and out of them.
  *
- * A table is a set of immutable Parquet files listed by the catalog. A keyed table holds each key once; inside a
- * partition its files have disjoint key ranges, so readers merge nothing. A table without a key promises no order beyond
- * that of each file.
+ * A table is a set of immutable Parquet files listed by the catalog. A keyed table holds each key
+ * once; inside a partition its files have disjoint key ranges, so readers merge nothing. A table
+ * without a key promises no order beyond that of each file.
  *
- * The way of a write: lochan_table__ensure, lochan_write__begin, rows to partitions (lochan_write__partition_of), one
- * lochan_write__merge_partition for each touched partition (in parallel if wanted), lochan_write__publish. Nothing is
- * visible before publish succeeded; nothing of it is visible if it failed. May call: base/, arrow/, parquet/, store/,
- * catalog/, lake.h.
+ * The way of a write: lochan_table__ensure, lochan_write__begin, rows to partitions
+ * (lochan_write__partition_of), one lochan_write__merge_partition for each touched partition (in
+ * parallel if wanted), lochan_write__publish. Nothing is visible before publish succeeded; nothing
+ * of it is visible if it failed. May call: base/, arrow/, parquet/, store/, catalog/, lake.h.
  */
 #ifndef LOCHAN_TABLE_TABLE_H
 #define LOCHAN_TABLE_TABLE_H
 
 #include "arrow/expr.h"
 #include "arrow/kernels.h"
+#include "catalog/txn.h"
 #include "table/lake.h"
 
 /* ---- what a table is ---- */
@@ -21,7 +22,8 @@
 /* How rows become partitions. The strategies are entries of one list in partition.c. */
 typedef struct lochan_partition_def {
     const char *strategy; /* "single_file", "year_month"; NULL = single_file */
-    const char *const *columns; /* the columns it looks at: for year_month one date32 or timestamp */
+    const char *const
+        *columns; /* the columns it looks at: for year_month one date32 or timestamp */
     size_t n_columns;
 } lochan_partition_def;
 
@@ -34,53 +36,49 @@ size_t lochan_partition__column_count(const char *strategy);
 #define LOCHAN_KNOWN_AT "_known_at"
 
 /* A wish: what ensure shall make or find. All borrowed. */
-typedef struct lochan_table_def {
+typedef struct lochan_table_spec {
     const char *source;
     const char *name;
-    const struct ArrowSchema *schema; /* struct schema: names, types, nullability; without _known_at */
-    const char *const *key;           /* columns that identify a row; none: the table has no key */
+    const struct ArrowSchema
+        *schema;            /* struct schema: names, types, nullability; without _known_at */
+    const char *const *key; /* columns that identify a row; none: the table has no key */
     size_t n_key;
-    const char *const *sort;          /* the order is these, followed by the key columns missing from them */
+    const char *const *sort; /* the order is these, followed by the key columns missing from them */
     size_t n_sort;
     lochan_partition_def partition;
-    bool point_in_time;               /* adds _known_at */
-} lochan_table_def;
+    bool point_in_time; /* adds _known_at */
+} lochan_table_spec;
 
-/* Checks a definition without a lake: names, types with a stored form, key, sort and partition columns that exist, key
- * columns neither nullable nor floating, a key that determines partition and sort columns. SPEC with the column. */
-lochan_status lochan_table_def__check(const lochan_table_def *def, lochan_error *err);
+/* Checks a definition without a lake: names, types with a stored form, key, sort and partition
+ * columns that exist, key columns neither nullable nor floating, a key that determines partition
+ * and sort columns. SPEC with the column. */
+lochan_status lochan_table_spec__check(const lochan_table_spec *spec, lochan_error *err);
 
 /* An open table: its description as of one snapshot. Immutable, may be shared by threads. */
 typedef struct lochan_table {
     lochan_lake *lake;
-    char *source;
-    char *name;
-    char full_name[260];       /* "source.name", for messages */
-    int64_t table_id;
-    char uuid[37];
-    int64_t snapshot_id;       /* described as of here */
-    int64_t schema_version;
-    struct ArrowSchema schema; /* every stored column in table order, field ids = column ids; _known_at included */
-    int *key;                  /* indices into schema.children */
+    lochan_table_def def; /* what the catalog says: ids, names, folder, schema with field ids =
+                             column ids, snapshot */
+    char full_name[260];  /* "source.name", for messages */
+    int *key;             /* indices into def.schema.children; known only after ensure */
     size_t n_key;
-    lochan_sort_key *order;    /* sort columns, then missing key columns; all ascending, nulls first */
+    lochan_sort_key *order; /* sort columns, then missing key columns; all ascending */
     size_t n_order;
-    int known_at;              /* index of _known_at, -1 */
-    int time_column;           /* index of the first date or timestamp among partition, sort and key columns, -1 */
+    int known_at;    /* index of _known_at, -1 */
+    int time_column; /* index of the first date or timestamp among partition and order columns, -1
+                      */
     const struct lochan_partition_strategy *partition;
-    int *partition_columns;    /* indices, partition->n_columns of them */
-    int64_t partition_id;      /* of the catalog, -1 = unpartitioned */
-    char *folder;              /* "data/<source>/<name>" */
-    lochan_arena arena;        /* owns the strings and lists above */
+    int partition_columns[4]; /* indices, partition->n_columns of them */
 } lochan_table;
 
 /* Opens an existing table as of a snapshot (-1 = newest). NOT_FOUND lists the tables there are. */
-lochan_status lochan_table__open(lochan_lake *lake, const char *source, const char *name, int64_t snapshot_id,
-                                 lochan_table **out, lochan_error *err);
-/* Opens the table, after making it or adding missing columns in a short commit of its own. Columns the definition lacks
- * stay (they must be nullable). A type, key, order or partition that differs from what is stored: SCHEMA naming both. */
-lochan_status lochan_table__ensure(lochan_lake *lake, const lochan_table_def *def, lochan_table **out,
-                                   lochan_error *err);
+lochan_status lochan_table__open(lochan_lake *lake, const char *source, const char *name,
+                                 int64_t snapshot_id, lochan_table **out, lochan_error *err);
+/* Opens the table, after making it or adding missing columns in a short commit of its own. Columns
+ * the definition lacks stay (they must be nullable). A type, order or partition that differs from
+ * what is stored: SCHEMA naming both. */
+lochan_status lochan_table__ensure(lochan_lake *lake, const lochan_table_spec *spec,
+                                   lochan_table **out, lochan_error *err);
 void lochan_table__close(lochan_table *table); /* NULL is a no-op */
 
 /* ---- writing ---- */
@@ -93,6 +91,7 @@ typedef enum lochan_write_mode {
 /* Zeroed fields are the defaults. */
 typedef struct lochan_write_options {
     lochan_write_mode mode;
+    const char *kind;           /* of the commit, for lochan_txn; NULL = "update" */
     const char *token;          /* commit token, NULL = none */
     const char *author;         /* for the snapshot's log, may be NULL */
     const char *message;        /* may be NULL */
@@ -103,18 +102,21 @@ typedef struct lochan_write_options {
 
 typedef struct lochan_write lochan_write;
 
-/* Notes the base snapshot. Batches given later have the columns of `schema` (NULL: those of the table without
- * _known_at); they are matched by name, columns that the table has and `schema` lacks become null. READ_ONLY, SCHEMA. */
-lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table, const struct ArrowSchema *schema,
-                                  const lochan_write_options *options, lochan_write **out, lochan_error *err);
+/* Notes the base snapshot. Batches given later have the columns of `schema` (NULL: those of the
+ * table without _known_at); they are matched by name, columns that the table has and `schema` lacks
+ * become null. READ_ONLY, SCHEMA. */
+lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table,
+                                  const struct ArrowSchema *schema,
+                                  const lochan_write_options *options, lochan_write **out,
+                                  lochan_error *err);
 /* Frees; removes what was written if it was not published. NULL is a no-op. */
 void lochan_write__free(lochan_write *w);
 
-/* ids[i] = number of the partition that row i belongs to, counted from 0 in the order in which they were first seen by
- * this write. May be called by several threads. VALUE names the row whose partition cannot be told (a null, a year outside
- * 1..9999). */
-lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArray *batch, uint32_t *ids,
-                                         lochan_error *err);
+/* ids[i] = number of the partition that row i belongs to, counted from 0 in the order in which they
+ * were first seen by this write. May be called by several threads. VALUE names the row whose
+ * partition cannot be told (a null, a year outside 1..9999). */
+lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArray *batch,
+                                         uint32_t *ids, lochan_error *err);
 size_t lochan_write__partitions(lochan_write *w);
 /* "year=2024/month=01", "" for single_file; borrowed from the write. */
 const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition);
@@ -128,34 +130,36 @@ typedef struct lochan_write_counts {
     int64_t partitions_written, partitions_skipped; /* 0 or 1; sums in the totals */
 } lochan_write_counts;
 
-/* Order in which batches of one partition must come: sorted by table order. Indices are columns of the write's batch
- * schema. */
+/* Order in which batches of one partition must come: sorted by table order. Indices are columns of
+ * the write's batch schema. */
 const lochan_sort_key *lochan_write__order(const lochan_write *w, size_t *n);
 
-/* Merges a batch into a partition: sorted by the table's order, each key once (unsorted or repeated keys are refused with
- * the row). Once per partition and write. May be called by several threads for different partitions. If a failure comes
- * back, the write can only be freed. */
-lochan_status lochan_write__merge_partition(lochan_write *w, uint32_t partition, const struct ArrowArray *batch,
+/* Merges a batch into a partition: sorted by the table's order, each key once (unsorted or repeated
+ * keys are refused with the row). Once per partition and write. May be called by several threads
+ * for different partitions. If a failure comes back, the write can only be freed. */
+lochan_status lochan_write__merge_partition(lochan_write *w, uint32_t partition,
+                                            const struct ArrowArray *batch,
                                             lochan_write_counts *counts, lochan_error *err);
-/* The same for a partition whose sorted rows do not fit into one batch: a stream of batches, in order, no key twice. */
+/* The same for a partition whose sorted rows do not fit into one batch: a stream of batches, in
+ * order, no key twice. */
 lochan_status lochan_write__merge_partition_stream(lochan_write *w, uint32_t partition,
-                                                   struct ArrowArrayStream *batches, lochan_write_counts *counts,
-                                                   lochan_error *err);
+                                                   struct ArrowArrayStream *batches,
+                                                   lochan_write_counts *counts, lochan_error *err);
 
 /* Sums over the partitions merged so far. */
 void lochan_write__totals(lochan_write *w, lochan_write_counts *out);
 
-/* Runs inside the transaction of the commit, after its files are listed: adds ledger rows and the like. It must not read
- * or write files. A failure takes the whole commit back. snapshot_id is -1 if no snapshot is made. */
-typedef lochan_status (*lochan_write_hook)(void *ctx, struct lochan_catalog_txn *txn, int64_t snapshot_id,
-                                           lochan_error *err);
+/* Runs inside the transaction of the commit, after its files are listed: adds ledger rows and the
+ * like. It must not read or write files. A failure takes the whole commit back. */
+typedef lochan_status (*lochan_write_hook)(void *ctx, lochan_txn *txn, lochan_error *err);
 
-/* Makes the files durable and visible: one transaction with the hook's rows, then the journal. If nothing changed, only
- * the hook's rows are committed, without a snapshot (and nothing at all without a hook). *snapshot_id = the new snapshot, -1
- * = none. A commit whose token is known already: OK with its snapshot, nothing is written. CONFLICT: another commit
- * touched one of the partitions since begin. Call once. */
-lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx, int64_t *snapshot_id,
-                                    lochan_error *err);
+/* Makes the files durable and visible: one transaction with the hook's rows, then the journal. If
+ * nothing changed, only the hook's rows are committed, without a snapshot (and nothing at all
+ * without a hook). *snapshot_id = the new snapshot, -1 = none. A commit whose token is known
+ * already: OK with its snapshot, nothing is written. CONFLICT: another commit touched one of the
+ * partitions since begin. Call once. */
+lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx,
+                                    int64_t *snapshot_id, lochan_error *err);
 
 /* ---- reading ---- */
 
@@ -167,7 +171,8 @@ typedef struct lochan_table_scan {
     int64_t batch_rows; /* 0 = 65,536 */
 } lochan_table_scan;
 
-/* Rows of the table as of its snapshot. The stream keeps what it needs of the table; the lake must stay open. */
+/* Rows of the table as of its snapshot. The stream keeps what it needs of the table; the lake must
+ * stay open. */
 lochan_status lochan_table__scan(const lochan_table *table, const lochan_table_scan *scan,
                                  struct ArrowArrayStream *out, lochan_error *err);
 
