@@ -30,7 +30,7 @@ typedef struct lochan_csv_options {
     char delimiter; /* 0 = ',' */
     const lochan_csv_column *columns;
     size_t n_columns;
-    const char *const *null_texts; /* NULL = {""}; compared with the unquoted field; a quoted field is never null */
+    const char *const *null_texts; /* NULL = {""}; a quoted field of a string column is never null */
     size_t n_null_texts;
     lochan_csv_rest rest;
     lochan_type rest_type; /* id LOCHAN_TYPE_NULL (zeroed) = string; always nullable */

@@ -65,8 +65,8 @@ typedef struct lochan_fetch_options {
     int32_t workers;          /* requests in flight, 1..256 */
     int32_t max_retries;      /* a page, >= 0 */
     int64_t retry_backoff_ns; /* first back-off */
-    int64_t max_backoff_ns;   /* also bounds Retry-After: a longer one fails the page with RATE_LIMIT, unless 0 */
-    int64_t max_retry_after_ns; /* longest Retry-After that is waited for; default 1 hour */
+    int64_t max_backoff_ns;
+    int64_t max_retry_after_ns; /* a longer Retry-After fails the page at once with RATE_LIMIT; default 1 hour */
 } lochan_fetch_options;
 /* The spec's values; the caller then puts in what the update request says. */
 void lochan_fetch_options__init(lochan_fetch_options *options, const lochan_source_spec *spec);

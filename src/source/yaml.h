@@ -1,5 +1,5 @@
 /* yaml.h - a small strict reader of YAML specs over libfyaml, shared with update/.
- * Invariant: every node knows its line and column; a document is bounded in size (1 MB), nodes (100,000) and depth (32);
+ * Invariant: every node knows its line and column; a document is bounded in size (1 MB), nodes (20,000) and depth (32);
  * anchors, aliases, tags, merge keys, duplicate keys and second documents are refused, so nothing can multiply itself.
  * All errors are LOCHAN_ERR_SPEC with file, line and column. May call: base/.
  */
@@ -24,7 +24,7 @@ struct lochan_yaml_node {
     lochan_yaml_kind kind;
     bool quoted;     /* scalar written in quotes or as a block: always text */
     int32_t line;    /* 1-based; 0 for nodes made by lochan_yaml__set */
-    int32_t column;  /* 1-based, in bytes */
+    int32_t column;  /* 1-based, in characters */
     lochan_str text; /* scalars: UTF-8, followed by a zero byte, without zero bytes inside */
     const char *key; /* in a map: the entry's key */
     int32_t key_line, key_column;
@@ -97,8 +97,9 @@ lochan_status lochan_yaml__get_choice(const lochan_yaml_node *map, const char *k
 lochan_status lochan_yaml__get_strings(const lochan_yaml_node *map, const char *key, const char *const **out,
                                        size_t *n, lochan_error *err);
 
-/* Sets the entry that a dotted key names ("csv.delimiter"), making maps on the way; `value` is YAML of its own ("8",
- * "[a, b]", "'text'"), NULL removes the entry. Lists cannot be entered. Nodes got before stay valid. */
+/* Sets the entry that a dotted key names ("csv.delimiter"), making maps on the way. `value` is taken as it stands
+ * ("8", "%Y%m%d"), but for lists and quoted text, which are YAML ("[a, b]", "'8'"); NULL removes the entry. Lists cannot be
+ * entered. Nodes got before stay valid. */
 lochan_status lochan_yaml__set(lochan_yaml *doc, const char *dotted_key, const char *value, lochan_error *err);
 /* Prints a node as YAML that parses back to the same tree (comments are gone). */
 lochan_status lochan_yaml__print(const lochan_yaml_node *node, lochan_buf *out, lochan_error *err);
