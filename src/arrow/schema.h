@@ -27,7 +27,8 @@ void lochan_schema__move(struct ArrowSchema *from, struct ArrowSchema *to);
 
 /* Index of the child with that name, -1 if none. */
 int lochan_schema__find(const struct ArrowSchema *schema, const char *name);
-/* Same names, types, nullability (metadata is ignored); otherwise SCHEMA with the first difference in the message. */
+/* Same names, types, nullability; otherwise SCHEMA with the first difference in the message. Metadata, the names of list
+ * items and map entries, and name and nullability of an unnamed root (a batch) are ignored. */
 lochan_status lochan_schema__check_equal(const struct ArrowSchema *expected, const struct ArrowSchema *got,
                                          lochan_error *err);
 /* Checks a schema from outside before anything trusts it: depth (<= 64), children present, formats known, names UTF-8. */

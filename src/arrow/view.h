@@ -47,17 +47,22 @@ static inline bool lochan_view__is_valid(const lochan_view *v, int64_t i) {
 }
 /* Also follows dictionary keys to a null value. */
 bool lochan_view__is_null(const lochan_view *v, int64_t i);
+/* The row of v->dictionary that the valid row i of a dictionary array refers to. */
+int64_t lochan_view__key(const lochan_view *v, int64_t i);
 /* Any integer, bool, date, time, timestamp, duration as int64 (uint64 above INT64_MAX wraps: check the type). */
 int64_t lochan_view__int64(const lochan_view *v, int64_t i);
 /* Any float, integer or decimal as double. */
 double lochan_view__double(const lochan_view *v, int64_t i);
 /* Any string or binary layout, dictionaries too. Borrowed. */
 lochan_str lochan_view__bytes(const lochan_view *v, int64_t i);
-/* Rows of child that belong to row i of a list. */
+/* Rows of the child (as a view of its own counts them) that belong to row i of a list or map. Row i of a struct is row
+ * v->offset + i of its children. */
 void lochan_view__list_range(const lochan_view *v, int64_t i, int64_t *begin, int64_t *end);
-/* Text of one value for people, CSV and messages (quotes nothing): appended to out; null appends nothing. */
+/* Text of one value for people, CSV and messages (quotes nothing): appended to out; null appends nothing. Numbers in their
+ * shortest form, decimals exactly, dates and times in ISO 8601 with the digits of their unit; a timestamp with a fixed
+ * offset in that offset, with a named zone in UTC and Z; durations as "1500ms", binary in hex, nested values as JSON. */
 lochan_status lochan_view__print(const lochan_view *v, int64_t i, lochan_buf *out, lochan_error *err);
-/* One value as JSON. */
+/* One value as JSON: decimals as number literals, NaN and infinities as null, the other non-numbers as strings. */
 lochan_status lochan_view__json(const lochan_view *v, int64_t i, lochan_buf *out, lochan_error *err);
 
 #endif
