@@ -19,6 +19,9 @@ extern "C" {
 
 typedef struct lochan_lake lochan_lake;
 
+/* Of this header; lochan_version() is that of the library in use. */
+#define LOCHAN_VERSION "0.1.0"
+
 /* "0.1.0"; static. */
 LOCHAN_API const char *lochan_version(void);
 
