@@ -46,7 +46,7 @@ void lochan_array__settle_nulls(struct ArrowArray *array) {
         lochan_array__give_buffer(array, 0, NULL);
 }
 
-void lochan_bits__fill(uint8_t *dst, int64_t at, int64_t n, bool value) {
+void lochan_bitmap__fill(uint8_t *dst, int64_t at, int64_t n, bool value) {
     while (n > 0 && (at & 7)) {
         value ? lochan_bit__set(dst, at) : lochan_bit__clear(dst, at);
         at++;
@@ -65,7 +65,7 @@ static void copy_bit(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t s
         lochan_bit__clear(dst, dst_at);
 }
 
-void lochan_bits__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at, int64_t n) {
+void lochan_bitmap__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at, int64_t n) {
     while (n > 0 && (dst_at & 7)) {
         copy_bit(dst, dst_at++, src, src_at++);
         n--;
@@ -114,9 +114,9 @@ static lochan_status copy_validity(const lochan_span *spans, size_t n, int64_t t
         const struct ArrowArray *a = spans[i].array;
         const uint8_t *from = a ? lochan_array__validity(a) : NULL;
         if (from)
-            lochan_bits__copy(bits, at, from, a->offset + spans[i].start, spans[i].n);
+            lochan_bitmap__copy(bits, at, from, a->offset + spans[i].start, spans[i].n);
         else if (a)
-            lochan_bits__fill(bits, at, spans[i].n, true);
+            lochan_bitmap__fill(bits, at, spans[i].n, true);
         at += spans[i].n;
     }
     lochan_array__settle_nulls(out);
@@ -131,7 +131,7 @@ static lochan_status copy_bools(const lochan_span *spans, size_t n, int64_t tota
     for (size_t i = 0; i < n; i++) {
         const struct ArrowArray *a = spans[i].array;
         if (a && spans[i].n)
-            lochan_bits__copy(bits, at, a->buffers[1], a->offset + spans[i].start, spans[i].n);
+            lochan_bitmap__copy(bits, at, a->buffers[1], a->offset + spans[i].start, spans[i].n);
         at += spans[i].n;
     }
     return LOCHAN_OK;

@@ -19,8 +19,8 @@ lochan_status lochan_spans__copy(const struct ArrowSchema *schema, const lochan_
                                  struct ArrowArray *out, lochan_error *err);
 
 /* Copies n bits; the destination's other bits are kept. */
-void lochan_bits__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at, int64_t n);
-void lochan_bits__fill(uint8_t *dst, int64_t at, int64_t n, bool value);
+void lochan_bitmap__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at, int64_t n);
+void lochan_bitmap__fill(uint8_t *dst, int64_t at, int64_t n, bool value);
 
 /* How many buffers an array of this type has, view data not counted. */
 int lochan_type__buffers(const lochan_type *type, bool dictionary);
