@@ -2,6 +2,7 @@
  * Invariant: nothing is allocated. May call: base/, type.h, column.h.
  */
 #include "arrow/column.h"
+#include "arrow/half.h"
 #include "arrow/spans.h"
 
 static void set_values(lochan_column *c, const struct ArrowSchema *schema, const struct ArrowArray *array) {
@@ -72,24 +73,10 @@ int64_t lochan_column__int(const lochan_column *c, int64_t slot) {
     }
 }
 
-float lochan_half__to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t exponent = (half >> 10) & 31;
-    uint32_t fraction = half & 1023;
-    if (exponent == 0) {
-        float tiny = (float)fraction * 0x1p-24f;
-        return sign ? -tiny : tiny;
-    }
-    uint32_t bits = sign | fraction << 13 | (exponent == 31 ? 255u : exponent + 112) << 23;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
 double lochan_column__float(const lochan_column *c, int64_t slot) {
     switch (c->type.id) {
     case LOCHAN_TYPE_FLOAT16:
-        return lochan_half__to_float(((const uint16_t *)c->data)[slot]);
+        return lochan_half__to_double(((const uint16_t *)c->data)[slot]);
     case LOCHAN_TYPE_FLOAT32:
         return ((const float *)c->data)[slot];
     default:

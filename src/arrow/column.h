@@ -74,7 +74,6 @@ static inline int64_t lochan_column__slot(const lochan_column *c, int64_t row) {
 int64_t lochan_column__int(const lochan_column *c, int64_t slot);
 /* Floats of any width. */
 double lochan_column__float(const lochan_column *c, int64_t slot);
-float lochan_half__to_float(uint16_t half);
 
 static inline lochan_i128 lochan_column__decimal(const lochan_column *c, int64_t slot) {
     lochan_i128 v;

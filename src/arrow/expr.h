@@ -34,7 +34,8 @@ typedef struct lochan_expr_stats {
     bool has_min, has_max;
     bool min_exact, max_exact;  /* false: a truncated bound */
     lochan_type type;           /* how to read min and max */
-    /* integers, dates, times, bools: i; floats: f; strings: s (borrowed). min and max of the non-null, non-NaN values */
+    /* integers, dates, times, bools: i; floats: f; strings: s (borrowed); decimals of at most 18 digits: i, unscaled (others:
+     * leave has_min and has_max false). min and max of the non-null, non-NaN values */
     int64_t min_i, max_i;
     double min_f, max_f;
     lochan_str min_s, max_s;
