@@ -51,9 +51,8 @@ LOCHAN_API lochan_status lochan_bundled_list(struct ArrowArrayStream *out, locha
 
 typedef enum lochan_stage {
     LOCHAN_STAGE_PLAN,
-    LOCHAN_STAGE_FETCH,
-    LOCHAN_STAGE_NORMALISE,
-    LOCHAN_STAGE_WRITE,
+    LOCHAN_STAGE_FETCH, /* and stage, decode, normalise, validate: they run while pages come */
+    LOCHAN_STAGE_WRITE, /* deduplicate, merge into partitions */
     LOCHAN_STAGE_PUBLISH,
     LOCHAN_STAGE_DONE,
     LOCHAN_STAGE_COUNT

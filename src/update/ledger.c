@@ -1,0 +1,218 @@
+/* ledger.c - interval algebra of the coverage ledger.
+ * A series is a sorted array; it is short (neighbours are joined), so plain splicing is fast enough and easy to follow.
+ * May call: base/.
+ */
+#include "update/ledger.h"
+
+#include <string.h>
+
+#define DAY_NS INT64_C(86400000000000)
+
+static const char *const state_names[] = {"success", "empty", "failed", "invalid"};
+
+const char *lochan_cover_state__name(lochan_cover_state state) {
+    return state_names[state];
+}
+
+bool lochan_cover_state__parse(const char *name, lochan_cover_state *out) {
+    for (size_t i = 0; i < LOCHAN_COUNTOF(state_names); i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *out = (lochan_cover_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void lochan_ledger__deinit(lochan_ledger *ledger) {
+    lochan_mem__free(ledger->rows);
+    *ledger = (lochan_ledger){0};
+}
+
+void lochan_windows__deinit(lochan_windows *windows) {
+    lochan_mem__free(windows->items);
+    *windows = (lochan_windows){0};
+}
+
+/* Room for one more item in a growing array of `size`-byte items. */
+static lochan_status grow(void **items, size_t count, size_t *capacity, size_t size, lochan_error *err) {
+    if (count < *capacity)
+        return LOCHAN_OK;
+    size_t wanted = *capacity ? *capacity * 2 : 16, bytes;
+    if (!lochan_size__mul(wanted, size, &bytes))
+        return lochan_error__nomem(err);
+    void *p = lochan_mem__realloc(*items, bytes);
+    if (!p)
+        return lochan_error__nomem(err);
+    *items = p;
+    *capacity = wanted;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to, lochan_error *err) {
+    void *items = windows->items;
+    LOCHAN_TRY(grow(&items, windows->count, &windows->capacity, sizeof *windows->items, err));
+    windows->items = items;
+    windows->items[windows->count++] = (lochan_window){from, to};
+    return LOCHAN_OK;
+}
+
+static lochan_status push(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err) {
+    void *rows = ledger->rows;
+    LOCHAN_TRY(grow(&rows, ledger->count, &ledger->capacity, sizeof *ledger->rows, err));
+    ledger->rows = rows;
+    ledger->rows[ledger->count++] = *cover;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err) {
+    bool sorted = ledger->count == 0 || ledger->rows[ledger->count - 1].to < cover->from;
+    if (!sorted || cover->to < cover->from)
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "coverage intervals of the ledger overlap at day %d",
+                                 cover->from);
+    return push(ledger, cover, err);
+}
+
+int32_t lochan_ledger__final_day(int64_t asked_at, int32_t settle_days) {
+    return (int32_t)(asked_at / DAY_NS) - 1 - settle_days;
+}
+
+static bool good(const lochan_cover *cover) {
+    return cover->state == LOCHAN_COVER_SUCCESS || cover->state == LOCHAN_COVER_EMPTY;
+}
+
+/* Last final day of an interval, before its first day if none is. */
+static int32_t final_end(const lochan_cover *cover, int32_t settle_days) {
+    if (!good(cover))
+        return cover->from - 1;
+    int32_t day = lochan_ledger__final_day(cover->asked_at, settle_days);
+    return day < cover->to ? day : cover->to;
+}
+
+static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int32_t to, lochan_windows *out,
+                                 lochan_error *err) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        int32_t a = cover->from > from ? cover->from : from;
+        int32_t b = cover->to < to ? cover->to : to;
+        if (!good(cover) && a <= b)
+            LOCHAN_TRY(lochan_windows__add(out, a, b, err));
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to, int32_t settle_days,
+                                  lochan_gap_kind kind, lochan_windows *out, lochan_error *err) {
+    if (kind == LOCHAN_GAP_FAILED)
+        return failed_gaps(ledger, from, to, out, err);
+    int32_t next = from; /* first day not known to be final */
+    for (size_t i = 0; kind == LOCHAN_GAP_OPEN && i < ledger->count && next <= to; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        int32_t last = final_end(cover, settle_days);
+        if (last < cover->from || last < next)
+            continue;
+        int32_t before = cover->from - 1 < to ? cover->from - 1 : to;
+        if (next <= before)
+            LOCHAN_TRY(lochan_windows__add(out, next, before, err));
+        next = last + 1;
+    }
+    if (next <= to)
+        LOCHAN_TRY(lochan_windows__add(out, next, to, err));
+    return LOCHAN_OK;
+}
+
+/* The part [from, to] of an interval; what only held for the whole is forgotten. */
+static lochan_cover cut(const lochan_cover *cover, int32_t from, int32_t to) {
+    lochan_cover part = *cover;
+    if (from != cover->from || to != cover->to) {
+        part.from = from;
+        part.to = to;
+        part.rows = -1;
+        part.hash[0] = 0;
+    }
+    return part;
+}
+
+/* Two touching intervals say the same and can be one: final good ones of one state, or failures of one cause. */
+static bool joinable(const lochan_cover *a, const lochan_cover *b, int32_t settle_days) {
+    if (a->to + 1 != b->from || a->state != b->state)
+        return false;
+    if (good(a))
+        return final_end(a, settle_days) == a->to && final_end(b, settle_days) == b->to;
+    return a->asked_at == b->asked_at && a->attempts == b->attempts && strcmp(a->message, b->message) == 0;
+}
+
+static void join(lochan_cover *a, const lochan_cover *b) {
+    a->to = b->to;
+    a->rows = a->rows >= 0 && b->rows >= 0 ? a->rows + b->rows : -1;
+    a->hash[0] = 0;
+    if (b->asked_at > a->asked_at) {
+        a->asked_at = b->asked_at;
+        memcpy(a->update_id, b->update_id, sizeof a->update_id);
+    }
+}
+
+static lochan_status push_joined(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
+                                 lochan_error *err) {
+    if (ledger->count > 0 && joinable(&ledger->rows[ledger->count - 1], cover, settle_days)) {
+        join(&ledger->rows[ledger->count - 1], cover);
+        return LOCHAN_OK;
+    }
+    return push(ledger, cover, err);
+}
+
+/* The new interval in at most two parts: final days, and days that may still change. */
+static lochan_status push_new(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
+                              lochan_error *err) {
+    int32_t last = final_end(cover, settle_days);
+    if (!good(cover) || last < cover->from || last == cover->to)
+        return push_joined(ledger, cover, settle_days, err);
+    lochan_cover settled = cut(cover, cover->from, last);
+    lochan_cover recent = cut(cover, last + 1, cover->to);
+    LOCHAN_TRY(push_joined(ledger, &settled, settle_days, err));
+    return push_joined(ledger, &recent, settle_days, err);
+}
+
+lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
+                                    lochan_error *err) {
+    lochan_ledger merged = {0};
+    lochan_status rc = LOCHAN_OK;
+    bool placed = false;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *old = &ledger->rows[i];
+        if (old->from < cover->from) {
+            lochan_cover left = cut(old, old->from, old->to < cover->from ? old->to : cover->from - 1);
+            LOCHAN_TRYG(push_joined(&merged, &left, settle_days, err));
+        }
+        if (!placed && old->to >= cover->from) {
+            LOCHAN_TRYG(push_new(&merged, cover, settle_days, err));
+            placed = true;
+        }
+        if (old->to > cover->to) {
+            lochan_cover right = cut(old, old->from > cover->to ? old->from : cover->to + 1, old->to);
+            LOCHAN_TRYG(push_joined(&merged, &right, settle_days, err));
+        }
+    }
+    if (!placed)
+        LOCHAN_TRYG(push_new(&merged, cover, settle_days, err));
+    lochan_ledger swap = *ledger;
+    *ledger = merged;
+    merged = swap;
+done:
+    lochan_ledger__deinit(&merged);
+    return rc;
+}
+
+int32_t lochan_ledger__final_to(const lochan_ledger *ledger, int32_t settle_days) {
+    int32_t last = INT32_MIN;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        int32_t end = final_end(cover, settle_days);
+        if (end < cover->from || (i > 0 && cover->from != last + 1))
+            break;
+        last = end;
+        if (end < cover->to)
+            break;
+    }
+    return last;
+}

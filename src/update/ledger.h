@@ -1,0 +1,80 @@
+/* ledger.h - coverage: which days of a dataset were asked for, when, and with what result.
+ *
+ * One series of intervals per (dataset, asset or all, parameter variant). A day is final if the last answer for it was
+ * success or empty and it was asked late enough: providers revise recent days and deliver late, so the settle delay of the
+ * spec must have passed between the day and the asking. Days that are not final are asked again.
+ * Invariant: the intervals of a series are sorted, disjoint, and neighbours that say the same are joined, so a series
+ * stays small however often it is asked. May call: base/.
+ */
+#ifndef LOCHAN_UPDATE_LEDGER_H
+#define LOCHAN_UPDATE_LEDGER_H
+
+#include "base/mem.h"
+
+typedef enum lochan_cover_state {
+    LOCHAN_COVER_SUCCESS = 0, /* rows came */
+    LOCHAN_COVER_EMPTY = 1,   /* a proper answer without rows */
+    LOCHAN_COVER_FAILED = 2,  /* no usable answer */
+    LOCHAN_COVER_INVALID = 3  /* an answer that broke the dataset's contract */
+} lochan_cover_state;
+
+/* "success", "empty", "failed", "invalid"; parse: false if unknown. */
+const char *lochan_cover_state__name(lochan_cover_state state);
+bool lochan_cover_state__parse(const char *name, lochan_cover_state *out);
+
+typedef struct lochan_cover {
+    int32_t from, to; /* days since 1970-01-01, inclusive */
+    lochan_cover_state state;
+    int64_t asked_at; /* ns since 1970; the latest asking in the interval */
+    int32_t attempts; /* askings without a usable answer since the last good one */
+    int64_t rows;     /* of the answers, -1 = unknown (the interval was cut) */
+    char hash[33];    /* content of the answer if the interval is one scope, else "" */
+    char update_id[37];
+    char message[256]; /* why it failed */
+} lochan_cover;
+
+typedef struct lochan_ledger {
+    lochan_cover *rows;
+    size_t count;
+    size_t capacity;
+} lochan_ledger;
+
+typedef struct lochan_window {
+    int32_t from, to; /* inclusive */
+} lochan_window;
+
+typedef struct lochan_windows {
+    lochan_window *items;
+    size_t count;
+    size_t capacity;
+} lochan_windows;
+
+void lochan_ledger__deinit(lochan_ledger *ledger);
+void lochan_windows__deinit(lochan_windows *windows);
+lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to, lochan_error *err);
+
+/* Appends an interval as read from the catalog; CORRUPT if it overlaps or precedes the last one. */
+lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err);
+
+/* Last final day an asking at `asked_at` can make: days after it may still change. */
+int32_t lochan_ledger__final_day(int64_t asked_at, int32_t settle_days);
+
+typedef enum lochan_gap_kind {
+    LOCHAN_GAP_OPEN,   /* never asked, failed, or not final */
+    LOCHAN_GAP_FAILED, /* only what is recorded as failed or invalid */
+    LOCHAN_GAP_ALL     /* everything, final or not */
+} lochan_gap_kind;
+
+/* The windows of [from, to] to ask for, in order, disjoint. */
+lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to, int32_t settle_days,
+                                  lochan_gap_kind kind, lochan_windows *out, lochan_error *err);
+
+/* Records the result for the days of `cover`: replaces what was known of them, splits off the part that is not final yet,
+ * joins equal neighbours. */
+lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
+                                    lochan_error *err);
+
+/* Last day up to which everything from the first interval on is final; INT32_MIN if nothing is. */
+int32_t lochan_ledger__final_to(const lochan_ledger *ledger, int32_t settle_days);
+
+#endif

@@ -1,0 +1,208 @@
+/* publish.c - the end of an update: coverage, run record, failures and files become visible in one transaction.
+ * Invariant: the ledger never says more than the table holds, nor less. Staging goes only after the commit.
+ * May call: base/, catalog/, table/, ledger.h, staging.h.
+ */
+#include "update/job.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* ---- coverage ---- */
+
+/* How often the window was asked in vain before. */
+static int32_t earlier_attempts(const lochan_ledger *ledger, lochan_window window) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        bool failed = cover->state == LOCHAN_COVER_FAILED || cover->state == LOCHAN_COVER_INVALID;
+        if (failed && cover->from <= window.to && cover->to >= window.from)
+            return cover->attempts;
+    }
+    return 0;
+}
+
+static lochan_cover_state failed_state(lochan_status code) {
+    bool invalid = code == LOCHAN_ERR_VALIDATION || code == LOCHAN_ERR_SCHEMA || code == LOCHAN_ERR_VALUE;
+    return invalid ? LOCHAN_COVER_INVALID : LOCHAN_COVER_FAILED;
+}
+
+static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
+    lochan_cover cover = {.from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
+    memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
+    if (scope->state == LOCHAN_PAGE_DONE) {
+        cover.rows = scope->rows_fetched - scope->rows_filtered;
+        cover.state = cover.rows > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
+    } else {
+        cover.rows = -1;
+        cover.state = failed_state(scope->error.code);
+        cover.attempts = earlier_attempts(&job->ledger, scope->window) + 1;
+        (void)lochan_format(cover.message, sizeof cover.message, "%s", scope->error.message);
+    }
+    return lochan_ledger__record(&job->ledger_after, &cover, job->spec->settle_days, err);
+}
+
+static const lochan_cover *find_from(const lochan_ledger *ledger, int32_t from) {
+    size_t low = 0, high = ledger->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ledger->rows[middle].from < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < ledger->count && ledger->rows[low].from == from ? &ledger->rows[low] : NULL;
+}
+
+static bool same_cover(const lochan_cover *a, const lochan_cover *b) {
+    return a->to == b->to && a->state == b->state && a->asked_at == b->asked_at && a->attempts == b->attempts &&
+           a->rows == b->rows && strcmp(a->hash, b->hash) == 0 && strcmp(a->update_id, b->update_id) == 0 &&
+           strcmp(a->message, b->message) == 0;
+}
+
+static lochan_status put_cover(lochan_job *job, lochan_txn *txn, const lochan_cover *cover, lochan_error *err) {
+    lochan_coverage row = {.asset = "",
+                           .variant = "",
+                           .day_from = cover->from,
+                           .day_to = cover->to,
+                           .state = (lochan_coverage_state)(cover->state + LOCHAN_COVERAGE_SUCCESS),
+                           .asked_ns = cover->asked_at,
+                           .attempts = cover->attempts,
+                           .rows = cover->rows,
+                           .content_hash = cover->hash,
+                           .update_id = cover->update_id,
+                           .message = cover->message};
+    return lochan_txn__put_coverage(txn, job->dataset->dataset_id, &row, err);
+}
+
+/* Writes only what changed, so that a commit costs what changed. */
+static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error *err) {
+    for (size_t i = 0; i < job->ledger.count; i++) {
+        if (!find_from(&job->ledger_after, job->ledger.rows[i].from))
+            LOCHAN_TRY(lochan_txn__delete_coverage(txn, job->dataset->dataset_id, "", "", job->ledger.rows[i].from,
+                                                   err));
+    }
+    for (size_t i = 0; i < job->ledger_after.count; i++) {
+        const lochan_cover *cover = &job->ledger_after.rows[i];
+        const lochan_cover *old = find_from(&job->ledger, cover->from);
+        if (!old || !same_cover(old, cover))
+            LOCHAN_TRY(put_cover(job, txn, cover, err));
+    }
+    return LOCHAN_OK;
+}
+
+/* ---- run record ---- */
+
+static const char *kind_of(const lochan_update_request *request) {
+    if (request->repair)
+        return "repair";
+    return request->backfill ? "backfill" : "update";
+}
+
+static lochan_status put_run(lochan_job *job, lochan_txn *txn, const char *state, const char *message,
+                             lochan_error *err) {
+    job->report->seconds = (double)(lochan_clock__mono_ns() - job->started_mono) / 1e9;
+    lochan_update_row row = {.update_id = job->update_id,
+                             .dataset_id = job->dataset->dataset_id,
+                             .kind = kind_of(job->request),
+                             .state = state,
+                             .started_ns = job->started_ns,
+                             .finished_ns = lochan_clock__wall_ns(),
+                             .request = job->request_json ? job->request_json : "{}",
+                             .error = message,
+                             .report = job->report};
+    return lochan_txn__put_update(txn, &row, err);
+}
+
+static lochan_status put_failures(lochan_job *job, lochan_txn *txn, lochan_error *err) {
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        const lochan_scope *scope = &job->scopes[i];
+        if (scope->state != LOCHAN_PAGE_FAILED)
+            continue;
+        char from[16], to[16], window[40];
+        lochan_civil__format_date(scope->window.from, from);
+        lochan_civil__format_date(scope->window.to, to);
+        (void)lochan_format(window, sizeof window, "%s..%s", from, to);
+        lochan_failure_row row = {.update_id = job->update_id,
+                                  .scope = window,
+                                  .page = "1",
+                                  .code = lochan_status_name(scope->error.code),
+                                  .http_status = scope->error.http_status,
+                                  .message = scope->error.message,
+                                  .attempts = scope->attempts,
+                                  .at_ns = scope->asked_ns};
+        LOCHAN_TRY(lochan_txn__put_failure(txn, &row, err));
+    }
+    return LOCHAN_OK;
+}
+
+static const lochan_error *first_failure(const lochan_job *job) {
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        if (job->scopes[i].state == LOCHAN_PAGE_FAILED)
+            return &job->scopes[i].error;
+    }
+    return NULL;
+}
+
+static const char *state_of(const lochan_job *job) {
+    if (job->report->scopes_failed == 0)
+        return "success";
+    return job->report->scopes_failed < job->report->scopes ? "partial" : "failed";
+}
+
+/* ---- the transaction ---- */
+
+static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
+    lochan_job *job = ctx;
+    const lochan_error *failure = first_failure(job);
+    if (job->table && job->dataset->table_id != job->table->def.table_id)
+        LOCHAN_TRY(lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
+    LOCHAN_TRY(put_coverage(job, txn, err));
+    LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
+    return put_failures(job, txn, err);
+}
+
+/* Without a row for the table: the ledger alone. */
+static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
+    lochan_txn *txn = NULL;
+    bool done = false;
+    lochan_txn_options options = {.kind = "update", .token = job->request->token, .message = job->update_id};
+    LOCHAN_TRY(lochan_txn__begin(job->lake->catalog, &options, &done, &job->report->snapshot_id, &txn, err));
+    if (done)
+        return LOCHAN_OK;
+    lochan_status rc = put_all(job, txn, err);
+    if (rc != LOCHAN_OK) {
+        lochan_txn__abort(txn);
+        return rc;
+    }
+    return lochan_txn__commit(txn, &job->report->snapshot_id, err);
+}
+
+lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
+    for (size_t i = 0; i < job->n_scopes; i++)
+        LOCHAN_TRY(record_scope(job, &job->scopes[i], err));
+    LOCHAN_FAILPOINT("update.publish.before", err);
+    if (job->write)
+        LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));
+    else
+        LOCHAN_TRY(commit_ledger(job, err));
+    LOCHAN_FAILPOINT("update.publish.committed", err);
+    /* Published: what cannot be cleaned up now is taken away by the next update of this dataset. */
+    lochan_error why;
+    lochan_error_init(&why);
+    if (lochan_staging__remove(job->staging, &why) != LOCHAN_OK)
+        LOCHAN_WARN("%s: staging was not removed: %s", job->full_name, why.message);
+    return LOCHAN_OK;
+}
+
+void lochan_job__record_failure(lochan_job *job, lochan_status status, const lochan_error *err) {
+    lochan_txn *txn = NULL;
+    bool done = false;
+    lochan_txn_options options = {.kind = "update", .message = job->update_id};
+    if (status == LOCHAN_ERR_CANCELLED || !job->lock || job->n_scopes == 0)
+        return; /* a cancelled update goes on later; its pages are in staging */
+    if (lochan_txn__begin(job->lake->catalog, &options, &done, NULL, &txn, NULL) != LOCHAN_OK || done)
+        return;
+    if (put_run(job, txn, "failed", err->message, NULL) != LOCHAN_OK)
+        lochan_txn__abort(txn);
+    else if (lochan_txn__commit(txn, NULL, NULL) != LOCHAN_OK)
+        LOCHAN_WARN("%s: the failed update could not be recorded", job->full_name);
+}

@@ -1,0 +1,323 @@
+/* staging.c - one folder per update under data/staging, one file per page.
+ * A page file is: magic, fixed header (little-endian), the request's text, one zstd frame with the body; docs/format.md.
+ * May call: base/, source/yaml.h.
+ */
+#include "update/staging.h"
+
+#include "base/civil.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "source/yaml.h"
+#include <zstd.h>
+
+#define MAGIC         "LCHPAGE1"
+#define HEADER_BYTES  56 /* magic 8, fetched_at 8, body size 8, body hash 16, http status 4, text size 4, 8 of zero */
+#define MAX_TEXT      (64u << 10)
+#define MAX_MANIFEST  (64u << 10)
+#define PAGE_SUFFIX   ".page"
+#define FAST_LEVEL    1 /* staged pages live for seconds: speed before size */
+
+struct lochan_staging {
+    char *folder; /* <lake>/data/staging/<update id> */
+};
+
+/* ---- folders of earlier updates ---- */
+
+struct adoption {
+    const char *root; /* <lake>/data/staging */
+    const char *own;  /* name of our folder */
+    const char *source;
+    const char *dataset;
+    const char *into; /* our folder's path */
+    int64_t oldest;   /* wall time: older pages are not believed any more */
+    int64_t adopted;
+    int64_t bytes;
+};
+
+/* Whether the folder's update.yaml says that it belongs to the dataset. Anything unreadable belongs to nobody. */
+static bool belongs_to(const char *folder, const char *source, const char *dataset) {
+    bool same = false;
+    lochan_buf text;
+    lochan_buf__init(&text, MAX_MANIFEST);
+    char *path = lochan_path__join(folder, "update.yaml");
+    lochan_yaml *doc = NULL;
+    if (path && lochan_fs__read_all(path, MAX_MANIFEST, &text, NULL) == LOCHAN_OK &&
+        lochan_yaml__parse((const char *)text.data, text.len, path, &doc, NULL) == LOCHAN_OK) {
+        const lochan_yaml_node *root = lochan_yaml__root(doc);
+        const char *s = NULL, *d = NULL;
+        if (lochan_yaml__get_string(root, "source", &s, NULL) == LOCHAN_OK &&
+            lochan_yaml__get_string(root, "dataset", &d, NULL) == LOCHAN_OK)
+            same = s && d && strcmp(s, source) == 0 && strcmp(d, dataset) == 0;
+    }
+    lochan_yaml__free(doc);
+    lochan_mem__free(path);
+    lochan_buf__deinit(&text);
+    return same;
+}
+
+static bool ends_with(const char *name, const char *suffix) {
+    size_t n = strlen(name), m = strlen(suffix);
+    return n > m && memcmp(name + n - m, suffix, m) == 0;
+}
+
+struct page_move {
+    struct adoption *all;
+    const char *from;
+};
+
+static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+    struct page_move *move = ctx;
+    if (st->is_dir || st->is_link || !ends_with(name, PAGE_SUFFIX) || st->mtime_ns < move->all->oldest)
+        return LOCHAN_OK;
+    char *from = lochan_path__join(move->from, name);
+    char *to = lochan_path__join(move->all->into, name);
+    lochan_status rc = from && to ? LOCHAN_OK : lochan_error__nomem(err);
+    if (rc == LOCHAN_OK && !lochan_fs__exists(to)) {
+        rc = lochan_fs__rename(from, to, err);
+        move->all->adopted += rc == LOCHAN_OK;
+    }
+    lochan_mem__free(from);
+    lochan_mem__free(to);
+    return rc;
+}
+
+static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+    struct adoption *all = ctx;
+    if (!st->is_dir || strcmp(name, all->own) == 0)
+        return LOCHAN_OK;
+    char *folder = lochan_path__join(all->root, name);
+    if (!folder)
+        return lochan_error__nomem(err);
+    lochan_status rc = LOCHAN_OK;
+    if (belongs_to(folder, all->source, all->dataset)) {
+        struct page_move move = {all, folder};
+        rc = lochan_fs__list(folder, adopt_page, &move, err);
+        if (rc == LOCHAN_OK)
+            rc = lochan_fs__remove_tree(folder, err);
+    }
+    lochan_mem__free(folder);
+    return rc;
+}
+
+static lochan_status write_manifest(const char *folder, const char *update_id, const char *source,
+                                    const char *dataset, lochan_error *err) {
+    char started[40];
+    lochan_civil__format_utc(lochan_clock__wall_ns(), started);
+    lochan_buf text;
+    lochan_buf__init(&text, MAX_MANIFEST);
+    char *path = lochan_path__join(folder, "update.yaml");
+    lochan_status rc = path ? LOCHAN_OK : lochan_error__nomem(err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_buf__printf(&text, err, "update_id: %s\nsource: \"%s\"\ndataset: \"%s\"\nstarted_at: \"%s\"\n",
+                                update_id, source, dataset, started);
+    if (rc == LOCHAN_OK)
+        rc = lochan_fs__write_all(path, text.data, text.len, err);
+    lochan_mem__free(path);
+    lochan_buf__deinit(&text);
+    return rc;
+}
+
+lochan_status lochan_staging__open(const char *lake_path, const char *update_id, const char *source,
+                                   const char *dataset, int64_t max_age_ns, lochan_staging **out, int64_t *adopted,
+                                   lochan_error *err) {
+    *out = NULL;
+    *adopted = 0;
+    lochan_status rc = LOCHAN_OK;
+    char *root = lochan_path__join(lake_path, "data/staging");
+    char *folder = root ? lochan_path__join(root, update_id) : NULL;
+    lochan_staging *staging = lochan_mem__zalloc(sizeof *staging);
+    if (!folder || !staging) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(lochan_fs__mkdirs(folder, NULL, err));
+    LOCHAN_TRYG(write_manifest(folder, update_id, source, dataset, err));
+    struct adoption all = {root, update_id, source, dataset, folder, lochan_clock__wall_ns() - max_age_ns, 0, 0};
+    LOCHAN_TRYG(lochan_fs__list(root, adopt_folder, &all, err));
+    *adopted = all.adopted;
+    staging->folder = folder;
+    *out = staging;
+    folder = NULL;
+    staging = NULL;
+done:
+    lochan_mem__free(root);
+    lochan_mem__free(folder);
+    lochan_mem__free(staging);
+    return rc;
+}
+
+void lochan_staging__free(lochan_staging *staging) {
+    if (staging) {
+        lochan_mem__free(staging->folder);
+        lochan_mem__free(staging);
+    }
+}
+
+lochan_status lochan_staging__remove(lochan_staging *staging, lochan_error *err) {
+    return lochan_fs__remove_tree(staging->folder, err);
+}
+
+/* ---- pages ---- */
+
+static char *page_path(const lochan_staging *staging, lochan_hash128 request) {
+    char name[33 + sizeof PAGE_SUFFIX];
+    lochan_hash128__hex(request, name);
+    memcpy(name + 32, PAGE_SUFFIX, sizeof PAGE_SUFFIX);
+    return lochan_path__join(staging->folder, name);
+}
+
+static lochan_status append_header(lochan_buf *buf, const lochan_staged_page *page, const void *body, size_t size,
+                                   lochan_error *err) {
+    size_t text = strlen(page->request_text);
+    lochan_hash128 hash = lochan_hash__128(body, size);
+    text = text < MAX_TEXT ? text : MAX_TEXT;
+    LOCHAN_TRY(lochan_buf__append(buf, MAGIC, 8, err));
+    LOCHAN_TRY(lochan_buf__u64le(buf, (uint64_t)page->fetched_at, err));
+    LOCHAN_TRY(lochan_buf__u64le(buf, size, err));
+    LOCHAN_TRY(lochan_buf__u64le(buf, hash.lo, err));
+    LOCHAN_TRY(lochan_buf__u64le(buf, hash.hi, err));
+    LOCHAN_TRY(lochan_buf__u32le(buf, (uint32_t)page->http_status, err));
+    LOCHAN_TRY(lochan_buf__u32le(buf, (uint32_t)text, err));
+    LOCHAN_TRY(lochan_buf__u64le(buf, 0, err));
+    return lochan_buf__append(buf, page->request_text, text, err);
+}
+
+/* Renames without a sync: what a power cut tears is noticed by its hash. */
+static lochan_status write_unsynced(const char *path, const lochan_buf *buf, lochan_error *err) {
+    char id[37];
+    lochan_uuid__make(id);
+    size_t n = strlen(path) + sizeof id + 8;
+    char *temporary = lochan_mem__alloc(n);
+    if (!temporary)
+        return lochan_error__nomem(err);
+    (void)lochan_format(temporary, n, "%s.%s.tmp", path, id);
+    lochan_file *file = NULL;
+    lochan_status rc =
+        lochan_file__open(temporary, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_EXCLUSIVE, &file, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_file__write(file, buf->data, buf->len, 0, err);
+    LOCHAN_KEEP(lochan_file__close(file, LOCHAN_KEEP_ERR(rc, err)));
+    if (rc == LOCHAN_OK)
+        rc = lochan_fs__rename(temporary, path, err);
+    if (rc != LOCHAN_OK)
+        (void)lochan_fs__unlink(temporary, true, NULL);
+    lochan_mem__free(temporary);
+    return rc;
+}
+
+lochan_status lochan_staging__put(lochan_staging *staging, const lochan_staged_page *page, const void *body,
+                                  size_t size, lochan_error *err) {
+    lochan_buf buf;
+    size_t bound = ZSTD_compressBound(size);
+    lochan_buf__init(&buf, bound + HEADER_BYTES + MAX_TEXT + 1);
+    char *path = page_path(staging, page->request);
+    lochan_status rc = path ? LOCHAN_OK : lochan_error__nomem(err);
+    if (rc != LOCHAN_OK)
+        goto done;
+    LOCHAN_TRYG(append_header(&buf, page, body, size, err));
+    LOCHAN_TRYG(lochan_buf__reserve(&buf, bound, err));
+    size_t n = ZSTD_compress(buf.data + buf.len, bound, body, size, FAST_LEVEL);
+    if (ZSTD_isError(n)) {
+        rc = lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "compressing a staged page: %s", ZSTD_getErrorName(n));
+        goto done;
+    }
+    buf.len += n;
+    LOCHAN_TRYG(write_unsynced(path, &buf, err));
+done:
+    lochan_buf__deinit(&buf);
+    lochan_mem__free(path);
+    return rc;
+}
+
+/* Decodes a page file; false if anything about it is wrong. */
+static bool decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body, int64_t *fetched_at) {
+    lochan_cursor c = {file->data, file->data + file->len};
+    const uint8_t *magic, *text;
+    uint64_t when, size, zero;
+    lochan_hash128 want;
+    uint32_t http_status, text_size;
+    if (!lochan_cursor__bytes(&c, 8, &magic) || memcmp(magic, MAGIC, 8) != 0 ||
+        !lochan_cursor__u64le(&c, &when) || !lochan_cursor__u64le(&c, &size) ||
+        !lochan_cursor__u64le(&c, &want.lo) || !lochan_cursor__u64le(&c, &want.hi) ||
+        !lochan_cursor__u32le(&c, &http_status) || !lochan_cursor__u32le(&c, &text_size) ||
+        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) || size > max_body)
+        return false;
+    if (ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
+        return false;
+    if (lochan_buf__reserve(body, (size_t)size + 1, NULL) != LOCHAN_OK)
+        return false;
+    size_t n = ZSTD_decompress(body->data + body->len, (size_t)size, c.pos, lochan_cursor__left(&c));
+    if (ZSTD_isError(n) || n != size)
+        return false;
+    lochan_hash128 got = lochan_hash__128(body->data + body->len, n);
+    if (got.lo != want.lo || got.hi != want.hi)
+        return false;
+    body->len += n;
+    body->data[body->len] = 0;
+    *fetched_at = (int64_t)when;
+    return true;
+}
+
+lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body, lochan_buf *body,
+                                  int64_t *fetched_at, bool *found, lochan_error *err) {
+    *found = false;
+    char *path = page_path(staging, request);
+    if (!path)
+        return lochan_error__nomem(err);
+    lochan_buf file;
+    size_t max_file = ZSTD_compressBound(max_body) + HEADER_BYTES + MAX_TEXT;
+    lochan_buf__init(&file, max_file + 1);
+    lochan_status rc = LOCHAN_OK;
+    if (lochan_fs__exists(path)) {
+        rc = lochan_fs__read_all(path, max_file, &file, err);
+        if (rc == LOCHAN_OK) {
+            *found = decode_page(&file, max_body, body, fetched_at);
+            if (!*found)
+                rc = lochan_fs__unlink(path, true, err);
+        }
+    }
+    lochan_buf__deinit(&file);
+    lochan_mem__free(path);
+    return rc;
+}
+
+/* ---- disk use ---- */
+
+static lochan_status add_size(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+    (void)name;
+    (void)err;
+    struct adoption *all = ctx;
+    all->bytes += st->is_dir ? 0 : (int64_t)st->size;
+    return LOCHAN_OK;
+}
+
+static lochan_status add_folder(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+    struct adoption *all = ctx;
+    if (!st->is_dir)
+        return LOCHAN_OK;
+    char *folder = lochan_path__join(all->root, name);
+    if (!folder)
+        return lochan_error__nomem(err);
+    lochan_status rc = LOCHAN_OK;
+    if (!all->dataset || belongs_to(folder, all->source, all->dataset))
+        rc = lochan_fs__list(folder, add_size, all, err);
+    lochan_mem__free(folder);
+    /* an update that ends meanwhile takes its folder away */
+    return rc == LOCHAN_ERR_NOT_FOUND ? LOCHAN_OK : rc;
+}
+
+lochan_status lochan_staging__disk_use(const char *lake_path, const char *source, const char *dataset,
+                                       int64_t *bytes, lochan_error *err) {
+    *bytes = 0;
+    char *root = lochan_path__join(lake_path, "data/staging");
+    if (!root)
+        return lochan_error__nomem(err);
+    struct adoption all = {root, "", source, dataset, "", 0, 0, 0};
+    lochan_status rc = lochan_fs__exists(root) ? lochan_fs__list(root, add_folder, &all, err) : LOCHAN_OK;
+    if (rc == LOCHAN_ERR_NOT_FOUND)
+        rc = LOCHAN_OK;
+    *bytes = all.bytes;
+    lochan_mem__free(root);
+    return rc;
+}
