@@ -1,5 +1,5 @@
 /* fs.c - open files: reading, writing, syncing, mapping, locking.
- * Invariants: EINTR is retried except by close and sync; a failed sync is reported at once, because
+ * Invariants: EINTR is retried, except by close; a failed sync is reported at once, because
  * the kernel may have dropped the pages and a second sync would say "fine". May call: fs_private.h,
  * mem.h.
  */
