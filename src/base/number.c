@@ -4,6 +4,7 @@
  */
 #include "base/str.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -308,7 +309,8 @@ size_t lochan_format__double(double v, char *dst) {
     if (format_short(v, dst, &len))
         return len;
     locale_t before = uselocale(get_c_locale());
-    for (int digits = 15; digits <= 17; digits++) {
+    /* A subnormal has fewer digits than 15 that mean something. */
+    for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         double back;
         int n = snprintf(dst, 32, "%.*g", digits, v);
         if (n > 0 && lochan_parse__double(dst, (size_t)n, false, &back) && back == v)
