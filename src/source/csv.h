@@ -34,6 +34,7 @@ typedef struct lochan_csv_options {
     size_t n_null_texts;
     lochan_csv_rest rest;
     lochan_type rest_type; /* id LOCHAN_TYPE_NULL (zeroed) = string; always nullable */
+    bool strict_end;       /* the last line must end with a newline: for bodies whose end is not marked (see fetch.h) */
 } lochan_csv_options;
 
 /* *schema and *batch (a struct array) get one field for each kept column, in header order. A header without rows gives a
