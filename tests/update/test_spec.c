@@ -3,6 +3,7 @@
 #include "update/bundled.h"
 #include "update/spec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static lochan_dataset_spec *parse(const char *text) {
@@ -102,7 +103,7 @@ static const struct bad {
     {"name: d\nsource: s\ncolumns:\n  close: flaot64\n", 4, 10, "flaot64"},
     {"name: d\nsource: s\ncolumns:\n  close: {typ: float64}\n", 4, 11, "type"},
     {"name: d\nsource: s\ncolumns:\n  close: {type: float64, format: \"%Y\"}\n", 4, 26, "format"},
-    {"name: d\nsource: s\ncolumns:\n  t: {type: date, format: \"%Q\"}\n", 4, 27, "%Q"},
+    {"name: d\nsource: s\ncolumns:\n  t: {type: date, format: \"%Q\"}\n", 4, 28, "%Q"},
     {"name: d\nsource: s\ncolumns:\n  _known_at: date\n", 4, 3, "reserved"},
     {"name: d\nsource: s\ncolumns:\n  source: string\n", 4, 3, "reserved"},
     {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a, b]\n", 4, 14, "'b' is not declared"},
