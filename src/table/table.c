@@ -53,6 +53,12 @@ static lochan_status describe(lochan_table *t, lochan_error *err) {
         t->n_order = i + 1;
     }
     t->known_at = lochan_schema__find(&def->schema, LOCHAN_KNOWN_AT);
+    lochan_type type;
+    if (t->known_at >= 0) {
+        LOCHAN_TRY(lochan_type__parse(def->schema.children[t->known_at]->format, &type, err));
+        if (type.id != LOCHAN_TYPE_TIMESTAMP || type.unit != LOCHAN_UNIT_MICRO)
+            t->known_at = -1; /* somebody else's column of that name */
+    }
     find_partition(t);
     t->time_column = first_time_column(t);
     return LOCHAN_OK;

@@ -1,0 +1,169 @@
+/* publish.c - the end of a write: files durable, then one transaction.
+ * Invariants: rows add up before anything is published; every file is durable under its name before the transaction that
+ * names it begins; after a failure no file of the write is left. May call: base/, store/, catalog/.
+ */
+#include "base/cancel.h"
+#include "table/write.h"
+
+/* For each partition: rows before - rows of retired files + rows of new files = rows after. */
+static lochan_status check_accounts(const lochan_write *w, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    int64_t *sum = lochan_mem__array(w->n_partitions + 1, sizeof *sum);
+    if (!sum)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < w->n_partitions; i++)
+        sum[i] = w->partitions[i]->merged ? w->partitions[i]->counts.rows_before : 0;
+    for (size_t i = 0; i < w->n_new; i++)
+        sum[w->new_files[i].partition] += w->new_files[i].summary.rows;
+    for (size_t r = 0; r < w->n_retired; r++) {
+        for (size_t i = 0; i < w->n_partitions; i++) {
+            const lochan_write_partition *p = w->partitions[i];
+            for (size_t f = 0; f < p->n_files; f++)
+                sum[i] -= p->files[f] == w->retired[r] ? p->files[f]->rows : 0;
+        }
+    }
+    for (size_t i = 0; i < w->n_partitions && rc == LOCHAN_OK; i++) {
+        const lochan_write_partition *p = w->partitions[i];
+        if (p->merged && sum[i] != p->counts.rows_after)
+            rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING, "partition '%s' would hold %lld rows instead of %lld",
+                                   p->folder, (long long)sum[i], (long long)p->counts.rows_after);
+    }
+    lochan_mem__free(sum);
+    return rc;
+}
+
+static lochan_status check_conflict(const lochan_write *w, lochan_txn *txn, lochan_error *err) {
+    size_t n = 0;
+    if (w->options.mode == LOCHAN_WRITE_APPEND)
+        return LOCHAN_OK;
+    lochan_partition_ref *touched = lochan_mem__array(w->n_partitions + 1, sizeof *touched);
+    if (!touched)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < w->n_partitions; i++) {
+        if (w->partitions[i]->merged)
+            touched[n++].values = (const char *const *)w->partitions[i]->texts;
+    }
+    /* none would mean the whole table */
+    lochan_status rc =
+        n > 0 ? lochan_txn__check_partitions(txn, w->base.table_id, w->base.snapshot_id, touched, n, err) : LOCHAN_OK;
+    lochan_mem__free(touched);
+    return rc;
+}
+
+static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const lochan_new_file *f, lochan_error *err) {
+    const lochan_pq_summary *s = &f->summary;
+    const lochan_write_partition *p = w->partitions[f->partition];
+    size_t n = 0;
+    lochan_column_stats *stats = lochan_mem__array((size_t)s->n_leaves + 1, sizeof *stats);
+    if (!stats)
+        return lochan_error__nomem(err);
+    for (int i = 0; i < s->n_leaves; i++) {
+        const lochan_pq_leaf_summary *leaf = &s->leaves[i];
+        stats[n++] = (lochan_column_stats){.column_id = leaf->field_id,
+                                           .compressed_bytes = leaf->compressed_bytes,
+                                           .value_count = leaf->value_count,
+                                           .null_count = leaf->null_count,
+                                           .contains_nan = leaf->contains_nan,
+                                           .min = leaf->min_text,
+                                           .max = leaf->max_text};
+    }
+    lochan_file_add add = {.path = f->path,
+                           .rows = s->rows,
+                           .bytes = (int64_t)s->file_size,
+                           .footer_bytes = (int64_t)s->footer_length,
+                           .stats = stats,
+                           .n_stats = n,
+                           .file_id = f->file_id,
+                           .ordinal = f->ordinal,
+                           .sorted = w->table->n_order > 0};
+    if (w->table->partition->n_fields > 0) {
+        add.partition_values = (const char *const *)p->texts;
+        add.n_partition_values = w->table->partition->n_fields;
+    }
+    if (w->keyed) {
+        add.key_min = (lochan_str){(const char *)f->key_min.data, f->key_min.len};
+        add.key_max = (lochan_str){(const char *)f->key_max.data, f->key_max.len};
+    }
+    int64_t id;
+    lochan_status rc = lochan_txn__add_file(txn, w->base.table_id, &add, &id, err);
+    lochan_mem__free(stats);
+    return rc;
+}
+
+static int by_ordinal(const void *a, const void *b) {
+    const lochan_new_file *x = a, *y = b;
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+static lochan_status list_changes(lochan_write *w, lochan_txn *txn, lochan_error *err) {
+    if (w->n_new > 0)
+        qsort(w->new_files, w->n_new, sizeof *w->new_files, by_ordinal);
+    for (size_t i = 0; i < w->n_retired; i++)
+        LOCHAN_TRY(lochan_txn__retire_file(txn, w->base.table_id, w->retired[i]->id, err));
+    for (size_t i = 0; i < w->n_new; i++)
+        LOCHAN_TRY(add_file(w, txn, &w->new_files[i], err));
+    return LOCHAN_OK;
+}
+
+static lochan_status make_durable(lochan_write *w, lochan_error *err) {
+    LOCHAN_TRY(lochan_write__close_held(w, err));
+    LOCHAN_TRY(check_accounts(w, err));
+    LOCHAN_FAILPOINT("table.publish.written", err);
+    if (w->n_new > 0)
+        LOCHAN_TRY(lochan_store_batch__finish(w->batch, err));
+    LOCHAN_FAILPOINT("table.publish.durable", err);
+    return lochan_cancel__check(w->lake->ctx.cancel, err);
+}
+
+static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx, int64_t *snapshot_id,
+                            lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_txn *txn = NULL;
+    bool done_already = false;
+    lochan_txn_options options = {.kind = w->kind,
+                                  .commit_id = w->commit_id,
+                                  .token = w->token,
+                                  .message = w->message,
+                                  .author = w->author,
+                                  .base_snapshot = w->base.snapshot_id};
+    LOCHAN_TRYG(lochan_txn__begin(w->lake->catalog, &options, &done_already, snapshot_id, &txn, err));
+    if (done_already)
+        goto done;
+    LOCHAN_TRYG(check_conflict(w, txn, err));
+    LOCHAN_TRYG(list_changes(w, txn, err));
+    LOCHAN_FAILPOINTG("table.publish.listed", err);
+    if (hook)
+        LOCHAN_TRYG(hook(ctx, txn, err));
+    LOCHAN_FAILPOINTG("table.publish.hooked", err);
+    lochan_txn *ending = txn;
+    txn = NULL;
+    LOCHAN_TRYG(lochan_txn__commit(ending, snapshot_id, err));
+    w->published = true;
+done:
+    lochan_txn__abort(txn);
+    return rc;
+}
+
+lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx, int64_t *snapshot_id,
+                                    lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    int64_t id = -1;
+    if (snapshot_id)
+        *snapshot_id = -1;
+    if (w->failed || w->published)
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the write into %s %s", w->table->full_name,
+                                 w->failed ? "failed and cannot be published" : "was published already");
+    LOCHAN_TRYG(make_durable(w, err));
+    if (w->n_new == 0 && !hook && !w->token) {
+        w->published = true;
+        goto done;
+    }
+    LOCHAN_TRYG(commit(w, hook, ctx, &id, err));
+    /* No failpoint or error after this line: the commit is there. */
+    if (snapshot_id)
+        *snapshot_id = id;
+done:
+    if (rc != LOCHAN_OK)
+        w->failed = true;
+    return lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
+}

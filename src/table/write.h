@@ -1,0 +1,129 @@
+/* write.h - inside a write: shared by write.c, output.c, merge.c and publish.c.
+ *
+ * A write owns its partitions, the data files it makes and the list of those it retires. One data file at a time is kept
+ * back with its footer unwritten (`held`): the last one of the commit tells how many there are.
+ * Lock: `mutex` guards partitions, new files, retired files, ordinals, `held` and the store's batch; no Parquet is encoded
+ * or decoded under it. May call: base/, arrow/, parquet/, store/, catalog/.
+ */
+#ifndef LOCHAN_TABLE_WRITE_H
+#define LOCHAN_TABLE_WRITE_H
+
+#include "parquet/reader.h"
+#include "parquet/writer.h"
+#include "table/keycode.h"
+#include "table/partition.h"
+#include "table/projection.h"
+#include "table/table.h"
+#include <pthread.h>
+
+#define LOCHAN_FILE_FORMAT "1" /* lochan.format in footers */
+
+/* A data file under way. */
+typedef struct lochan_part {
+    lochan_store_writer *store;
+    lochan_pq_writer *parquet;
+    uint32_t partition;
+    char file_id[37];
+    char *path;
+    lochan_buf key_min, key_max;
+    lochan_buf replaces; /* JSON list without its closing bracket */
+    int64_t rows;
+} lochan_part;
+
+/* A finished one. */
+typedef struct lochan_new_file {
+    char *path;
+    char file_id[37];
+    uint32_t partition;
+    int64_t ordinal;
+    lochan_pq_summary summary;
+    lochan_buf key_min, key_max;
+} lochan_new_file;
+
+typedef struct lochan_write_partition {
+    lochan_partition_values values; /* text in `texts` */
+    char *texts[LOCHAN_PARTITION_MAX];
+    char *folder;
+    char *json;
+    const lochan_data_file **files; /* live at the base snapshot, by key */
+    size_t n_files;
+    bool merged;
+    lochan_write_counts counts;
+} lochan_write_partition;
+
+struct lochan_write {
+    lochan_lake *lake;
+    const lochan_table *table;
+    lochan_table_def base; /* the table as of the base snapshot */
+    lochan_file_list files;
+    const lochan_data_file **by_partition; /* files.files, by partition values, then key */
+    lochan_projection input;
+    lochan_sort_key *input_order; /* the order in columns of the input */
+    lochan_write_options options;
+    char *kind, *token, *author, *message;
+    char commit_id[37];
+    bool keyed;
+
+    pthread_mutex_t mutex;
+    lochan_write_partition **partitions;
+    size_t n_partitions, cap_partitions;
+    uint32_t *slots; /* hash table: number of a partition + 1 */
+    size_t n_slots;
+    lochan_store_batch *batch;
+    lochan_part *held;
+    int64_t next_ordinal;
+    lochan_new_file *new_files;
+    size_t n_new, cap_new;
+    const lochan_data_file **retired;
+    size_t n_retired, cap_retired;
+    bool failed;
+    bool published;
+};
+
+/* ---- output.c: rows to data files ---- */
+
+/* The rows of one merge on their way into files. Zeroed, then w and partition set. */
+typedef struct lochan_output {
+    lochan_write *w;
+    uint32_t partition;
+    lochan_part *part;      /* NULL between files */
+    bool cut_next;          /* the file is large enough: end it before the next row with another key */
+    const char *replacing;  /* id of the old file whose rows flow now, NULL = none */
+    lochan_write_counts *counts;
+} lochan_output;
+
+/* Rows of the table's schema, in order. Borrowed. */
+lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch, lochan_error *err);
+/* Rows that follow come from this old file (NULL: no more). */
+lochan_status lochan_output__replace(lochan_output *o, const char *file_id, lochan_error *err);
+/* Ends the file under way, if there is one. */
+lochan_status lochan_output__cut(lochan_output *o, lochan_error *err);
+void lochan_output__deinit(lochan_output *o); /* drops a file that was not ended */
+
+/* Closes the file kept back, as the last one of the commit. */
+lochan_status lochan_write__close_held(lochan_write *w, lochan_error *err);
+void lochan_part__free(lochan_part *part); /* removes its bytes; NULL is a no-op */
+void lochan_new_file__deinit(lochan_new_file *file);
+/* Notes that an old file is replaced. */
+lochan_status lochan_write__retire(lochan_write *w, const lochan_data_file *file, lochan_error *err);
+
+/* ---- write.c ---- */
+
+/* DATA names the first row (of the table's schema) that belongs to another partition, VALUE one that belongs to none. */
+lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition, const struct ArrowArray *rows,
+                                       lochan_error *err);
+
+/* ---- merge.c ---- */
+
+lochan_status lochan_merge__run(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
+                                const struct ArrowArray *batch, lochan_write_counts *counts, lochan_error *err);
+
+/* ---- data_file.c: reading a file that the catalog lists ---- */
+
+lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file, lochan_pq_reader **out,
+                                     lochan_error *err);
+/* Puts the publish time into nulls of column `known_at` (timestamp[us]) of a struct array. Takes *in. */
+lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at, int64_t published_ns,
+                                    struct ArrowArray *in, struct ArrowArray *out, lochan_error *err);
+
+#endif
