@@ -86,5 +86,8 @@ void lochan_dict_join__deinit(lochan_dict_join *join);
 /* Rewrites n keys in place with the map of source i; keys of null rows become 0. valid may be NULL. */
 lochan_status lochan_dict_join__apply(const lochan_dict_join *join, size_t i, lochan_type_id key_type, void *keys,
                                       int64_t n, const uint8_t *valid, int64_t valid_at, lochan_error *err);
+/* Plain values (of the type of schema->dictionary) as an array with a dictionary; nulls stay nulls of the keys. */
+lochan_status lochan_dict__encode(const struct ArrowSchema *schema, const struct ArrowArray *values,
+                                  struct ArrowArray *out, lochan_error *err);
 
 #endif
