@@ -65,6 +65,8 @@ lochan_status lochan_stream__of_batches(struct ArrowSchema *schema, struct Arrow
 typedef lochan_status (*lochan_stream_next_fn)(void *state, struct ArrowArray *out, lochan_error *err);
 lochan_status lochan_stream__make(struct ArrowSchema *schema, lochan_stream_next_fn next, void (*free_state)(void *),
                                   void *state, struct ArrowArrayStream *out, lochan_error *err);
+/* The state of a stream made with this `next`; NULL for every other stream. */
+void *lochan_stream__state(const struct ArrowArrayStream *stream, lochan_stream_next_fn next);
 void lochan_stream__release(struct ArrowArrayStream *stream);
 /* Calls of a foreign stream with its error text turned into *err (the error of our own streams is kept whole). A foreign
  * errno gives: ENOMEM NO_MEMORY, EINVAL DATA, ENOSYS UNSUPPORTED, ECANCELED and EINTR CANCELLED, others IO. */

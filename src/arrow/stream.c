@@ -109,6 +109,13 @@ lochan_status lochan_stream__make(struct ArrowSchema *schema, lochan_stream_next
     return LOCHAN_OK;
 }
 
+void *lochan_stream__state(const struct ArrowArrayStream *stream, lochan_stream_next_fn next) {
+    if (!stream->release || stream->release != own_release)
+        return NULL;
+    const stream_own *own = stream->private_data;
+    return own->next == next ? own->state : NULL;
+}
+
 typedef struct batch_list {
     size_t n;
     size_t at;
