@@ -1,17 +1,19 @@
 /* array.c - struct ArrowArray made of reference-counted buffers.
- * Invariant: what release needs lives in private_data only, so that a consumer may change every public field; a child
- * that was moved out (release NULL) is passed over. May call: base/, buffer.c.
+ * Invariant: what release needs lives in private_data only, so that a consumer may change every
+ * public field; a child that was moved out (release NULL) is passed over. May call: base/,
+ * buffer.c.
  */
 #include "arrow/array.h"
 #include "base/mem.h"
 #include <string.h>
 
-/* What private_data of our arrays points to. One block holds it, the child pointers and the children. */
+/* What private_data of our arrays points to. One block holds it, the child pointers and the
+ * children. */
 typedef struct array_own {
     int64_t n_buffers;
-    int64_t n_view_data;   /* data buffers of a view array, behind the two fixed ones */
-    const void **shown;    /* what the consumer sees */
-    lochan_buffer **held;  /* one reference each, same index */
+    int64_t n_view_data;    /* data buffers of a view array, behind the two fixed ones */
+    const void **shown;     /* what the consumer sees */
+    lochan_buffer **held;   /* one reference each, same index */
     lochan_buffer *lengths; /* last buffer of a view array */
     struct ArrowArray *dictionary;
     int64_t n_children;

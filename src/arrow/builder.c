@@ -1,13 +1,13 @@
 /* builder.c - builders: life, memory, and finishing into an array.
- * Invariant: buffers double, so appending is amortised O(1); finish hands the buffers over as they are.
- * May call: base/, array.h, schema.h, view.h.
+ * Invariant: buffers double, so appending is amortised O(1); finish hands the buffers over as they
+ * are. May call: base/, array.h, schema.h, view.h.
  */
 #include "arrow/builder_own.h"
 #include "base/mem.h"
 #include <string.h>
 
 #define FIRST_ROWS 64
-#define MAX_ROWS (INT64_MAX / 64)
+#define MAX_ROWS   (INT64_MAX / 64)
 
 lochan_status lochan_builder__fail(const lochan_builder *b, lochan_status code, lochan_error *err,
                                    const char *fmt, ...) {
@@ -121,7 +121,8 @@ size_t lochan_builder__bytes(const lochan_builder *b) {
     return b->dictionary ? n + lochan_builder__bytes(b->dictionary) : n;
 }
 
-/* Replaces *buffer by one of `size` bytes that begins with the `used` first ones; the rest is zero if asked. */
+/* Replaces *buffer by one of `size` bytes that begins with the `used` first ones; the rest is zero
+ * if asked. */
 static lochan_status enlarge(lochan_buffer **buffer, size_t used, size_t size, bool zero,
                              lochan_error *err) {
     if (*buffer && (*buffer)->size >= size)
@@ -154,7 +155,8 @@ lochan_status lochan_builder__grow(lochan_builder *b, int64_t rows, lochan_error
     if (b->validity)
         LOCHAN_TRY(enlarge(&b->validity, bit_bytes(b->length), bit_bytes(cap), true, err));
     if (b->type.id == LOCHAN_TYPE_BOOL)
-        LOCHAN_TRY(enlarge(&b->data, b->data ? bit_bytes(b->length) : 0, bit_bytes(cap), true, err));
+        LOCHAN_TRY(
+            enlarge(&b->data, b->data ? bit_bytes(b->length) : 0, bit_bytes(cap), true, err));
     else if (b->width || b->type.id == LOCHAN_TYPE_FIXED_BINARY)
         LOCHAN_TRY(enlarge(&b->data, b->width * (size_t)b->length, bytes, false, err));
     if (is_offset32(b->type.id) || is_offset64(b->type.id)) {

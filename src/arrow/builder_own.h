@@ -1,5 +1,6 @@
 /* builder_own.h - what the builder files share.
- * Invariant: every buffer of a builder has room for `cap` rows; bits past `length` are zero. Private to builder*.c.
+ * Invariant: every buffer of a builder has room for `cap` rows; bits past `length` are zero.
+ * Private to builder*.c.
  */
 #ifndef LOCHAN_ARROW_BUILDER_OWN_H
 #define LOCHAN_ARROW_BUILDER_OWN_H
@@ -10,8 +11,8 @@
 /* While a builder holds a buffer, its `size` is the room; finish sets it to the bytes used. */
 struct lochan_builder {
     const struct ArrowSchema *schema; /* part of own_schema of the root */
-    lochan_type type;                 /* of the stored values; of the keys if there is a dictionary */
-    size_t width;                     /* bytes a row takes in `data`; 0 for bool and what has no data */
+    lochan_type type; /* of the stored values; of the keys if there is a dictionary */
+    size_t width;     /* bytes a row takes in `data`; 0 for bool and what has no data */
     int64_t length;
     int64_t cap;
     int64_t null_count;
@@ -42,7 +43,8 @@ lochan_status lochan_builder__need_block(lochan_builder *b, lochan_error *err);
 /* Fills the error with column and row. */
 lochan_status lochan_builder__fail(const lochan_builder *b, lochan_status code, lochan_error *err,
                                    const char *fmt, ...) LOCHAN_PRINTF(4, 5);
-/* Appends a value as stored: `width` bytes (one byte for bool), or the text of any bytes type; dictionaries too. */
+/* Appends a value as stored: `width` bytes (one byte for bool), or the text of any bytes type;
+ * dictionaries too. */
 lochan_status lochan_builder__put(lochan_builder *b, const void *p, size_t n, lochan_error *err);
 
 static inline lochan_status room(lochan_builder *b, lochan_error *err) {

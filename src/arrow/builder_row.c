@@ -1,5 +1,6 @@
 /* builder_row.c - nulls, ends of nested rows, copies of rows and runs of values.
- * Invariant: lengths of children follow from the rows ended; finish checks them. May call: base/, builder_own.h.
+ * Invariant: lengths of children follow from the rows ended; finish checks them. May call: base/,
+ * builder_own.h.
  */
 #include "arrow/builder_own.h"
 #include "base/mem.h"
@@ -130,7 +131,8 @@ static lochan_status copy_child(lochan_builder *to, const lochan_view *v, int64_
                                 int64_t begin, int64_t end, lochan_error *err) {
     lochan_view from;
     lochan_status rc = LOCHAN_OK;
-    LOCHAN_TRY(lochan_view__init(&from, v->schema->children[child], v->array->children[child], err));
+    LOCHAN_TRY(
+        lochan_view__init(&from, v->schema->children[child], v->array->children[child], err));
     for (int64_t i = begin; rc == LOCHAN_OK && i < end; i++)
         rc = lochan_builder__copy(to, &from, i, err);
     lochan_view__deinit(&from);

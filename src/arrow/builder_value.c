@@ -29,7 +29,8 @@ lochan_status lochan_builder__need_block(lochan_builder *b, lochan_error *err) {
 
 static lochan_status put_view(lochan_builder *b, const char *p, size_t n, lochan_error *err) {
     if (n > INT32_MAX)
-        return lochan_builder__fail(b, LOCHAN_ERR_VALUE, err, "a value of %zu bytes is too long", n);
+        return lochan_builder__fail(b, LOCHAN_ERR_VALUE, err, "a value of %zu bytes is too long",
+                                    n);
     LOCHAN_TRY(room(b, err));
     int32_t head[4] = {(int32_t)n, 0, 0, 0}; /* length, first bytes, data buffer, offset */
     if (n <= 12) {
@@ -150,8 +151,9 @@ static lochan_status put_key(lochan_builder *b, const void *p, size_t n, lochan_
     uint32_t *slot = find_slot(b, value);
     if (*slot == 0) {
         if (b->dictionary->length > last_key(b->type.id))
-            return lochan_builder__fail(b, LOCHAN_ERR_VALUE, err,
-                                        "more distinct values than the dictionary's keys can count");
+            return lochan_builder__fail(
+                b, LOCHAN_ERR_VALUE, err,
+                "more distinct values than the dictionary's keys can count");
         LOCHAN_TRY(lochan_builder__put(b->dictionary, value.p, n, err));
         *slot = (uint32_t)b->dictionary->length;
     }

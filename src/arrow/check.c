@@ -1,7 +1,7 @@
 /* check.c - the gate for Arrow data from outside.
- * Invariant: nothing is read through a pointer or an offset that was not checked before. Of a nested column only the rows
- * that the rows above refer to are looked at: a slice of a large array costs what the slice costs.
- * May call: base/, schema.h, view.h.
+ * Invariant: nothing is read through a pointer or an offset that was not checked before. Of a
+ * nested column only the rows that the rows above refer to are looked at: a slice of a large array
+ * costs what the slice costs. May call: base/, schema.h, view.h.
  */
 #include "arrow/array.h"
 #include "arrow/check_values.h"
@@ -74,8 +74,8 @@ static lochan_status check_counts(const lochan_column *c) {
         if (!a->children[i])
             return lochan_column__fail(c, -1, "child %lld is missing", (long long)i);
     if (!a->dictionary != !c->schema->dictionary)
-        return lochan_column__fail(c, -1, a->dictionary ? "an unexpected dictionary"
-                                                        : "the dictionary is missing");
+        return lochan_column__fail(
+            c, -1, a->dictionary ? "an unexpected dictionary" : "the dictionary is missing");
     return LOCHAN_OK;
 }
 

@@ -1,10 +1,12 @@
 /* check_values.c - the values of one foreign column.
- * Invariant: counts and validity of the column have been checked before. May call: base/, decimal.h, view.h.
+ * Invariant: counts and validity of the column have been checked before. May call: base/,
+ * decimal.h, view.h.
  */
 #include "arrow/check_values.h"
 #include "arrow/decimal.h"
 
-/* A buffer of elements of `width` bytes that covers the rows: present, and aligned for direct access. */
+/* A buffer of elements of `width` bytes that covers the rows: present, and aligned for direct
+ * access. */
 static lochan_status check_buffer(const lochan_column *c, int i, int64_t width, int align) {
     int64_t bytes;
     const void *buffer = c->array->buffers[i];
@@ -76,8 +78,8 @@ static lochan_status check_utf8_rows(const lochan_column *c) {
     return LOCHAN_OK;
 }
 
-/* The texts one after the other are valid, and each begins with a character, not inside one: then each is valid. Null
- * rows may hold anything, so a failure here decides nothing yet. */
+/* The texts one after the other are valid, and each begins with a character, not inside one: then
+ * each is valid. Null rows may hold anything, so a failure here decides nothing yet. */
 static bool utf8_as_a_whole(const lochan_column *c, int64_t first, int64_t last) {
     lochan_view v = text_view(c);
     if (!lochan_utf8__valid(v.bytes + first, (size_t)(last - first)))
@@ -103,8 +105,8 @@ static lochan_status check_view_row(const lochan_column *c, const int64_t *lengt
         return lochan_column__fail(c, i, "refers to data buffer %d of %lld", head[2],
                                    (long long)n_data);
     if (head[3] < 0 || (int64_t)head[3] + head[0] > lengths[head[2]])
-        return lochan_column__fail(c, i, "%d bytes at %d lie outside a data buffer of %lld", head[0],
-                                   head[3], (long long)lengths[head[2]]);
+        return lochan_column__fail(c, i, "%d bytes at %d lie outside a data buffer of %lld",
+                                   head[0], head[3], (long long)lengths[head[2]]);
     if (memcmp(ref + 4, (const uint8_t *)c->array->buffers[2 + head[2]] + head[3], 4) != 0)
         return lochan_column__fail(c, i, "the copy of the first bytes differs from the text");
     return LOCHAN_OK;

@@ -6,7 +6,8 @@
 
 #include "arrow/view.h"
 
-/* One column under check, and the rows of it that matter. Rows are those of the array; its offset is not in them. */
+/* One column under check, and the rows of it that matter. Rows are those of the array; its offset
+ * is not in them. */
 typedef struct lochan_column {
     const struct lochan_column *up;
     const char *name;
@@ -32,7 +33,8 @@ static inline bool lochan_column__is_valid(const lochan_column *c, int64_t i) {
 /* DATA, naming the column and the row (at < 0: the column as a whole). */
 lochan_status lochan_column__fail(const lochan_column *c, int64_t at, const char *fmt, ...)
     LOCHAN_PRINTF(3, 4);
-/* Offsets of lists and of text not in views: present, from 0 up, never falling. The first and the last of the rows. */
+/* Offsets of lists and of text not in views: present, from 0 up, never falling. The first and the
+ * last of the rows. */
 lochan_status lochan_column__check_offsets(const lochan_column *c, int64_t *first, int64_t *last);
 /* Text and binary of any layout: references in range, strings UTF-8. */
 lochan_status lochan_column__check_text(const lochan_column *c);

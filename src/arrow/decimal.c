@@ -4,7 +4,7 @@
 #include "arrow/decimal.h"
 #include "base/str.h"
 
-#define LIMBS 4
+#define LIMBS      4
 #define MAX_DIGITS 78
 
 typedef struct magnitude {
@@ -122,7 +122,8 @@ double lochan_decimal__to_double(const uint8_t *value, int width, int32_t scale)
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     magnitude m = load(value, width);
     /* both operands exact, one rounding */
-    if (!(m.limb[1] | m.limb[2] | m.limb[3]) && m.limb[0] <= (1ull << 53) && scale >= 0 && scale <= 22) {
+    if (!(m.limb[1] | m.limb[2] | m.limb[3]) && m.limb[0] <= (1ull << 53) && scale >= 0 &&
+        scale <= 22) {
         double v = (double)m.limb[0] / powers[scale];
         return m.negative ? -v : v;
     }
@@ -135,7 +136,8 @@ double lochan_decimal__to_double(const uint8_t *value, int width, int32_t scale)
 
 bool lochan_decimal__fits(const uint8_t *value, int width, int32_t precision) {
     magnitude m = load(value, width);
-    if (precision >= 19 && !(m.limb[1] | m.limb[2] | m.limb[3]) && m.limb[0] <= 9999999999999999999u)
+    if (precision >= 19 && !(m.limb[1] | m.limb[2] | m.limb[3]) &&
+        m.limb[0] <= 9999999999999999999u)
         return true;
     char digits[MAX_DIGITS + 2];
     return digits_of(m, digits) <= precision;
@@ -197,7 +199,8 @@ bool lochan_decimal__parse(const char *s, size_t n, int width, int32_t precision
         store(m, width, value);
         return true;
     }
-    /* the last digit must reach down to 10^-scale at most; what lies between is filled with zeros */
+    /* the last digit must reach down to 10^-scale at most; what lies between is filled with zeros
+     */
     int64_t zeros = power + scale;
     if (zeros < 0 || n_digits + zeros > precision)
         return false;

@@ -1,6 +1,6 @@
 /* schema.c - making, copying and searching struct ArrowSchema.
- * Invariant: a schema made here owns its strings and slots; a child that was moved out (release NULL) is passed over.
- * May call: base/, type.h.
+ * Invariant: a schema made here owns its strings and slots; a child that was moved out (release
+ * NULL) is passed over. May call: base/, type.h.
  */
 #include "arrow/schema.h"
 #include "arrow/schema_own.h"

@@ -1,6 +1,6 @@
 /* schema_check.c - checks of schemas from outside, and comparison of two schemas.
- * Invariant: check looks at nothing it has not found present before; it ends on any input, circular ones too.
- * May call: base/, type.h.
+ * Invariant: check looks at nothing it has not found present before; it ends on any input, circular
+ * ones too. May call: base/, type.h.
  */
 #include "arrow/schema_own.h"
 #include "base/str.h"
@@ -195,7 +195,8 @@ lochan_status lochan_schema__check_equal(const struct ArrowSchema *expected,
     if (column && strcmp(expected->name, got->name) != 0)
         return differ(&root, err, "this name", got->name);
     if (column && ((expected->flags ^ got->flags) & ARROW_FLAG_NULLABLE))
-        return differ(&root, err, expected->flags & ARROW_FLAG_NULLABLE ? "nullable" : "not nullable",
+        return differ(&root, err,
+                      expected->flags & ARROW_FLAG_NULLABLE ? "nullable" : "not nullable",
                       got->flags & ARROW_FLAG_NULLABLE ? "nullable" : "not nullable");
     return compare_at(expected, got, column ? &root : &outside, err);
 }

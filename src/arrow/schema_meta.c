@@ -1,6 +1,7 @@
-/* schema_meta.c - key-value metadata of a field, in Arrow's binary encoding: int32 count, then for each pair int32 length
- * and bytes of the key, int32 length and bytes of the value, all in the machine's byte order.
- * Invariant: lengths are checked for sign and sum; the block carries no total size. May call: base/, schema.h.
+/* schema_meta.c - key-value metadata of a field, in Arrow's binary encoding: int32 count, then for
+ * each pair int32 length and bytes of the key, int32 length and bytes of the value, all in the
+ * machine's byte order. Invariant: lengths are checked for sign and sum; the block carries no total
+ * size. May call: base/, schema.h.
  */
 #include "arrow/schema_own.h"
 #include "base/str.h"

@@ -8,7 +8,8 @@
 
 #define LOCHAN_SCHEMA_MAX_CHILDREN 1000000
 
-/* Bytes of Arrow's binary key-value metadata; false if a length in it is negative or the sum past 64 MiB. */
+/* Bytes of Arrow's binary key-value metadata; false if a length in it is negative or the sum past
+ * 64 MiB. */
 bool lochan_schema__metadata_size(const char *metadata, size_t *size);
 /* Whether set_metadata may change it, i.e. schema.c made it. */
 bool lochan_schema__is_own(const struct ArrowSchema *schema);

@@ -1,6 +1,6 @@
 /* shared.c - many cheap slices of one array.
- * Invariant: every array handed out (each child of it too, since consumers may move children out) holds a reference, and
- * owns only its pointers. May call: base/, array.h.
+ * Invariant: every array handed out (each child of it too, since consumers may move children out)
+ * holds a reference, and owns only its pointers. May call: base/, array.h.
  */
 #include "arrow/array.h"
 #include "arrow/view.h"
@@ -14,7 +14,8 @@ struct lochan_shared {
     _Atomic int refs;
 };
 
-/* private_data of an array that shows part of a shared one. One block holds it, the child pointers and the children. */
+/* private_data of an array that shows part of a shared one. One block holds it, the child pointers
+ * and the children. */
 typedef struct window {
     lochan_shared *shared;
     const void *validity[1]; /* buffers of a struct whose validity was left out */
@@ -88,9 +89,10 @@ static int64_t nulls_in(const struct ArrowArray *in, int64_t offset, int64_t len
     return length - lochan_bit__count(in->buffers[0], offset, length);
 }
 
-/* Whether the window's offset can move from a struct into its children, so that the struct itself begins at 0, as
- * consumers of record batches demand. Without a schema a struct with one child looks like a fixed-size list; the
- * lengths tell them apart, since a list of n items a row has n times the rows below. */
+/* Whether the window's offset can move from a struct into its children, so that the struct itself
+ * begins at 0, as consumers of record batches demand. Without a schema a struct with one child
+ * looks like a fixed-size list; the lengths tell them apart, since a list of n items a row has n
+ * times the rows below. */
 static bool is_plain_struct(const struct ArrowArray *in) {
     if (in->n_buffers != 1 || in->dictionary || (in->buffers[0] && in->null_count != 0))
         return false;
@@ -102,7 +104,8 @@ static lochan_status show(lochan_shared *shared, const struct ArrowArray *in, in
                           int64_t length, int depth, struct ArrowArray *out, lochan_error *err) {
     memset(out, 0, sizeof *out);
     if (depth > MAX_DEPTH || !in->release)
-        return lochan_error__set(err, LOCHAN_ERR_DATA, "array was released or is nested too deeply");
+        return lochan_error__set(err, LOCHAN_ERR_DATA,
+                                 "array was released or is nested too deeply");
     window *own = alloc_window(in->n_children);
     if (!own)
         return lochan_error__nomem(err);
@@ -131,8 +134,8 @@ static lochan_status show(lochan_shared *shared, const struct ArrowArray *in, in
     }
     if (in->dictionary) {
         const struct ArrowArray *values = in->dictionary;
-        LOCHAN_TRYG(show(shared, values, values->offset, values->length, depth + 1,
-                         &own->dictionary, err));
+        LOCHAN_TRYG(
+            show(shared, values, values->offset, values->length, depth + 1, &own->dictionary, err));
         out->dictionary = &own->dictionary;
     }
 done:
@@ -147,8 +150,8 @@ lochan_status lochan_shared__slice(lochan_shared *shared, int64_t offset, int64_
     memset(out, 0, sizeof *out);
     if (offset < 0 || length < 0 || offset > in->length || length > in->length - offset)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                 "rows %lld to %lld of an array of %lld", (long long)offset,
-                                 (long long)offset + length, (long long)in->length);
+                                 "%lld rows from row %lld of an array of %lld", (long long)length,
+                                 (long long)offset, (long long)in->length);
     return show(shared, in, in->offset + offset, length, 0, out, err);
 }
 

@@ -1,6 +1,6 @@
-/* stream.c - struct ArrowArrayStream: made from our functions, and read with the errors of others turned into ours.
- * Invariant: after the end or an error a stream of ours answers the same again; its state is freed once.
- * May call: base/, array.h, schema.h.
+/* stream.c - struct ArrowArrayStream: made from our functions, and read with the errors of others
+ * turned into ours. Invariant: after the end or an error a stream of ours answers the same again;
+ * its state is freed once. May call: base/, array.h, schema.h.
  */
 #include "arrow/array.h"
 #include "base/mem.h"

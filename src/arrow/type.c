@@ -45,13 +45,15 @@ static const struct plain_type {
 
 /* Candidates for "did you mean". */
 static const char *const known_names[] = {
-    "null",    "bool",        "int8",         "uint8",       "int16",         "uint16",
-    "int32",   "uint32",      "int64",        "uint64",      "float16",       "float32",
-    "float64", "string",      "large_string", "string_view", "binary",        "large_binary",
-    "date",    "binary_view", "date64",       "list",        "large_list",    "struct",
-    "map",     "time[s]",     "time[ms]",     "time[us]",    "time[ns]",      "timestamp[s]",
-    "decimal(18,4)",          "timestamp[ms]", "timestamp[us]", "timestamp[ns]",
-    "duration[us]",           "fixed_binary[16]",
+    "null",          "bool",          "int8",          "uint8",
+    "int16",         "uint16",        "int32",         "uint32",
+    "int64",         "uint64",        "float16",       "float32",
+    "float64",       "string",        "large_string",  "string_view",
+    "binary",        "large_binary",  "date",          "binary_view",
+    "date64",        "list",          "large_list",    "struct",
+    "map",           "time[s]",       "time[ms]",      "time[us]",
+    "time[ns]",      "timestamp[s]",  "decimal(18,4)", "timestamp[ms]",
+    "timestamp[us]", "timestamp[ns]", "duration[us]",  "fixed_binary[16]",
 };
 
 static const struct plain_type *plain_of(lochan_type_id id) {
@@ -267,7 +269,8 @@ static bool unit_from_name(lochan_str s, lochan_time_unit *out) {
     return false;
 }
 
-/* The text between "head" and the closing bracket, split at the first comma; false if the shape does not fit. */
+/* The text between "head" and the closing bracket, split at the first comma; false if the shape
+ * does not fit. */
 static bool split_parameters(const char *name, const char *head, char close, lochan_str *first,
                              lochan_str *second) {
     size_t n = strlen(name);
@@ -351,7 +354,8 @@ lochan_status lochan_type__from_name(const char *name, lochan_type *out, lochan_
     memset(out, 0, sizeof *out);
     lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "unknown type '%.60s'", name);
     const char *near = lochan_name__nearest(name, known_names, LOCHAN_COUNTOF(known_names));
-    if (strcmp(name, "timestamp") == 0 || strcmp(name, "time") == 0 || strcmp(name, "duration") == 0)
+    if (strcmp(name, "timestamp") == 0 || strcmp(name, "time") == 0 ||
+        strcmp(name, "duration") == 0)
         lochan_error__hint(err, "name the unit: %s[us]", name);
     else if (near)
         lochan_error__hint(err, "did you mean %s?", near);

@@ -55,18 +55,20 @@ typedef struct lochan_type {
     lochan_time_unit unit; /* time, timestamp, duration */
     int32_t precision;     /* decimals */
     int32_t scale;
-    int32_t byte_width;    /* fixed-size binary; number of items of a fixed-size list */
-    char zone[40];         /* timestamp; "" = no zone */
+    int32_t byte_width; /* fixed-size binary; number of items of a fixed-size list */
+    char zone[40];      /* timestamp; "" = no zone */
 } lochan_type;
 
-/* Parses an Arrow format string. UNSUPPORTED for unions, run-end encoded, intervals, list views; DATA for nonsense. */
+/* Parses an Arrow format string. UNSUPPORTED for unions, run-end encoded, intervals, list views;
+ * DATA for nonsense. */
 lochan_status lochan_type__parse(const char *format, lochan_type *out, lochan_error *err);
 /* Writes the format string (at most 64 bytes). */
 void lochan_type__format(const lochan_type *type, char dst[64]);
 bool lochan_type__equal(const lochan_type *a, const lochan_type *b);
 
-/* The names that specs, messages and the command use: bool, int8..uint64, float32, float64, decimal(p,s), string, binary,
- * date, time[s|ms|us|ns], timestamp[us], timestamp[us, UTC], ... Both ways. */
+/* The names that specs, messages and the command use: bool, int8..uint64, float32, float64,
+ * decimal(p,s), string, binary, date, time[s|ms|us|ns], timestamp[us], timestamp[us, UTC], ... Both
+ * ways. */
 void lochan_type__name(const lochan_type *type, char dst[80]);
 lochan_status lochan_type__from_name(const char *name, lochan_type *out, lochan_error *err);
 

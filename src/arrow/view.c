@@ -1,6 +1,6 @@
 /* view.c - typed reading of one column.
- * Invariant: nothing is checked here beyond what keeps a checked array safe; hostile arrays go through check.c first.
- * May call: base/, type.h, array.h.
+ * Invariant: nothing is checked here beyond what keeps a checked array safe; hostile arrays go
+ * through check.c first. May call: base/, type.h, array.h.
  */
 #include "arrow/view.h"
 #include "arrow/decimal.h"

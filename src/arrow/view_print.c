@@ -1,14 +1,16 @@
 /* view_print.c - one value as text for people and CSV, and as JSON.
- * Invariant: locale-independent; numbers read back as the same value; a time outside the years 1 to 9999 (or a time of day
- * outside its day) is printed as the stored integer. May call: base/, view.h.
+ * Invariant: locale-independent; numbers read back as the same value; a time outside the years 1 to
+ * 9999 (or a time of day outside its day) is printed as the stored integer. May call: base/,
+ * view.h.
  */
 #include "arrow/decimal.h"
 #include "arrow/view.h"
 #include "base/civil.h"
+#include <math.h>
 
-#define MAX_DEPTH 64
-#define FIRST_DAY (-719162) /* 0001-01-01 */
-#define LAST_DAY 2932896    /* 9999-12-31 */
+#define MAX_DEPTH   64
+#define FIRST_DAY   (-719162) /* 0001-01-01 */
+#define LAST_DAY    2932896   /* 9999-12-31 */
 #define DAY_SECONDS 86400
 
 static const int64_t units_per_second[] = {1, 1000, 1000000, 1000000000};
@@ -124,10 +126,12 @@ static char *put_date64(char *dst, int64_t ms) {
     return days < FIRST_DAY || days > LAST_DAY ? put_int(dst, ms) : put_date(dst, days);
 }
 
-/* The shortest digits that tell this float from its neighbours: the first of 6 to 9 digits that reads back, as a double. */
+/* The shortest digits that tell this float from its neighbours: the first of 6 to 9 digits (of 1 to
+ * 9 among the smallest numbers, which have fewer) that reads back, as a double. */
 static char *put_float(char *dst, float v) {
     double d = (double)v;
-    for (int digits = 6; digits <= 9 && v == v && v - v == 0; digits++) {
+    int fewest = isnormal(v) ? 6 : 1;
+    for (int digits = fewest; digits <= 9 && isfinite(v) && v != 0; digits++) {
         char text[40];
         double back;
         lochan_format(text, sizeof text, "%.*e", digits - 1, (double)v);
@@ -143,7 +147,8 @@ static char *put_float(char *dst, float v) {
     return dst + lochan_format__double(d, dst);
 }
 
-/* Text of a value that is neither bytes nor nested. dst: at least LOCHAN_DECIMAL_TEXT bytes. Returns the length. */
+/* Text of a value that is neither bytes nor nested. dst: at least LOCHAN_DECIMAL_TEXT bytes.
+ * Returns the length. */
 static size_t scalar_text(const lochan_view *v, int64_t i, char *dst) {
     const lochan_type *type = &v->type;
     int64_t at = v->offset + i;
@@ -264,7 +269,8 @@ static lochan_status json_key(const lochan_view *keys, int64_t i, lochan_buf *ou
     lochan_buf__init(&text, out->max);
     lochan_status rc;
     LOCHAN_TRYG(lochan_view__print(keys, i, &text, err));
-    LOCHAN_TRYG(lochan_buf__json_string(out, text.data ? (const char *)text.data : "", text.len, err));
+    LOCHAN_TRYG(
+        lochan_buf__json_string(out, text.data ? (const char *)text.data : "", text.len, err));
     LOCHAN_TRYG(lochan_buf__putc(out, ':', err));
 done:
     lochan_buf__deinit(&text);
@@ -304,7 +310,7 @@ static lochan_status json_scalar(const lochan_view *v, int64_t i, lochan_buf *ou
     char text[LOCHAN_DECIMAL_TEXT];
     if (lochan_type__is_float(v->type.id)) {
         double d = lochan_view__double(v, i);
-        if (d != d || d - d != 0) /* JSON has neither NaN nor infinity */
+        if (!isfinite(d)) /* JSON has neither NaN nor infinity */
             return lochan_buf__puts(out, "null", err);
     }
     size_t n = scalar_text(v, i, text);
