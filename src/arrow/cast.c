@@ -43,7 +43,7 @@ static lochan_status refuse(const struct ArrowSchema *schema, const struct Arrow
     return lochan_error__in_table(err, rc, NULL, schema->name, row);
 }
 
-static lochan_status copy_validity(const lochan_column *c, int64_t n, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_validity(const lochan_cells *c, int64_t n, struct ArrowArray *out, lochan_error *err) {
     if (c->validity && n > 0) {
         LOCHAN_TRY(lochan_array__make_bits(out, 0, n, err));
         lochan_bitmap__copy((uint8_t *)(uintptr_t)out->buffers[0], 0, c->validity, c->at, n);
@@ -61,7 +61,7 @@ static lochan_status copy_validity(const lochan_column *c, int64_t n, struct Arr
             values[i] = (B)from[i];                                                                \
     } while (0)
 
-static bool widen(const lochan_cast_plan *p, const lochan_column *c, int64_t n, void *to) {
+static bool widen(const lochan_cast_plan *p, const lochan_cells *c, int64_t n, void *to) {
     lochan_type_id a = p->from.id, b = p->to.id;
     if (a == LOCHAN_TYPE_INT32 && b == LOCHAN_TYPE_INT64)
         WIDEN(int32_t, int64_t);
@@ -81,7 +81,7 @@ static lochan_status cast_fixed(const struct ArrowSchema *schema, const struct A
     int64_t n = from->length;
     bool is_bool = p->to.id == LOCHAN_TYPE_BOOL;
     size_t width = (size_t)lochan_type__byte_width(&p->to);
-    const lochan_column *c = &p->column;
+    const lochan_cells *c = &p->column;
     LOCHAN_TRY(lochan_array__init(out, 2, 0, err));
     out->length = n;
     LOCHAN_TRY(copy_validity(c, n, out, err));
@@ -95,7 +95,7 @@ static lochan_status cast_fixed(const struct ArrowSchema *schema, const struct A
     if (!is_bool)
         memset(to, 0, (size_t)n * width);
     for (int64_t i = 0; i < n; i++) {
-        int64_t slot = lochan_column__slot(c, i);
+        int64_t slot = lochan_cells__slot(c, i);
         uint8_t bit = 0;
         if (slot < 0)
             continue;
@@ -126,14 +126,14 @@ static lochan_status cast_to_bytes(const struct ArrowSchema *schema, const struc
     LOCHAN_TRYG(lochan_builder__create(to_schema, &b, err));
     LOCHAN_TRYG(lochan_builder__reserve(b, from->length, err));
     for (int64_t i = 0; i < from->length; i++) {
-        int64_t slot = lochan_column__slot(&p->column, i);
+        int64_t slot = lochan_cells__slot(&p->column, i);
         if (slot < 0) {
             LOCHAN_TRYG(lochan_builder__null(b, err));
             continue;
         }
         lochan_str s;
         if (raw) {
-            s = lochan_column__bytes(&p->column, slot);
+            s = lochan_cells__bytes(&p->column, slot);
         } else {
             lochan_buf__clear(&text);
             LOCHAN_TRYG(lochan_view__print(&view, i, &text, err));
@@ -156,7 +156,7 @@ done:
 static lochan_status cast_flat(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
                                const struct ArrowSchema *to_schema, lochan_cast_plan *p, struct ArrowArray *out,
                                lochan_error *err) {
-    LOCHAN_TRY(lochan_column__init(&p->column, from_schema, from, 0, err));
+    LOCHAN_TRY(lochan_cells__init(&p->column, from_schema, from, 0, err));
     if (lochan_type__is_bytes(p->to.id)) {
         bool bytes = lochan_type__is_bytes(p->from.id) || p->from.id == LOCHAN_TYPE_FIXED_BINARY;
         if (!bytes && !is_text(p->to.id))
@@ -173,10 +173,10 @@ static lochan_status cast_flat(const struct ArrowSchema *from_schema, const stru
 static lochan_status cast_to_null(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
                                   const struct ArrowSchema *to_schema, const lochan_type *to, struct ArrowArray *out,
                                   lochan_error *err) {
-    lochan_column c;
-    LOCHAN_TRY(lochan_column__init(&c, from_schema, from, 0, err));
+    lochan_cells c;
+    LOCHAN_TRY(lochan_cells__init(&c, from_schema, from, 0, err));
     for (int64_t i = 0; i < from->length; i++) {
-        if (lochan_column__slot(&c, i) >= 0)
+        if (lochan_cells__slot(&c, i) >= 0)
             return refuse(from_schema, from, i, to, err);
     }
     lochan_span nulls = {NULL, 0, from->length};

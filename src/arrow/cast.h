@@ -1,16 +1,16 @@
 /* cast.h - what the files of the cast kernel share.
- * Invariant: a conversion either stores exactly the value it read or says no. May call: base/, column.h.
+ * Invariant: a conversion either stores exactly the value it read or says no. May call: base/, cells.h.
  */
 #ifndef LOCHAN_ARROW_CAST_H
 #define LOCHAN_ARROW_CAST_H
 
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/iso.h"
 #include "arrow/kernels.h"
 
 typedef struct lochan_cast_plan {
     lochan_type from, to;
-    lochan_column column; /* of the source */
+    lochan_cells column; /* of the source */
     lochan_wide mul, div; /* ticks of time types: value * mul / div */
     lochan_wide least, most; /* what the target holds, integer-like targets */
 } lochan_cast_plan;

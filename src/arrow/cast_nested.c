@@ -13,8 +13,8 @@ static lochan_status decode(const struct ArrowSchema *from_schema, const struct 
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray values = {0};
     int64_t *rows = NULL;
-    lochan_column c;
-    LOCHAN_TRYG(lochan_column__init(&c, from_schema, from, 0, err));
+    lochan_cells c;
+    LOCHAN_TRYG(lochan_cells__init(&c, from_schema, from, 0, err));
     LOCHAN_TRYG(lochan_cast(from_schema->dictionary, from->dictionary, to_schema, &values, err));
     rows = lochan_mem__array((size_t)from->length + 1, sizeof(*rows));
     if (!rows) {
@@ -22,7 +22,7 @@ static lochan_status decode(const struct ArrowSchema *from_schema, const struct 
         goto done;
     }
     for (int64_t i = 0; i < from->length; i++) {
-        int64_t slot = lochan_column__slot(&c, i);
+        int64_t slot = lochan_cells__slot(&c, i);
         rows[i] = slot < 0 ? -1 : slot - c.at;
     }
     LOCHAN_TRYG(lochan_take(to_schema, &values, rows, (size_t)from->length, out, err));

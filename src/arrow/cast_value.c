@@ -9,7 +9,7 @@
 #define TWO_63 9223372036854775808.0
 
 static lochan_wide read_wide(const lochan_cast_plan *p, int64_t slot) {
-    int64_t v = lochan_column__int(&p->column, slot);
+    int64_t v = lochan_cells__int(&p->column, slot);
     return p->from.id == LOCHAN_TYPE_UINT64 ? (lochan_wide)(uint64_t)v : v;
 }
 
@@ -68,14 +68,14 @@ static bool int_to_float(const lochan_cast_plan *p, int64_t slot, void *out) {
 }
 
 static bool float_to_int(const lochan_cast_plan *p, int64_t slot, void *out) {
-    double v = lochan_column__float(&p->column, slot);
+    double v = lochan_cells__float(&p->column, slot);
     if (!(v >= -TWO_63 && v < 2 * TWO_63) || v != floor(v))
         return false;
     return store_wide(p, (lochan_wide)v, out);
 }
 
 static bool float_to_float(const lochan_cast_plan *p, int64_t slot, void *out) {
-    return store_float(p, lochan_column__float(&p->column, slot), false, out);
+    return store_float(p, lochan_cells__float(&p->column, slot), false, out);
 }
 
 static bool store_decimal(const lochan_cast_plan *p, lochan_str text, void *out) {
@@ -101,7 +101,7 @@ static bool int_to_decimal(const lochan_cast_plan *p, int64_t slot, void *out) {
 /* Through the shortest text of the float: 0.1 is the decimal 0.1. */
 static bool float_to_decimal(const lochan_cast_plan *p, int64_t slot, void *out) {
     char text[32];
-    double v = lochan_column__float(&p->column, slot);
+    double v = lochan_cells__float(&p->column, slot);
     if (!isfinite(v))
         return false;
     return store_decimal(p, (lochan_str){text, lochan_format__double(v, text)}, out);
@@ -135,12 +135,12 @@ static bool decimal_to_float(const lochan_cast_plan *p, int64_t slot, void *out)
 static bool text_to_int(const lochan_cast_plan *p, int64_t slot, void *out) {
     lochan_wide v;
     bool exact;
-    lochan_str s = lochan_column__bytes(&p->column, slot);
+    lochan_str s = lochan_cells__bytes(&p->column, slot);
     return lochan_number__scaled(s, 0, &v, &exact) && exact && store_wide(p, v, out);
 }
 
 static bool text_to_bool(const lochan_cast_plan *p, int64_t slot, void *out) {
-    lochan_str s = lochan_column__bytes(&p->column, slot);
+    lochan_str s = lochan_cells__bytes(&p->column, slot);
     bool yes = lochan_str__eq(s, LOCHAN_STR("true")) || lochan_str__eq(s, LOCHAN_STR("1")) ||
                lochan_str__eq(s, LOCHAN_STR("True")) || lochan_str__eq(s, LOCHAN_STR("TRUE"));
     bool no = lochan_str__eq(s, LOCHAN_STR("false")) || lochan_str__eq(s, LOCHAN_STR("0")) ||
@@ -152,7 +152,7 @@ static bool text_to_bool(const lochan_cast_plan *p, int64_t slot, void *out) {
 /* A number in text is what its writer rounded it to; the nearest float is taken. */
 static bool text_to_float(const lochan_cast_plan *p, int64_t slot, void *out) {
     double v;
-    lochan_str s = lochan_column__bytes(&p->column, slot);
+    lochan_str s = lochan_cells__bytes(&p->column, slot);
     if (!lochan_parse__double(s.p, s.n, true, &v))
         return false;
     bool named = memchr(s.p, 'n', s.n) || memchr(s.p, 'N', s.n); /* inf, nan; a number that overflows is refused */
@@ -160,11 +160,11 @@ static bool text_to_float(const lochan_cast_plan *p, int64_t slot, void *out) {
 }
 
 static bool text_to_decimal(const lochan_cast_plan *p, int64_t slot, void *out) {
-    return store_decimal(p, lochan_column__bytes(&p->column, slot), out);
+    return store_decimal(p, lochan_cells__bytes(&p->column, slot), out);
 }
 
 static bool text_to_time(const lochan_cast_plan *p, int64_t slot, void *out) {
-    lochan_str s = lochan_column__bytes(&p->column, slot);
+    lochan_str s = lochan_cells__bytes(&p->column, slot);
     lochan_iso iso = {0};
     int64_t ns;
     if (p->to.id == LOCHAN_TYPE_TIME32 || p->to.id == LOCHAN_TYPE_TIME64) {
@@ -180,7 +180,7 @@ static bool text_to_time(const lochan_cast_plan *p, int64_t slot, void *out) {
 }
 
 static bool bytes_to_fixed(const lochan_cast_plan *p, int64_t slot, void *out) {
-    lochan_str s = lochan_column__bytes(&p->column, slot);
+    lochan_str s = lochan_cells__bytes(&p->column, slot);
     if (s.n != (size_t)p->to.byte_width)
         return false;
     if (s.n)

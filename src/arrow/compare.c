@@ -1,13 +1,13 @@
 /* compare.c - ordering rows by sort keys.
  * Invariant: one total order for all users (comparator, sort): nulls where the key says, NaN above all numbers, -0.0 equal
  * to 0.0, text as bytes. A descending key turns the values round, NaN too, but not the nulls.
- * May call: base/, column.h, kernels.h.
+ * May call: base/, cells.h, kernels.h.
  */
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/kernels.h"
 
 #define COMPARE(name, T)                                                                           \
-    static int compare_##name(const lochan_column *a, int64_t sa, const lochan_column *b,          \
+    static int compare_##name(const lochan_cells *a, int64_t sa, const lochan_cells *b,          \
                               int64_t sb) {                                                        \
         T x = ((const T *)a->data)[sa], y = ((const T *)b->data)[sb];                              \
         return (x > y) - (x < y);                                                                  \
@@ -21,20 +21,20 @@ COMPARE(uint32, uint32_t)
 COMPARE(int64, int64_t)
 COMPARE(uint64, uint64_t)
 
-static int compare_bool(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
+static int compare_bool(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
     return lochan_bit__get(a->data, sa) - lochan_bit__get(b->data, sb);
 }
 
-static int compare_float(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
-    return lochan_double__compare(lochan_column__float(a, sa), lochan_column__float(b, sb));
+static int compare_float(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
+    return lochan_double__compare(lochan_cells__float(a, sa), lochan_cells__float(b, sb));
 }
 
-static int compare_decimal128(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
-    lochan_i128 x = lochan_column__decimal(a, sa), y = lochan_column__decimal(b, sb);
+static int compare_decimal128(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
+    lochan_i128 x = lochan_cells__decimal(a, sa), y = lochan_cells__decimal(b, sb);
     return (x > y) - (x < y);
 }
 
-static int compare_decimal256(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
+static int compare_decimal256(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
     uint64_t x[4], y[4];
     memcpy(x, (const uint8_t *)a->data + 32 * sa, 32);
     memcpy(y, (const uint8_t *)b->data + 32 * sb, 32);
@@ -47,11 +47,11 @@ static int compare_decimal256(const lochan_column *a, int64_t sa, const lochan_c
     return 0;
 }
 
-static int compare_bytes(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
-    return lochan_str__compare(lochan_column__bytes(a, sa), lochan_column__bytes(b, sb));
+static int compare_bytes(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
+    return lochan_str__compare(lochan_cells__bytes(a, sa), lochan_cells__bytes(b, sb));
 }
 
-static int compare_nothing(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb) {
+static int compare_nothing(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
     (void)a, (void)sa, (void)b, (void)sb;
     return 0;
 }
@@ -99,7 +99,7 @@ typedef struct key {
 struct lochan_comparator {
     size_t n_keys;
     key *keys;
-    lochan_column *columns; /* n_keys for each batch */
+    lochan_cells *columns; /* n_keys for each batch */
 };
 
 static lochan_status set_batch(lochan_comparator *c, size_t batch, const struct ArrowSchema *schema,
@@ -109,8 +109,8 @@ static lochan_status set_batch(lochan_comparator *c, size_t batch, const struct 
         if (child < 0 || child >= schema->n_children)
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "sort key %zu is column %d of %lld", k, child,
                                      (long long)schema->n_children);
-        lochan_column *column = &c->columns[batch * c->n_keys + k];
-        LOCHAN_TRY(lochan_column__init(column, schema->children[child], array->children[child], array->offset, err));
+        lochan_cells *column = &c->columns[batch * c->n_keys + k];
+        LOCHAN_TRY(lochan_cells__init(column, schema->children[child], array->children[child], array->offset, err));
         c->keys[k] = (key){lochan_slot_compare__of(&column->type), keys[k].descending, keys[k].nulls_first};
         if (!c->keys[k].compare) {
             lochan_status rc =
@@ -151,10 +151,10 @@ done:
 }
 
 int lochan_comparator__compare(const lochan_comparator *c, size_t ba, int64_t ra, size_t bb, int64_t rb) {
-    const lochan_column *a = c->columns + ba * c->n_keys, *b = c->columns + bb * c->n_keys;
+    const lochan_cells *a = c->columns + ba * c->n_keys, *b = c->columns + bb * c->n_keys;
     for (size_t k = 0; k < c->n_keys; k++) {
         const key *by = &c->keys[k];
-        int64_t sa = lochan_column__slot(&a[k], ra), sb = lochan_column__slot(&b[k], rb);
+        int64_t sa = lochan_cells__slot(&a[k], ra), sb = lochan_cells__slot(&b[k], rb);
         if (sa < 0 || sb < 0) {
             if (sa < 0 && sb < 0)
                 continue;

@@ -1,8 +1,8 @@
 /* equal.c - whether two arrays of one schema hold the same values.
  * Invariant: layout does not matter: offsets, dictionaries' order, spare bytes under nulls. NaN equals NaN, null equals
- * null, -0.0 equals 0.0, as in compare.c and hash_rows.c. May call: base/, column.h, kernels.h.
+ * null, -0.0 equals 0.0, as in compare.c and hash_rows.c. May call: base/, cells.h, kernels.h.
  */
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
 
@@ -31,9 +31,9 @@ static bool is_valid(const struct ArrowArray *a, int64_t i) {
 }
 
 static lochan_status equal_flat(const struct ArrowSchema *schema, stretch s, bool *equal, lochan_error *err) {
-    lochan_column x, y;
-    LOCHAN_TRY(lochan_column__init(&x, schema, s.x, s.xi, err));
-    LOCHAN_TRY(lochan_column__init(&y, schema, s.y, s.yi, err));
+    lochan_cells x, y;
+    LOCHAN_TRY(lochan_cells__init(&x, schema, s.x, s.xi, err));
+    LOCHAN_TRY(lochan_cells__init(&y, schema, s.y, s.yi, err));
     lochan_slot_compare compare = lochan_slot_compare__of(&x.type);
     if (!compare)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s: a dictionary of nested values",
@@ -45,7 +45,7 @@ static lochan_status equal_flat(const struct ArrowSchema *schema, stretch s, boo
         return LOCHAN_OK;
     }
     for (int64_t i = 0; i < s.n && *equal; i++) {
-        int64_t a = lochan_column__slot(&x, i), b = lochan_column__slot(&y, i);
+        int64_t a = lochan_cells__slot(&x, i), b = lochan_cells__slot(&y, i);
         *equal = a < 0 || b < 0 ? a < 0 && b < 0 : compare(&x, a, &y, b) == 0;
     }
     return LOCHAN_OK;

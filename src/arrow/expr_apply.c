@@ -40,7 +40,7 @@ static word pack64(const uint8_t *b) {
 
 /* lo and hi have been narrowed to the type; one subtraction tests both ends. */
 #define INT_RANGE(T, U)                                                                            \
-    static void range_##T(const lochan_column *c, int64_t n, const lochan_expr_bound *b, word *out) { \
+    static void range_##T(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) { \
         const T *v = (const T *)c->data + c->at;                                                   \
         const U lo = (U)b->lo, span = (U)((U)b->hi - (U)b->lo);                                    \
         EACH_STRETCH(n, (U)((U)v[i] - lo) <= span);                                                \
@@ -54,13 +54,13 @@ INT_RANGE(uint32_t, uint32_t)
 INT_RANGE(int64_t, uint64_t)
 INT_RANGE(uint64_t, uint64_t)
 
-static void range_float(const lochan_column *c, int64_t n, const lochan_expr_bound *b, word *out) {
+static void range_float(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) {
     const float *v = (const float *)c->data + c->at;
     const double lo = b->lo_f, hi = b->hi_f;
     EACH_STRETCH(n, (v[i] >= lo) & (v[i] <= hi));
 }
 
-static void range_double(const lochan_column *c, int64_t n, const lochan_expr_bound *b, word *out) {
+static void range_double(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) {
     const double *v = (const double *)c->data + c->at;
     const double lo = b->lo_f, hi = b->hi_f;
     EACH_STRETCH(n, (v[i] >= lo) & (v[i] <= hi));
@@ -77,7 +77,7 @@ static bool narrow(lochan_expr_bound *b, const lochan_type *type) {
     return b->lo <= b->hi;
 }
 
-typedef void (*range_fn)(const lochan_column *c, int64_t n, const lochan_expr_bound *b, word *out);
+typedef void (*range_fn)(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out);
 
 static range_fn range_of(lochan_type_id id) {
     switch (id) {
@@ -165,7 +165,7 @@ static bool in_texts(const lochan_expr_bound *b, lochan_str v) {
 }
 
 /* Any single value; the slow way that knows all types. */
-static bool matches(const lochan_expr_bound *b, const lochan_column *c, int64_t slot) {
+static bool matches(const lochan_expr_bound *b, const lochan_cells *c, int64_t slot) {
     lochan_wide v;
     double f;
     lochan_str s;
@@ -173,18 +173,18 @@ static bool matches(const lochan_expr_bound *b, const lochan_column *c, int64_t 
     case LOCHAN_CLASS_INT:
     case LOCHAN_CLASS_UINT:
         if (b->is_list)
-            return in_ints(b, lochan_column__int(c, slot));
-        v = lochan_column__int(c, slot);
+            return in_ints(b, lochan_cells__int(c, slot));
+        v = lochan_cells__int(c, slot);
         v = b->class == LOCHAN_CLASS_UINT ? (lochan_wide)(uint64_t)v : v;
         return v >= b->lo && v <= b->hi;
     case LOCHAN_CLASS_DECIMAL:
-        v = lochan_column__decimal(c, slot);
+        v = lochan_cells__decimal(c, slot);
         return b->is_list ? in_decimals(b, v) : v >= b->lo && v <= b->hi;
     case LOCHAN_CLASS_FLOAT:
-        f = lochan_column__float(c, slot);
+        f = lochan_cells__float(c, slot);
         return b->is_list ? in_floats(b, f) : f >= b->lo_f && f <= b->hi_f;
     case LOCHAN_CLASS_TEXT:
-        s = lochan_column__bytes(c, slot);
+        s = lochan_cells__bytes(c, slot);
         return b->is_list ? in_texts(b, s) : in_text_range(b, s);
     default:
         return false;
@@ -192,7 +192,7 @@ static bool matches(const lochan_expr_bound *b, const lochan_column *c, int64_t 
 }
 
 /* Text equal to one value: the length decides most rows. */
-static void equal_text(const lochan_column *c, int64_t n, const lochan_expr_bound *b, word *out) {
+static void equal_text(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) {
     const lochan_str want = b->lo_s;
     const int32_t *o = (const int32_t *)c->data + c->at;
     EACH_STRETCH(n, (size_t)(o[i + 1] - o[i]) == want.n && (want.n == 0 || memcmp(c->bytes + o[i], want.p, want.n) == 0));
@@ -223,7 +223,7 @@ static void and_validity(const uint8_t *bits, int64_t at, int64_t n, word *out) 
 }
 
 /* Values without keys: every row tested whatever its validity, then nulls are taken out. */
-static void test_plain(const lochan_column *c, int64_t n, const lochan_expr_node *leaf, word *out) {
+static void test_plain(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf, word *out) {
     lochan_expr_bound b = leaf->bound;
     range_fn range = b.is_list ? NULL : range_of(c->type.id);
     bool whole = b.class == LOCHAN_CLASS_INT || b.class == LOCHAN_CLASS_UINT;
@@ -245,16 +245,16 @@ static void test_plain(const lochan_column *c, int64_t n, const lochan_expr_node
 }
 
 /* Keys of null rows may be anything. */
-static bool key_hits(const lochan_column *c, int64_t row, const word *hits, uint64_t n_values) {
+static bool key_hits(const lochan_cells *c, int64_t row, const word *hits, uint64_t n_values) {
     if (c->keys_validity && !lochan_bit__get(c->keys_validity, c->keys_at + row))
         return false;
-    uint64_t key = (uint64_t)lochan_column__key(c, row);
+    uint64_t key = (uint64_t)lochan_cells__key(c, row);
     return key < n_values && (hits[key / 64] >> (key & 63) & 1);
 }
 
-static lochan_status test_keys(const lochan_column *c, int64_t n, const lochan_expr_node *leaf, word *out,
+static lochan_status test_keys(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf, word *out,
                                lochan_error *err) {
-    lochan_column values = lochan_column__dictionary(c);
+    lochan_cells values = lochan_cells__dictionary(c);
     word *hits = lochan_mem__array(words_of(values.length) + 1, sizeof(word));
     if (!hits)
         return lochan_error__nomem(err);
@@ -264,8 +264,8 @@ static lochan_status test_keys(const lochan_column *c, int64_t n, const lochan_e
     return LOCHAN_OK;
 }
 
-static void test_null(const lochan_column *c, int64_t n, const lochan_expr_node *leaf, word *out) {
-    EACH_STRETCH(n, (lochan_column__slot(c, i) < 0) != leaf->negated);
+static void test_null(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf, word *out) {
+    EACH_STRETCH(n, (lochan_cells__slot(c, i) < 0) != leaf->negated);
 }
 
 /* Whether values of the batch's type may be compared with what was bound. */
@@ -285,13 +285,13 @@ static lochan_status test_leaf(const lochan_expr *e, const lochan_expr_node *lea
     const char *name = e->columns[leaf->column];
     int child = lochan_schema__find(schema, name);
     int64_t n = batch->length;
-    lochan_column c;
+    lochan_cells c;
     if (child < 0)
         return lochan_error__in_table(err,
                                       lochan_error__set(err, LOCHAN_ERR_SCHEMA,
                                                         "the batch lacks column '%.100s' of the predicate", name),
                                       NULL, name, -1);
-    LOCHAN_TRY(lochan_column__init(&c, schema->children[child], batch->children[child], batch->offset, err));
+    LOCHAN_TRY(lochan_cells__init(&c, schema->children[child], batch->children[child], batch->offset, err));
     if (leaf->op == LOCHAN_EXPR_IS_NULL) {
         test_null(&c, n, leaf, out);
         return LOCHAN_OK;

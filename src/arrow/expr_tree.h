@@ -1,12 +1,12 @@
 /* expr_tree.h - the parsed and bound form of a predicate, shared by the expr_*.c files.
  * Invariant: there is no NOT node: the parser pushes it down to the leaves (De Morgan holds in three-valued logic), so a
  * row is kept exactly if the tree is true, and false and unknown need not be told apart. All memory is the arena's.
- * May call: base/, column.h, iso.h.
+ * May call: base/, cells.h, iso.h.
  */
 #ifndef LOCHAN_ARROW_EXPR_TREE_H
 #define LOCHAN_ARROW_EXPR_TREE_H
 
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/expr.h"
 #include "arrow/iso.h"
 #include "base/arena.h"

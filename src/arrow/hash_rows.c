@@ -6,9 +6,9 @@
  *   text and binary of any layout: length in 8 bytes, then the bytes;
  *   lists and maps: number of items in 8 bytes, then each item; structs: each field.
  * All numbers are little-endian. Invariant: equal values have equal encodings and no encoding is the beginning of another.
- * Rows are encoded column by column in blocks, so that the inner loops are typed. May call: base/, column.h, kernels.h.
+ * Rows are encoded column by column in blocks, so that the inner loops are typed. May call: base/, cells.h, kernels.h.
  */
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
 #include "base/mem.h"
@@ -48,15 +48,15 @@ static uint64_t float_bits(double d) {
 }
 
 /* Any value of a flat column. */
-static void encode_flat(const lochan_column *c, int64_t row, sink *s) {
-    int64_t slot = lochan_column__slot(c, row);
+static void encode_flat(const lochan_cells *c, int64_t row, sink *s) {
+    int64_t slot = lochan_cells__slot(c, row);
     uint8_t tag = slot >= 0;
     uint64_t number;
     put(s, &tag, 1);
     if (!tag)
         return;
     if (lochan_type__is_bytes(c->type.id) || c->type.id == LOCHAN_TYPE_FIXED_BINARY) {
-        lochan_str text = lochan_column__bytes(c, slot);
+        lochan_str text = lochan_cells__bytes(c, slot);
         number = le64(text.n);
         put(s, &number, 8);
         put(s, text.p, text.n);
@@ -64,8 +64,8 @@ static void encode_flat(const lochan_column *c, int64_t row, sink *s) {
         size_t width = c->type.id == LOCHAN_TYPE_DECIMAL128 ? 16 : 32;
         put(s, (const uint8_t *)c->data + (size_t)slot * width, width);
     } else {
-        number = lochan_type__is_float(c->type.id) ? float_bits(lochan_column__float(c, slot))
-                                                   : (uint64_t)lochan_column__int(c, slot);
+        number = lochan_type__is_float(c->type.id) ? float_bits(lochan_cells__float(c, slot))
+                                                   : (uint64_t)lochan_cells__int(c, slot);
         number = le64(number);
         put(s, &number, 8);
     }
@@ -76,8 +76,8 @@ static lochan_status encode_nested(const struct ArrowSchema *schema, const struc
 
 static lochan_status encode_any(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row,
                                 sink *s, lochan_error *err) {
-    lochan_column c;
-    LOCHAN_TRY(lochan_column__init(&c, schema, array, 0, err));
+    lochan_cells c;
+    LOCHAN_TRY(lochan_cells__init(&c, schema, array, 0, err));
     if (lochan_type__is_nested(c.type.id)) {
         if (schema->dictionary)
             return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s: a dictionary of nested values",
@@ -117,7 +117,7 @@ static lochan_status encode_nested(const struct ArrowSchema *schema, const struc
 }
 
 typedef struct hash_column {
-    lochan_column c;
+    lochan_cells c;
     const struct ArrowSchema *schema;
     const struct ArrowArray *array;
     int64_t shift;
@@ -169,7 +169,7 @@ static lochan_status measure_block(const hash_column *columns, size_t n_columns,
                                    size_t *sizes, size_t *total, lochan_error *err) {
     memset(sizes, 0, (size_t)n * sizeof(*sizes));
     for (size_t k = 0; k < n_columns; k++) {
-        const lochan_column *c = &columns[k].c;
+        const lochan_cells *c = &columns[k].c;
         bool wide = c->type.id == LOCHAN_TYPE_DECIMAL128 || c->type.id == LOCHAN_TYPE_DECIMAL256 ||
                     lochan_type__is_bytes(c->type.id) || c->type.id == LOCHAN_TYPE_FIXED_BINARY ||
                     lochan_type__is_nested(c->type.id);
@@ -229,7 +229,7 @@ static lochan_status init_columns(hash_column *hcs, const struct ArrowSchema *sc
         hc->schema = schema->children[columns[k]];
         hc->array = in->children[columns[k]];
         hc->shift = in->offset;
-        LOCHAN_TRY(lochan_column__init(&hc->c, hc->schema, hc->array, in->offset, err));
+        LOCHAN_TRY(lochan_cells__init(&hc->c, hc->schema, hc->array, in->offset, err));
     }
     return LOCHAN_OK;
 }

@@ -115,9 +115,9 @@ static lochan_status pack_keys(packed *out, const struct ArrowSchema *schema, co
         goto done;
     }
     for (size_t k = 0; k < n_keys && out->exact; k++) {
-        lochan_column column;
+        lochan_cells column;
         int child = keys[k].column;
-        LOCHAN_TRYG(lochan_column__init(&column, schema->children[child], in->children[child], in->offset, err));
+        LOCHAN_TRYG(lochan_cells__init(&column, schema->children[child], in->children[child], in->offset, err));
         LOCHAN_TRYG(lochan_sort_codes__make(&codes, &column, n, &keys[k], err));
         int room = 64 - out->bits;
         int cut = codes.bits > room ? codes.bits - room : 0;

@@ -1,6 +1,6 @@
 /* sort_codes.c - order-preserving codes: integers less their minimum, floats by their bits, short text as big-endian
  * integers, text with few different values and dictionaries by rank, all else by a prefix that the comparator completes.
- * Invariant: the order is that of compare.c. May call: base/, column.h, sort_codes.h.
+ * Invariant: the order is that of compare.c. May call: base/, cells.h, sort_codes.h.
  */
 #include "arrow/sort_codes.h"
 #include "base/hash.h"
@@ -19,7 +19,7 @@ static int bits_of(uint64_t v) {
     return v ? 64 - __builtin_clzll(v) : 0;
 }
 
-static void settle(lochan_sort_codes *out, const lochan_column *c, int64_t rows, const range *r,
+static void settle(lochan_sort_codes *out, const lochan_cells *c, int64_t rows, const range *r,
                    const lochan_sort_key *key) {
     uint64_t *v = out->codes;
     bool empty = r->min > r->max;
@@ -33,7 +33,7 @@ static void settle(lochan_sort_codes *out, const lochan_column *c, int64_t rows,
             v[i] = key->descending ? r->max - v[i] : v[i] - r->min;
     } else {
         for (int64_t i = 0; i < rows; i++) {
-            if (lochan_column__slot(c, i) < 0)
+            if (lochan_cells__slot(c, i) < 0)
                 v[i] = null_code;
             else
                 v[i] = ((key->descending ? r->max - v[i] : v[i] - r->min) >> shift) + lift;
@@ -45,7 +45,7 @@ static void settle(lochan_sort_codes *out, const lochan_column *c, int64_t rows,
 #define EACH_SLOT(c, rows, expression)                                                             \
     do {                                                                                           \
         for (int64_t i = 0; i < (rows); i++) {                                                     \
-            const int64_t slot = lochan_column__slot((c), i);                                      \
+            const int64_t slot = lochan_cells__slot((c), i);                                      \
             if (slot < 0) {                                                                        \
                 r.any_null = true;                                                                 \
                 continue;                                                                          \
@@ -68,7 +68,7 @@ static void settle(lochan_sort_codes *out, const lochan_column *c, int64_t rows,
         }                                                                                          \
     } while (0)
 
-static range int_codes(uint64_t *v, const lochan_column *c, int64_t rows) {
+static range int_codes(uint64_t *v, const lochan_cells *c, int64_t rows) {
     range r = {UINT64_MAX, 0, false};
     uint64_t sign = c->type.id == LOCHAN_TYPE_UINT64 ? 0 : 1ull << 63;
     if (!c->keys && !c->validity && rows > 0) {
@@ -81,7 +81,7 @@ static range int_codes(uint64_t *v, const lochan_column *c, int64_t rows) {
             return r;
         }
     }
-    EACH_SLOT(c, rows, (uint64_t)lochan_column__int(c, slot) ^ sign);
+    EACH_SLOT(c, rows, (uint64_t)lochan_cells__int(c, slot) ^ sign);
     return r;
 }
 
@@ -94,19 +94,19 @@ static uint64_t float_code(double d) {
     return bits >> 63 ? ~bits : bits | 1ull << 63;
 }
 
-static range float_codes(uint64_t *v, const lochan_column *c, int64_t rows) {
+static range float_codes(uint64_t *v, const lochan_cells *c, int64_t rows) {
     range r = {UINT64_MAX, 0, false};
-    EACH_SLOT(c, rows, float_code(lochan_column__float(c, slot)));
+    EACH_SLOT(c, rows, float_code(lochan_cells__float(c, slot)));
     return r;
 }
 
-static range decimal_codes(uint64_t *v, const lochan_column *c, int64_t rows, bool *exact) {
+static range decimal_codes(uint64_t *v, const lochan_cells *c, int64_t rows, bool *exact) {
     lochan_u128 min = ~(lochan_u128)0, max = 0, sign = (lochan_u128)1 << 127;
     for (int64_t i = 0; i < rows; i++) {
-        int64_t slot = lochan_column__slot(c, i);
+        int64_t slot = lochan_cells__slot(c, i);
         if (slot < 0)
             continue;
-        lochan_u128 x = (lochan_u128)lochan_column__decimal(c, slot) ^ sign;
+        lochan_u128 x = (lochan_u128)lochan_cells__decimal(c, slot) ^ sign;
         min = x < min ? x : min;
         max = x > max ? x : max;
     }
@@ -115,7 +115,7 @@ static range decimal_codes(uint64_t *v, const lochan_column *c, int64_t rows, bo
         shift++;
     *exact = shift == 0;
     range r = {UINT64_MAX, 0, false};
-    EACH_SLOT(c, rows, (uint64_t)((((lochan_u128)lochan_column__decimal(c, slot) ^ sign) - min) >> shift));
+    EACH_SLOT(c, rows, (uint64_t)((((lochan_u128)lochan_cells__decimal(c, slot) ^ sign) - min) >> shift));
     return r;
 }
 
@@ -133,19 +133,19 @@ static uint64_t short_text_code(lochan_str s, size_t longest) {
 }
 
 /* Text of at most 7 bytes is a number with its length behind it; longer text gives a prefix of 8. */
-static range text_codes(uint64_t *v, const lochan_column *c, int64_t rows, bool *exact) {
+static range text_codes(uint64_t *v, const lochan_cells *c, int64_t rows, bool *exact) {
     size_t longest = 0;
     for (int64_t i = 0; i < rows && longest < 8; i++) {
-        int64_t slot = lochan_column__slot(c, i);
-        size_t n = slot < 0 ? 0 : lochan_column__bytes(c, slot).n;
+        int64_t slot = lochan_cells__slot(c, i);
+        size_t n = slot < 0 ? 0 : lochan_cells__bytes(c, slot).n;
         longest = n > longest ? n : longest;
     }
     range r = {UINT64_MAX, 0, false};
     *exact = longest < 8;
     if (*exact)
-        EACH_SLOT(c, rows, short_text_code(lochan_column__bytes(c, slot), longest));
+        EACH_SLOT(c, rows, short_text_code(lochan_cells__bytes(c, slot), longest));
     else
-        EACH_SLOT(c, rows, prefix_of(lochan_column__bytes(c, slot), 8));
+        EACH_SLOT(c, rows, prefix_of(lochan_cells__bytes(c, slot), 8));
     return r;
 }
 
@@ -214,7 +214,7 @@ static lochan_status rank_texts(const text_set *set, uint64_t *ranks, lochan_err
 }
 
 /* Fills v with ranks, *done false if there are too many different texts. */
-static lochan_status text_ranks(uint64_t *v, const lochan_column *c, int64_t rows, range *out, bool *done,
+static lochan_status text_ranks(uint64_t *v, const lochan_cells *c, int64_t rows, range *out, bool *done,
                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     text_set set = {0};
@@ -225,12 +225,12 @@ static lochan_status text_ranks(uint64_t *v, const lochan_column *c, int64_t row
     *out = (range){UINT64_MAX, 0, false};
     LOCHAN_TRYG(text_set_init(&set, err));
     for (int64_t i = 0; i < rows; i++) {
-        int64_t slot = lochan_column__slot(c, i);
+        int64_t slot = lochan_cells__slot(c, i);
         if (slot < 0) {
             out->any_null = true;
             continue;
         }
-        lochan_str s = lochan_column__bytes(c, slot);
+        lochan_str s = lochan_cells__bytes(c, slot);
         if (id < 0 || !lochan_str__eq(s, last))
             id = text_set_add(&set, s);
         if (id < 0)
@@ -245,7 +245,7 @@ static lochan_status text_ranks(uint64_t *v, const lochan_column *c, int64_t row
     }
     LOCHAN_TRYG(rank_texts(&set, ranks, err));
     for (int64_t i = 0; i < rows; i++) {
-        if (!out->any_null || lochan_column__slot(c, i) >= 0)
+        if (!out->any_null || lochan_cells__slot(c, i) >= 0)
             v[i] = ranks[v[i]];
     }
     if (set.n > 0)
@@ -258,7 +258,7 @@ done:
 }
 
 typedef struct value_order {
-    const lochan_column *values;
+    const lochan_cells *values;
     lochan_slot_compare compare;
 } value_order;
 
@@ -268,9 +268,9 @@ static int tie_value(const void *ctx, int64_t a, int64_t b) {
 }
 
 /* Ranks of a dictionary's values; equal values share one. */
-static lochan_status dictionary_ranks(uint64_t *v, const lochan_column *c, int64_t rows, range *out,
+static lochan_status dictionary_ranks(uint64_t *v, const lochan_cells *c, int64_t rows, range *out,
                                       lochan_error *err) {
-    lochan_column values = lochan_column__dictionary(c);
+    lochan_cells values = lochan_cells__dictionary(c);
     value_order order = {&values, lochan_slot_compare__of(&c->type)};
     lochan_status rc = LOCHAN_OK;
     size_t n = 0, cap = (size_t)values.length + 1;
@@ -281,7 +281,7 @@ static lochan_status dictionary_ranks(uint64_t *v, const lochan_column *c, int64
         goto done;
     }
     for (int64_t i = 0; i < values.length; i++) {
-        int64_t slot = lochan_column__slot(&values, i);
+        int64_t slot = lochan_cells__slot(&values, i);
         if (slot >= 0)
             items[n++].row = slot;
     }
@@ -300,7 +300,7 @@ done:
     return rc;
 }
 
-lochan_status lochan_sort_codes__make(lochan_sort_codes *out, const lochan_column *c, int64_t rows,
+lochan_status lochan_sort_codes__make(lochan_sort_codes *out, const lochan_cells *c, int64_t rows,
                                       const lochan_sort_key *key, lochan_error *err) {
     range r = {UINT64_MAX, 0, false};
     lochan_type_id id = c->type.id;

@@ -1,11 +1,11 @@
 /* sort_codes.h - turning one sort column into unsigned integers that order as its values do.
  * Invariant: a smaller code never belongs to a greater row; if `exact`, equal codes mean equal values.
- * May call: base/, column.h.
+ * May call: base/, cells.h.
  */
 #ifndef LOCHAN_ARROW_SORT_CODES_H
 #define LOCHAN_ARROW_SORT_CODES_H
 
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/kernels.h"
 
 typedef struct lochan_sort_codes {
@@ -14,7 +14,7 @@ typedef struct lochan_sort_codes {
     bool exact;
 } lochan_sort_codes;
 
-lochan_status lochan_sort_codes__make(lochan_sort_codes *out, const lochan_column *c, int64_t rows,
+lochan_status lochan_sort_codes__make(lochan_sort_codes *out, const lochan_cells *c, int64_t rows,
                                       const lochan_sort_key *key, lochan_error *err);
 
 /* What the merge sort moves: a code and the row it belongs to. */

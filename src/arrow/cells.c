@@ -1,11 +1,11 @@
-/* column.c - setting up a column and reading single values of it.
- * Invariant: nothing is allocated. May call: base/, type.h, column.h.
+/* cells.c - setting up a column and reading single values of it.
+ * Invariant: nothing is allocated. May call: base/, type.h, cells.h.
  */
-#include "arrow/column.h"
+#include "arrow/cells.h"
 #include "arrow/half.h"
 #include "arrow/spans.h"
 
-static void set_values(lochan_column *c, const struct ArrowSchema *schema, const struct ArrowArray *array) {
+static void set_values(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array) {
     c->schema = schema;
     c->array = array;
     c->validity = lochan_array__validity(array);
@@ -14,7 +14,7 @@ static void set_values(lochan_column *c, const struct ArrowSchema *schema, const
     c->at = array->offset;
 }
 
-lochan_status lochan_column__init(lochan_column *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
+lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
                                   int64_t shift, lochan_error *err) {
     memset(c, 0, sizeof(*c));
     c->length = array->length;
@@ -42,15 +42,15 @@ lochan_status lochan_column__init(lochan_column *c, const struct ArrowSchema *sc
     return LOCHAN_OK;
 }
 
-lochan_column lochan_column__dictionary(const lochan_column *c) {
-    lochan_column values = *c;
+lochan_cells lochan_cells__dictionary(const lochan_cells *c) {
+    lochan_cells values = *c;
     values.keys = NULL;
     values.keys_validity = NULL;
     values.length = c->array->length;
     return values;
 }
 
-int64_t lochan_column__int(const lochan_column *c, int64_t slot) {
+int64_t lochan_cells__int(const lochan_cells *c, int64_t slot) {
     switch (c->type.id) {
     case LOCHAN_TYPE_BOOL:
         return lochan_bit__get(c->data, slot);
@@ -73,7 +73,7 @@ int64_t lochan_column__int(const lochan_column *c, int64_t slot) {
     }
 }
 
-double lochan_column__float(const lochan_column *c, int64_t slot) {
+double lochan_cells__float(const lochan_cells *c, int64_t slot) {
     switch (c->type.id) {
     case LOCHAN_TYPE_FLOAT16:
         return lochan_half__to_double(((const uint16_t *)c->data)[slot]);

@@ -1,9 +1,9 @@
-/* column.h - one column as the inner loops of compare, sort, hash, equal and expr read it: slots of a values array, with
+/* cells.h - one column as the inner loops of compare, sort, hash, equal and expr read it: slots of a values array, with
  * dictionary keys in front of it where there are any.
  * Invariant: borrows; `at` already holds the offsets of the array and of its parents. May call: base/, array.h, type.h.
  */
-#ifndef LOCHAN_ARROW_COLUMN_H
-#define LOCHAN_ARROW_COLUMN_H
+#ifndef LOCHAN_ARROW_CELLS_H
+#define LOCHAN_ARROW_CELLS_H
 
 #include "arrow/array.h"
 #include "arrow/view.h"
@@ -15,7 +15,7 @@
 typedef __int128 lochan_i128;
 typedef unsigned __int128 lochan_u128;
 
-typedef struct lochan_column {
+typedef struct lochan_cells {
     lochan_type type;                 /* of the values */
     const struct ArrowSchema *schema; /* of the values */
     const struct ArrowArray *array;   /* the values: the dictionary's if there are keys */
@@ -28,15 +28,15 @@ typedef struct lochan_column {
     lochan_type_id key_id;
     const uint8_t *keys_validity;
     int64_t keys_at;
-} lochan_column;
+} lochan_cells;
 
 /* shift = offsets of the parents. UNSUPPORTED for dictionaries of dictionaries. */
-lochan_status lochan_column__init(lochan_column *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
+lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
                                   int64_t shift, lochan_error *err);
 /* The dictionary's values as a column of their own. */
-lochan_column lochan_column__dictionary(const lochan_column *c);
+lochan_cells lochan_cells__dictionary(const lochan_cells *c);
 
-static inline int64_t lochan_column__key(const lochan_column *c, int64_t row) {
+static inline int64_t lochan_cells__key(const lochan_cells *c, int64_t row) {
     int64_t i = c->keys_at + row;
     switch (c->key_id) {
     case LOCHAN_TYPE_INT8:
@@ -57,12 +57,12 @@ static inline int64_t lochan_column__key(const lochan_column *c, int64_t row) {
 }
 
 /* Slot of a row's value, -1 if it is null. */
-static inline int64_t lochan_column__slot(const lochan_column *c, int64_t row) {
+static inline int64_t lochan_cells__slot(const lochan_cells *c, int64_t row) {
     int64_t slot = row;
     if (c->keys) {
         if (c->keys_validity && !lochan_bit__get(c->keys_validity, c->keys_at + row))
             return -1;
-        slot = lochan_column__key(c, row);
+        slot = lochan_cells__key(c, row);
     }
     slot += c->at;
     if (c->type.id == LOCHAN_TYPE_NULL || (c->validity && !lochan_bit__get(c->validity, slot)))
@@ -71,18 +71,18 @@ static inline int64_t lochan_column__slot(const lochan_column *c, int64_t row) {
 }
 
 /* Integers, bools, dates, times, durations. uint64 above INT64_MAX wraps. */
-int64_t lochan_column__int(const lochan_column *c, int64_t slot);
+int64_t lochan_cells__int(const lochan_cells *c, int64_t slot);
 /* Floats of any width. */
-double lochan_column__float(const lochan_column *c, int64_t slot);
+double lochan_cells__float(const lochan_cells *c, int64_t slot);
 
-static inline lochan_i128 lochan_column__decimal(const lochan_column *c, int64_t slot) {
+static inline lochan_i128 lochan_cells__decimal(const lochan_cells *c, int64_t slot) {
     lochan_i128 v;
     memcpy(&v, (const uint8_t *)c->data + 16 * slot, 16);
     return v;
 }
 
 /* Any text or binary layout, fixed-size binary too. */
-static inline lochan_str lochan_column__bytes(const lochan_column *c, int64_t slot) {
+static inline lochan_str lochan_cells__bytes(const lochan_cells *c, int64_t slot) {
     switch (c->type.id) {
     case LOCHAN_TYPE_STRING:
     case LOCHAN_TYPE_BINARY: {
@@ -121,7 +121,7 @@ static inline int lochan_double__compare(double a, double b) {
 }
 
 /* Compares two values of one type (slots, not null). NULL for types without an order. */
-typedef int (*lochan_slot_compare)(const lochan_column *a, int64_t sa, const lochan_column *b, int64_t sb);
+typedef int (*lochan_slot_compare)(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb);
 lochan_slot_compare lochan_slot_compare__of(const lochan_type *type);
 
 #endif
