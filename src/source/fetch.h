@@ -22,6 +22,7 @@ typedef struct lochan_fetch_meta {
     int64_t wire_bytes;
     int64_t elapsed_ns;      /* of the last attempt */
     int64_t wall_ns;         /* when the answer was complete */
+    bool end_is_marked;      /* by length, chunks or frames: a body that was cut would have been noticed */
     bool has_more;           /* header X-Has-More: true */
     bool has_more_known;     /* the header was there */
 } lochan_fetch_meta;
@@ -77,7 +78,8 @@ lochan_status lochan_fetcher__create(const lochan_ctx *ctx, const lochan_source_
                                      lochan_fetcher **out, lochan_error *err);
 void lochan_fetcher__free(lochan_fetcher *fetcher); /* NULL is a no-op */
 
-/* Queues a request (copied); it runs in the order of adding. `index` comes back in the callbacks and must be new. */
+/* Queues a request (copied); requests start in the order of adding, retries before new ones. `index` comes back in the
+ * callbacks; it must be new and small (an array is as long as the largest). */
 lochan_status lochan_fetcher__add(lochan_fetcher *fetcher, size_t index, const lochan_source_request *request,
                                   lochan_error *err);
 /* Asks a page again that on_page had delivered, because `why` was found wrong with it later. Counts as a retry; past the
@@ -87,7 +89,8 @@ lochan_status lochan_fetcher__again(lochan_fetcher *fetcher, size_t index, const
 void lochan_fetcher__wake(lochan_fetcher *fetcher);
 
 /* Runs until every page has ended. CANCELLED within 100 ms of the cancel flag. OK does not mean that every page
- * succeeded: failures were reported through on_failure. */
+ * succeeded: failures were reported through on_failure. After a rate limit or a Retry-After nothing is started until that
+ * wait is over. May be called again after more pages were added, but not after an error. */
 lochan_status lochan_fetcher__run(lochan_fetcher *fetcher, lochan_error *err);
 void lochan_fetcher__get_counters(const lochan_fetcher *fetcher, lochan_fetch_counters *out);
 

@@ -326,15 +326,26 @@ void lochan_source_spec__free(lochan_source_spec *spec) {
     lochan_mem__free(spec);
 }
 
-lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec, int32_t http_status) {
-    for (size_t i = 0; i < spec->n_errors; i++)
-        if (spec->errors[i].http_status == http_status)
-            return spec->errors[i].meaning;
+bool lochan_source_spec__listed_meaning(const lochan_source_spec *spec, int32_t http_status,
+                                        lochan_error_meaning *meaning) {
+    for (size_t i = 0; i < spec->n_errors; i++) {
+        if (spec->errors[i].http_status == http_status) {
+            *meaning = spec->errors[i].meaning;
+            return true;
+        }
+    }
+    *meaning = LOCHAN_MEANING_FATAL;
     if (http_status == 429)
-        return LOCHAN_MEANING_RATE_LIMIT;
-    if (http_status == 408 || http_status == 425 || http_status >= 500)
-        return LOCHAN_MEANING_RETRY;
-    return LOCHAN_MEANING_FATAL;
+        *meaning = LOCHAN_MEANING_RATE_LIMIT;
+    else if (http_status == 408 || http_status == 425 || http_status >= 500)
+        *meaning = LOCHAN_MEANING_RETRY;
+    return false;
+}
+
+lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec, int32_t http_status) {
+    lochan_error_meaning meaning;
+    lochan_source_spec__listed_meaning(spec, http_status, &meaning);
+    return meaning;
 }
 
 lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days, char *dst, size_t cap,

@@ -98,6 +98,9 @@ void lochan_source_spec__free(lochan_source_spec *spec); /* NULL is a no-op */
 /* The meaning of an HTTP status under the spec's `errors`, then by default: 408, 425, 429 (rate limit) and 5xx are
  * retried, other 4xx are fatal. Only for status >= 400 or those the spec lists. */
 lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec, int32_t http_status);
+/* True if the spec itself lists the status; *meaning is set in either case, as above. */
+bool lochan_source_spec__listed_meaning(const lochan_source_spec *spec, int32_t http_status,
+                                        lochan_error_meaning *meaning);
 
 /* A value for the placeholders of path, query, headers and body: {start}, {end}, {source_dataset}, {asset}, ... */
 typedef struct lochan_source_value {
