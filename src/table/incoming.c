@@ -3,48 +3,6 @@
  */
 #include "table/incoming.h"
 
-lochan_status lochan_rows__check_order(lochan_write *w, const struct ArrowArray *batch, lochan_buf *last, int64_t *bad,
-                                       lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    lochan_comparator *cmp = NULL;
-    lochan_keycode codes = {0};
-    lochan_buf first;
-    const struct ArrowSchema *schema = &w->base.schema;
-    const lochan_table *t = w->table;
-    int limit = w->keyed ? 0 : 1; /* a comparison with the next row must stay below it */
-    *bad = -1;
-    lochan_buf__init(&first, LOCHAN_KEYCODE_MAX * 4);
-    if (t->n_order == 0 || batch->length == 0)
-        return LOCHAN_OK;
-    LOCHAN_TRYG(lochan_comparator__create(schema, t->order, t->n_order, &batch, 1, &cmp, err));
-    for (int64_t i = 1; i < batch->length; i++) {
-        if (lochan_comparator__compare(cmp, 0, i - 1, 0, i) >= limit) {
-            *bad = i;
-            goto done;
-        }
-    }
-    LOCHAN_TRYG(lochan_keycode__init(&codes, schema, batch, t->order, t->n_order, err));
-    if (last->len > 0) {
-        rc = lochan_keycode__encode(&codes, 0, &first, w->keyed ? err : NULL);
-        lochan_str a = {(const char *)last->data, last->len}, b = {(const char *)first.data, first.len};
-        if (rc == LOCHAN_OK && lochan_keycode__compare(a, b) >= limit) {
-            *bad = 0;
-            goto done;
-        }
-    }
-    if (rc == LOCHAN_OK)
-        rc = lochan_keycode__encode(&codes, batch->length - 1, last, w->keyed ? err : NULL);
-    if (rc != LOCHAN_OK && !w->keyed) { /* too long for a code: the next batch is not compared with this one */
-        lochan_buf__clear(last);
-        rc = LOCHAN_OK;
-    }
-done:
-    lochan_comparator__free(cmp);
-    lochan_keycode__deinit(&codes);
-    lochan_buf__deinit(&first);
-    return rc;
-}
-
 static void drop_batch(lochan_incoming *in) {
     lochan_keycode__deinit(&in->codes);
     lochan_shared__unref(in->batch);
@@ -64,7 +22,7 @@ static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_
     }
     LOCHAN_TRYG(lochan_projection__apply(&w->input, raw, &rows, err));
     LOCHAN_TRYG(lochan_write__check_rows(w, in->partition, &rows, err));
-    LOCHAN_TRYG(lochan_rows__check_order(w, &rows, &in->last, &bad, err));
+    LOCHAN_TRYG(lochan_rows__check_order(w->table, &w->base.schema, w->keyed, &rows, &in->last, &bad, err));
     if (bad >= 0) {
         rc = lochan_error__set(err, LOCHAN_ERR_DATA, "row %lld of the new rows is out of order%s",
                                (long long)(in->rows + bad), w->keyed ? " or repeats the key before it" : "");

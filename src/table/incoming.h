@@ -27,11 +27,6 @@ void lochan_incoming__deinit(lochan_incoming *in);
 lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive, struct ArrowArray *out,
                                     lochan_error *err);
 
-/* *bad = first row of the batch that is not above the row before it (for tables without a key: below it), -1 = none.
- * `last` is the code of the row before the batch (empty: none) and becomes that of the batch's last row. */
-lochan_status lochan_rows__check_order(lochan_write *w, const struct ArrowArray *batch, lochan_buf *last, int64_t *bad,
-                                       lochan_error *err);
-
 /* New rows that belong to one old file. */
 typedef struct lochan_segment {
     struct ArrowArray *batches;

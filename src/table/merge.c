@@ -138,7 +138,7 @@ done:
 static lochan_status check_old_order(merge *m, const old_file *f, const struct ArrowArray *batch, lochan_buf *last,
                                      int64_t first_row, lochan_error *err) {
     int64_t bad = -1;
-    LOCHAN_TRY(lochan_rows__check_order(m->w, batch, last, &bad, err));
+    LOCHAN_TRY(lochan_rows__check_order(m->w->table, &m->w->base.schema, true, batch, last, &bad, err));
     if (bad < 0)
         return LOCHAN_OK;
     lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "row %lld of %s is out of order or repeats a key",
@@ -180,7 +180,7 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
         goto done;
     }
     LOCHAN_TRYG(lochan_output__replace(&m->out, NULL, err));
-    LOCHAN_TRYG(lochan_write__retire(w, f->file, err));
+    LOCHAN_TRYG(lochan_write__retire(w, m->out.partition, f->file, err));
     m->counts->files_retired++;
 done:
     lochan_array__release(&raw);

@@ -15,13 +15,8 @@ static lochan_status check_accounts(const lochan_write *w, lochan_error *err) {
         sum[i] = w->partitions[i]->merged ? w->partitions[i]->counts.rows_before : 0;
     for (size_t i = 0; i < w->n_new; i++)
         sum[w->new_files[i].partition] += w->new_files[i].summary.rows;
-    for (size_t r = 0; r < w->n_retired; r++) {
-        for (size_t i = 0; i < w->n_partitions; i++) {
-            const lochan_write_partition *p = w->partitions[i];
-            for (size_t f = 0; f < p->n_files; f++)
-                sum[i] -= p->files[f] == w->retired[r] ? p->files[f]->rows : 0;
-        }
-    }
+    for (size_t i = 0; i < w->n_retired; i++)
+        sum[w->retired[i].partition] -= w->retired[i].file->rows;
     for (size_t i = 0; i < w->n_partitions && rc == LOCHAN_OK; i++) {
         const lochan_write_partition *p = w->partitions[i];
         if (p->merged && sum[i] != p->counts.rows_after)
@@ -99,7 +94,7 @@ static lochan_status list_changes(lochan_write *w, lochan_txn *txn, lochan_error
     if (w->n_new > 0)
         qsort(w->new_files, w->n_new, sizeof *w->new_files, by_ordinal);
     for (size_t i = 0; i < w->n_retired; i++)
-        LOCHAN_TRY(lochan_txn__retire_file(txn, w->base.table_id, w->retired[i]->id, err));
+        LOCHAN_TRY(lochan_txn__retire_file(txn, w->base.table_id, w->retired[i].file->id, err));
     for (size_t i = 0; i < w->n_new; i++)
         LOCHAN_TRY(add_file(w, txn, &w->new_files[i], err));
     return LOCHAN_OK;

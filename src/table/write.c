@@ -192,7 +192,7 @@ void lochan_write__free(lochan_write *w) {
     lochan_mem__free(w->partitions);
     lochan_mem__free(w->slots);
     lochan_mem__free(w->new_files);
-    lochan_mem__free((void *)w->retired);
+    lochan_mem__free(w->retired);
     lochan_mem__free((void *)w->by_partition);
     lochan_mem__free(w->input_order);
     lochan_file_list__deinit(&w->files);
@@ -416,12 +416,13 @@ const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition) 
 
 /* ---- merging ---- */
 
-lochan_status lochan_write__retire(lochan_write *w, const lochan_data_file *file, lochan_error *err) {
+lochan_status lochan_write__retire(lochan_write *w, uint32_t partition, const lochan_data_file *file,
+                                   lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     pthread_mutex_lock(&w->mutex);
     if (w->n_retired == w->cap_retired) {
         size_t cap = w->cap_retired ? w->cap_retired * 2 : 16;
-        const lochan_data_file **list = lochan_mem__realloc((void *)w->retired, cap * sizeof *list);
+        lochan_retired *list = lochan_mem__realloc(w->retired, cap * sizeof *list);
         if (list) {
             w->retired = list;
             w->cap_retired = cap;
@@ -430,7 +431,7 @@ lochan_status lochan_write__retire(lochan_write *w, const lochan_data_file *file
         }
     }
     if (rc == LOCHAN_OK)
-        w->retired[w->n_retired++] = file;
+        w->retired[w->n_retired++] = (lochan_retired){file, partition};
     pthread_mutex_unlock(&w->mutex);
     return rc;
 }

@@ -40,6 +40,11 @@ typedef struct lochan_new_file {
     lochan_buf key_min, key_max;
 } lochan_new_file;
 
+typedef struct lochan_retired {
+    const lochan_data_file *file;
+    uint32_t partition;
+} lochan_retired;
+
 typedef struct lochan_write_partition {
     lochan_partition_values values; /* text in `texts` */
     char *texts[LOCHAN_PARTITION_MAX];
@@ -74,7 +79,7 @@ struct lochan_write {
     int64_t next_ordinal;
     lochan_new_file *new_files;
     size_t n_new, cap_new;
-    const lochan_data_file **retired;
+    struct lochan_retired *retired;
     size_t n_retired, cap_retired;
     bool failed;
     bool published;
@@ -105,7 +110,8 @@ lochan_status lochan_write__close_held(lochan_write *w, lochan_error *err);
 void lochan_part__free(lochan_part *part); /* removes its bytes; NULL is a no-op */
 void lochan_new_file__deinit(lochan_new_file *file);
 /* Notes that an old file is replaced. */
-lochan_status lochan_write__retire(lochan_write *w, const lochan_data_file *file, lochan_error *err);
+lochan_status lochan_write__retire(lochan_write *w, uint32_t partition, const lochan_data_file *file,
+                                   lochan_error *err);
 
 /* ---- write.c ---- */
 
@@ -117,6 +123,14 @@ lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition, cons
 
 lochan_status lochan_merge__run(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
                                 const struct ArrowArray *batch, lochan_write_counts *counts, lochan_error *err);
+
+/* ---- order.c ---- */
+
+/* *bad = first row of the batch that is not above the row before it (not keyed: that is below it), -1 = none. `last` is the
+ * code of the row before the batch (empty: none) and becomes that of the batch's last row. */
+lochan_status lochan_rows__check_order(const lochan_table *t, const struct ArrowSchema *schema, bool keyed,
+                                       const struct ArrowArray *batch, lochan_buf *last, int64_t *bad,
+                                       lochan_error *err);
 
 /* ---- data_file.c: reading a file that the catalog lists ---- */
 
