@@ -1,0 +1,500 @@
+/* feed.c - the HTTP side of the feed: routing, windows, limits, faults.
+ * Invariants: listens on 127.0.0.1 only; tables never change while it runs; a thread of the server looks at `stopping` at
+ * least every 50 ms while it waits, so that stop ends all waits. May call: base/, feed_table.h, feed_fault.h, libmicrohttpd.
+ */
+#include <lochan/feed.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "feed/feed_fault.h"
+#include "feed/feed_table.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum { MAX_PARTS = 512, MAX_CONNECTIONS = 1024, SLOW_PIECES = 20 };
+#define SECOND_NS ((int64_t)1000000000)
+
+struct lochan_feed {
+    struct MHD_Daemon *daemon;
+    lochan_feed_table *tables;
+    size_t n_tables, room;
+    lochan_feed_options options;
+    char *date_column;
+    lochan_faults faults;
+    pthread_mutex_t lock;
+    bool stopping;
+    int64_t second_began_ns; /* of the rate limit */
+    int32_t asked_in_second;
+    _Atomic int64_t requests, answered, faulted, bytes;
+};
+
+/* What a client asks for. */
+struct query {
+    int32_t start, end;
+    int64_t limit, offset;
+    bool dates_given;
+    const char *problem; /* NULL = fine */
+    lochan_feed *feed;
+};
+
+/* ---- answers ---- */
+
+static enum MHD_Result send_and_forget(struct MHD_Connection *connection, unsigned status,
+                                       struct MHD_Response *response) {
+    if (!response)
+        return MHD_NO;
+    enum MHD_Result rc = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return rc;
+}
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *type,
+                                 const char *retry_after, const char *text) {
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    if (response) {
+        MHD_add_response_header(response, "Content-Type", type);
+        if (retry_after)
+            MHD_add_response_header(response, "Retry-After", retry_after);
+    }
+    return send_and_forget(connection, status, response);
+}
+
+static enum MHD_Result send_names(lochan_feed *feed, struct MHD_Connection *connection, unsigned status,
+                                  const char *first_line) {
+    lochan_buf text;
+    lochan_buf__init(&text, (size_t)1 << 20);
+    lochan_status rc = lochan_buf__puts(&text, first_line, NULL);
+    for (size_t i = 0; i < feed->n_tables && rc == LOCHAN_OK; i++)
+        rc = lochan_buf__printf(&text, NULL, "%s.csv\n", feed->tables[i].name);
+    enum MHD_Result sent = rc == LOCHAN_OK ? send_text(connection, status, "text/plain; charset=utf-8", NULL,
+                                                       text.data ? (const char *)text.data : "")
+                                           : MHD_NO;
+    lochan_buf__deinit(&text);
+    return sent;
+}
+
+/* ---- waiting ---- */
+
+static bool is_stopping(lochan_feed *feed) {
+    pthread_mutex_lock(&feed->lock);
+    bool stopping = feed->stopping;
+    pthread_mutex_unlock(&feed->lock);
+    return stopping;
+}
+
+/* In slices, so that stop does not have to wait for it. */
+static void wait_ms(lochan_feed *feed, int64_t ms) {
+    for (; ms > 0 && !is_stopping(feed); ms -= 50)
+        lochan_clock__sleep_ns((ms < 50 ? ms : 50) * 1000000);
+}
+
+static int socket_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+/* Answers nothing until the client goes away or the feed stops. */
+static void hang(lochan_feed *feed, struct MHD_Connection *connection) {
+    struct pollfd client = {.fd = socket_of(connection), .events = POLLRDHUP};
+    while (client.fd >= 0 && !is_stopping(feed) && poll(&client, 1, 20) == 0)
+        ;
+}
+
+/* ---- pages ---- */
+
+static lochan_status flatten(const lochan_feed_window *window, lochan_buf *out, lochan_error *err) {
+    lochan_buf__init(out, window->bytes + 64);
+    LOCHAN_TRY(lochan_buf__reserve(out, window->bytes + 1, err));
+    for (size_t i = 0; i < window->n_parts; i++)
+        LOCHAN_TRY(lochan_buf__append(out, window->parts[i].iov_base, window->parts[i].iov_len, err));
+    return LOCHAN_OK;
+}
+
+static void free_block(void *block) {
+    lochan_mem__free(block);
+}
+
+/* Takes the bytes of buf. */
+static struct MHD_Response *response_of_buf(lochan_buf *buf) {
+    size_t n;
+    uint8_t *data = lochan_buf__take(buf, &n);
+    if (!data)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(n, data, free_block);
+    if (!response)
+        lochan_mem__free(data);
+    return response;
+}
+
+static struct MHD_Response *response_of_window(const lochan_feed_window *window) {
+    if (window->n_parts <= MAX_PARTS) {
+        struct MHD_IoVec parts[MAX_PARTS];
+        for (size_t i = 0; i < window->n_parts; i++)
+            parts[i] = (struct MHD_IoVec){window->parts[i].iov_base, window->parts[i].iov_len};
+        return MHD_create_response_from_iovec(parts, (unsigned)window->n_parts, NULL, NULL);
+    }
+    lochan_buf buf;
+    struct MHD_Response *response = NULL;
+    if (flatten(window, &buf, NULL) == LOCHAN_OK)
+        response = response_of_buf(&buf);
+    lochan_buf__deinit(&buf);
+    return response;
+}
+
+/* A body handed out piece by piece: slowly, or with an end that never comes. */
+struct trickle {
+    lochan_feed *feed;
+    lochan_buf body;
+    size_t piece;
+    size_t stop_at; /* the connection is closed here */
+    bool slow;
+};
+
+static ssize_t read_trickle(void *ctx, uint64_t pos, char *dst, size_t max) {
+    struct trickle *t = ctx;
+    if (pos >= t->stop_at || is_stopping(t->feed))
+        return pos >= t->body.len && !is_stopping(t->feed) ? MHD_CONTENT_READER_END_OF_STREAM
+                                                           : MHD_CONTENT_READER_END_WITH_ERROR;
+    if (t->slow && pos > 0)
+        wait_ms(t->feed, 50);
+    size_t n = t->stop_at - (size_t)pos;
+    n = n < t->piece ? n : t->piece;
+    n = n < max ? n : max;
+    memcpy(dst, t->body.data + pos, n);
+    return (ssize_t)n;
+}
+
+static void free_trickle(void *ctx) {
+    struct trickle *t = ctx;
+    lochan_buf__deinit(&t->body);
+    lochan_mem__free(t);
+}
+
+static struct MHD_Response *response_of_trickle(lochan_feed *feed, lochan_fault_kind kind,
+                                                const lochan_feed_window *window) {
+    struct trickle *t = lochan_mem__zalloc(sizeof(*t));
+    if (!t)
+        return NULL;
+    t->feed = feed;
+    t->slow = kind == LOCHAN_FAULT_SLOW;
+    struct MHD_Response *response = NULL;
+    if (flatten(window, &t->body, NULL) == LOCHAN_OK) {
+        size_t n = t->body.len;
+        t->stop_at = kind == LOCHAN_FAULT_CUT ? n / 2 : n;
+        t->piece = t->slow ? n / SLOW_PIECES + 1 : (size_t)1 << 16;
+        response = MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
+    }
+    if (!response)
+        free_trickle(t);
+    return response;
+}
+
+static struct MHD_Response *response_of_damage(lochan_fault_kind kind, uint64_t draw, char delimiter,
+                                               const lochan_feed_window *window) {
+    lochan_buf buf;
+    struct MHD_Response *response = NULL;
+    if (flatten(window, &buf, NULL) == LOCHAN_OK &&
+        lochan_faults__damage(kind, draw, delimiter, &buf, NULL) == LOCHAN_OK)
+        response = response_of_buf(&buf);
+    lochan_buf__deinit(&buf);
+    return response;
+}
+
+static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *connection, const lochan_feed_table *table,
+                                   const struct query *q, lochan_fault_kind fault, uint64_t draw) {
+    lochan_feed_window window;
+    int64_t limit = q->limit, cap = feed->options.page_cap;
+    if (cap > 0 && (limit < 0 || limit > cap))
+        limit = cap;
+    if (lochan_feed_table__window(table, q->start, q->end, q->offset, limit, &window, NULL) != LOCHAN_OK)
+        return MHD_NO;
+    struct MHD_Response *response = fault == LOCHAN_FAULT_NONE ? response_of_window(&window)
+                                    : fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW
+                                        ? response_of_trickle(feed, fault, &window)
+                                        : response_of_damage(fault, draw, table->delimiter, &window);
+    if (response) {
+        MHD_add_response_header(response, "Content-Type", "text/csv; charset=utf-8");
+        if (limit >= 0)
+            MHD_add_response_header(response, "X-Has-More", window.has_more ? "true" : "false");
+        if (fault == LOCHAN_FAULT_NONE)
+            atomic_fetch_add(&feed->answered, 1);
+        atomic_fetch_add(&feed->bytes, (int64_t)window.bytes);
+    }
+    lochan_feed_window__deinit(&window);
+    return send_and_forget(connection, MHD_HTTP_OK, response);
+}
+
+static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *connection, const lochan_feed_table *table,
+                                  const struct query *q, lochan_fault_kind fault, uint64_t draw) {
+    const struct linger no_linger = {1, 0};
+    atomic_fetch_add(&feed->faulted, 1);
+    switch (fault) {
+    case LOCHAN_FAULT_HTTP500:
+        return send_text(connection, 500, "text/plain", NULL, "internal error (fault of the feed)\n");
+    case LOCHAN_FAULT_HTTP503:
+        return send_text(connection, 503, "text/plain", NULL, "service unavailable (fault of the feed)\n");
+    case LOCHAN_FAULT_HTTP429:
+        return send_text(connection, 429, "text/plain", "1", "too many requests (fault of the feed)\n");
+    case LOCHAN_FAULT_HTTP404:
+        return send_text(connection, 404, "text/plain", NULL, "not found (fault of the feed)\n");
+    case LOCHAN_FAULT_EMPTY:
+        return send_text(connection, 200, "text/csv; charset=utf-8", NULL, "");
+    case LOCHAN_FAULT_HTML:
+        return send_text(connection, 200, "text/html", NULL,
+                         "<!DOCTYPE html>\n<html><body><h1>Service error</h1></body></html>\n");
+    case LOCHAN_FAULT_HANG:
+        hang(feed, connection);
+        return MHD_NO;
+    case LOCHAN_FAULT_RESET: /* closing without lingering sends a reset */
+        (void)setsockopt(socket_of(connection), SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+        return MHD_NO;
+    default:
+        return send_window(feed, connection, table, q, fault, draw);
+    }
+}
+
+/* ---- requests ---- */
+
+static enum MHD_Result read_parameter(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value) {
+    struct query *q = ctx;
+    (void)kind;
+    size_t n = value ? strlen(value) : 0;
+    if (strcmp(key, "start") == 0 || strcmp(key, "end") == 0) {
+        q->dates_given = true;
+        if (!lochan_feed__parse_date(value ? value : "", n, key[0] == 's' ? &q->start : &q->end))
+            q->problem = "start and end are dates: YYYY-MM-DD or YYYYMMDD\n";
+    } else if (strcmp(key, "limit") == 0 || strcmp(key, "offset") == 0) {
+        int64_t v;
+        if (!value || !lochan_parse__int64(value, n, &v) || v < 0)
+            q->problem = "limit and offset are whole numbers of at least 0\n";
+        else if (key[0] == 'l')
+            q->limit = v;
+        else
+            q->offset = v;
+    } else {
+        q->problem = "the parameters are start, end, limit and offset\n";
+    }
+    return q->problem ? MHD_NO : MHD_YES;
+}
+
+static const lochan_feed_table *find_table(const lochan_feed *feed, const char *path) {
+    size_t n = strlen(path);
+    if (path[0] != '/' || n < 6 || strcmp(path + n - 4, ".csv") != 0)
+        return NULL;
+    for (size_t i = 0; i < feed->n_tables; i++)
+        if (strlen(feed->tables[i].name) == n - 5 && strncmp(feed->tables[i].name, path + 1, n - 5) == 0)
+            return &feed->tables[i];
+    return NULL;
+}
+
+static bool over_rate(lochan_feed *feed) {
+    if (feed->options.rate_per_second <= 0)
+        return false;
+    int64_t now = lochan_clock__mono_ns();
+    pthread_mutex_lock(&feed->lock);
+    if (now - feed->second_began_ns >= SECOND_NS) {
+        feed->second_began_ns = now;
+        feed->asked_in_second = 0;
+    }
+    bool over = feed->asked_in_second >= feed->options.rate_per_second;
+    feed->asked_in_second += !over;
+    pthread_mutex_unlock(&feed->lock);
+    return over;
+}
+
+/* The request as the faults know it: path and parameters in one form. */
+static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const struct query *q, uint64_t *draw) {
+    char text[512];
+    lochan_format(text, sizeof(text), "%s %d %d %lld %lld", path, (int)q->start, (int)q->end, (long long)q->limit,
+                  (long long)q->offset);
+    return lochan_faults__choose(&feed->faults, text, strlen(text), draw);
+}
+
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
+                              const char *version, const char *upload, size_t *upload_size, void **state) {
+    static int seen;
+    lochan_feed *feed = ctx;
+    (void)version, (void)upload;
+    if (!*state) { /* only headers so far; called again once the request is whole */
+        *state = &seen;
+        return MHD_YES;
+    }
+    *upload_size = 0;
+    atomic_fetch_add(&feed->requests, 1);
+    if (strcmp(method, "GET") != 0)
+        return send_text(connection, 405, "text/plain", NULL, "only GET\n");
+    wait_ms(feed, feed->options.latency_ms);
+    if (over_rate(feed))
+        return send_text(connection, 429, "text/plain", "1", "too many requests a second\n");
+    if (strcmp(path, "/") == 0)
+        return send_names(feed, connection, 200, "");
+    const lochan_feed_table *table = find_table(feed, path);
+    if (!table)
+        return send_names(feed, connection, 404, "not found; there is:\n");
+    struct query q = {.start = INT32_MIN, .end = INT32_MAX, .limit = -1, .feed = feed};
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, read_parameter, &q);
+    if (!q.problem && q.dates_given && !table->dates && table->n_rows > 0)
+        q.problem = "this table has no dates\n";
+    if (!q.problem && q.start > q.end)
+        q.problem = "start lies after end\n";
+    if (q.problem)
+        return send_text(connection, 400, "text/plain", NULL, q.problem);
+    uint64_t draw;
+    lochan_fault_kind fault = choose_fault(feed, path, &q, &draw);
+    if (fault == LOCHAN_FAULT_NONE)
+        return send_window(feed, connection, table, &q, fault, draw);
+    return send_fault(feed, connection, table, &q, fault, draw);
+}
+
+/* ---- start and stop ---- */
+
+static lochan_status add_table(lochan_feed *feed, const char *path, lochan_error *err) {
+    if (feed->n_tables == feed->room) {
+        size_t room = feed->room ? feed->room * 2 : 8;
+        lochan_feed_table *tables = lochan_mem__realloc(feed->tables, room * sizeof(*tables));
+        if (!tables)
+            return lochan_error__nomem(err);
+        feed->tables = tables;
+        feed->room = room;
+    }
+    lochan_feed_table *table = &feed->tables[feed->n_tables];
+    LOCHAN_TRY(lochan_feed_table__load(path, feed->date_column, table, err));
+    for (size_t i = 0; i < feed->n_tables; i++) {
+        if (strcmp(feed->tables[i].name, table->name) == 0) {
+            lochan_status rc =
+                lochan_error__set(err, LOCHAN_ERR_EXISTS, "two files would be served as %s.csv", table->name);
+            lochan_feed_table__deinit(table);
+            return rc;
+        }
+    }
+    feed->n_tables++;
+    return LOCHAN_OK;
+}
+
+struct folder {
+    lochan_feed *feed;
+    const char *path;
+};
+
+static bool is_served(const char *name) {
+    size_t n = strlen(name);
+    return (n > 4 && strcmp(name + n - 4, ".csv") == 0) || (n > 7 && strcmp(name + n - 7, ".csv.gz") == 0);
+}
+
+static lochan_status add_entry(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+    const struct folder *folder = ctx;
+    if (st->is_dir || !is_served(name))
+        return LOCHAN_OK;
+    char *path = lochan_path__join(folder->path, name);
+    if (!path)
+        return lochan_error__nomem(err);
+    lochan_status rc = add_table(folder->feed, path, err);
+    lochan_mem__free(path);
+    return rc;
+}
+
+static lochan_status load(lochan_feed *feed, const char *path, lochan_error *err) {
+    lochan_stat st;
+    LOCHAN_TRY(lochan_fs__stat(path, &st, err));
+    if (!st.is_dir) {
+        if (!is_served(path))
+            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "%s: only .csv and .csv.gz files can be served", path);
+        return add_table(feed, path, err);
+    }
+    struct folder folder = {feed, path};
+    LOCHAN_TRY(lochan_fs__list(path, add_entry, &folder, err));
+    if (feed->n_tables == 0)
+        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s holds no .csv or .csv.gz file", path);
+    return LOCHAN_OK;
+}
+
+static lochan_status check_options(const lochan_feed_options *o, lochan_error *err) {
+    LOCHAN_CHECK_ARG(o->struct_size >= sizeof(lochan_feed_options), err);
+    LOCHAN_CHECK_ARG(o->latency_ms >= 0 && o->page_cap >= 0 && o->rate_per_second >= 0, err);
+    for (size_t i = 0; i < sizeof(o->reserved); i++)
+        LOCHAN_CHECK_ARG(o->reserved[i] == 0, err);
+    return LOCHAN_OK;
+}
+
+static lochan_status listen_on_loopback(lochan_feed *feed, lochan_error *err) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(feed->options.port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    feed->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
+                                    feed->options.port, NULL, NULL, answer, feed, MHD_OPTION_SOCK_ADDR,
+                                    (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
+                                    (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024,
+                                    MHD_OPTION_END);
+    if (feed->daemon)
+        return LOCHAN_OK;
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_IO, "cannot listen on 127.0.0.1:%u; is the port in use?",
+                                         (unsigned)feed->options.port);
+    lochan_error__hint(err, "choose another port, or 0 for any free one");
+    return rc;
+}
+
+lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options, lochan_feed **out,
+                                lochan_error *err) {
+    static const lochan_feed_options defaults = LOCHAN_FEED_OPTIONS_INIT;
+    LOCHAN_CHECK_ARG(out, err);
+    *out = NULL;
+    LOCHAN_CHECK_ARG(path, err);
+    LOCHAN_TRY(check_options(options ? options : &defaults, err));
+    lochan_feed *feed = lochan_mem__zalloc(sizeof(*feed));
+    if (!feed)
+        return lochan_error__nomem(err);
+    feed->options = options ? *options : defaults;
+    pthread_mutex_init(&feed->lock, NULL);
+    feed->second_began_ns = lochan_clock__mono_ns();
+    lochan_status rc = lochan_faults__init(&feed->faults, feed->options.faults, feed->options.fault_seed, err);
+    feed->options.faults = NULL; /* not ours to keep */
+    if (rc == LOCHAN_OK && feed->options.date_column &&
+        !(feed->date_column = lochan_mem__strdup(feed->options.date_column)))
+        rc = lochan_error__nomem(err);
+    if (rc == LOCHAN_OK)
+        rc = load(feed, path, err);
+    if (rc == LOCHAN_OK)
+        rc = listen_on_loopback(feed, err);
+    if (rc != LOCHAN_OK) {
+        lochan_feed_stop(feed);
+        return rc;
+    }
+    *out = feed;
+    return LOCHAN_OK;
+}
+
+uint16_t lochan_feed_port(const lochan_feed *feed) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(feed->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info ? info->port : 0;
+}
+
+void lochan_feed_get_stats(const lochan_feed *feed, lochan_feed_stats *out) {
+    out->requests = atomic_load(&feed->requests);
+    out->answered = atomic_load(&feed->answered);
+    out->faults = atomic_load(&feed->faulted);
+    out->bytes = atomic_load(&feed->bytes);
+}
+
+void lochan_feed_stop(lochan_feed *feed) {
+    if (!feed)
+        return;
+    pthread_mutex_lock(&feed->lock);
+    feed->stopping = true;
+    pthread_mutex_unlock(&feed->lock);
+    if (feed->daemon)
+        MHD_stop_daemon(feed->daemon);
+    for (size_t i = 0; i < feed->n_tables; i++)
+        lochan_feed_table__deinit(&feed->tables[i]);
+    lochan_mem__free(feed->tables);
+    lochan_mem__free(feed->date_column);
+    lochan_faults__deinit(&feed->faults);
+    pthread_mutex_destroy(&feed->lock);
+    lochan_mem__free(feed);
+}
