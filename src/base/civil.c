@@ -5,7 +5,6 @@
 #include "base/civil.h"
 #include "base/civil_text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define DAYS_PER_ERA 146097 /* 400 years */
@@ -161,9 +160,31 @@ bool lochan_civil__parse_date(const char *s, size_t n, int32_t *days) {
     return true;
 }
 
-void lochan_civil__format_date(int32_t days, char dst[16]) {
+/* At least `width` digits; returns the end. */
+static char *put_digits(char *p, uint32_t v, int width) {
+    char reversed[10];
+    int n = 0;
+    for (; v > 0 || n < width; v /= 10)
+        reversed[n++] = (char)('0' + v % 10);
+    while (n > 0)
+        *p++ = reversed[--n];
+    return p;
+}
+
+/* At most 14 characters: years of 32-bit days have up to 7 digits and a sign. */
+static char *put_date(char *p, int32_t days) {
     lochan_civil c = lochan_civil__from_days(days);
-    snprintf(dst, 16, "%04d-%02d-%02d", (int)c.year, (int)c.month, (int)c.day);
+    if (c.year < 0)
+        *p++ = '-';
+    p = put_digits(p, (uint32_t)(c.year < 0 ? -c.year : c.year), 4);
+    *p++ = '-';
+    p = put_digits(p, (uint32_t)c.month, 2);
+    *p++ = '-';
+    return put_digits(p, (uint32_t)c.day, 2);
+}
+
+void lochan_civil__format_date(int32_t days, char dst[16]) {
+    *put_date(dst, days) = '\0';
 }
 
 void lochan_civil__format_utc(int64_t ns, char dst[40]) {
@@ -172,11 +193,17 @@ void lochan_civil__format_utc(int64_t ns, char dst[40]) {
         rest += NS_PER_DAY;
         day--;
     }
-    lochan_civil c = lochan_civil__from_days((int32_t)day);
-    int32_t second = (int32_t)(rest / NS_PER_S);
-    snprintf(dst, 40, "%04d-%02d-%02d %02d:%02d:%02d.%06d+00", (int)c.year, (int)c.month,
-             (int)c.day, (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60),
-             (int)(rest % NS_PER_S / 1000));
+    uint32_t second = (uint32_t)(rest / NS_PER_S);
+    char *p = put_date(dst, (int32_t)day);
+    *p++ = ' ';
+    p = put_digits(p, second / 3600, 2);
+    *p++ = ':';
+    p = put_digits(p, second / 60 % 60, 2);
+    *p++ = ':';
+    p = put_digits(p, second % 60, 2);
+    *p++ = '.';
+    p = put_digits(p, (uint32_t)(rest % NS_PER_S / 1000), 6);
+    memcpy(p, "+00", 4);
 }
 
 static bool scan_time(const char **p, const char *end, int64_t *ns_of_day) {

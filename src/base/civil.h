@@ -23,7 +23,9 @@ bool lochan_civil__parse_date(const char *s, size_t n, int32_t *days);
 void lochan_civil__format_date(int32_t days, char dst[16]);
 
 /* A compiled format of a provider's dates: %Y %m %d %H %M %S %f (1 to 9 digits) %z (Z, +hh:mm,
- * +hhmm) %% and literals. Anything else is refused when the format is compiled. */
+ * +hhmm, +hh) %% and literals. Widths are fixed: %Y has 4 digits, %m %d %H %M %S have 2. %Y is
+ * needed, a missing month or day is the first. Anything else is refused when the format is
+ * compiled. */
 typedef struct lochan_date_format {
     char text[64];
     bool has_time;
@@ -31,8 +33,9 @@ typedef struct lochan_date_format {
 } lochan_date_format;
 
 lochan_status lochan_date_format__init(lochan_date_format *f, const char *text, lochan_error *err);
-/* Days or nanoseconds since 1970-01-01T00:00:00 (UTC if the format has a zone, else as written).
- * False if s does not match the whole format or is no valid date. */
+/* The days since 1970-01-01 and the nanoseconds within that day, 0 .. 86400e9-1 (UTC if the format
+ * has a zone, else as written); ns_of_day may be NULL. False, and nothing written, if s does not
+ * match the whole format or is no valid date. */
 bool lochan_date_format__parse(const lochan_date_format *f, const char *s, size_t n, int32_t *days,
                                int64_t *ns_of_day);
 /* Formats a day (time of day zero). False if it does not fit. */

@@ -31,7 +31,7 @@ char *lochan_mem__strdup(const char *s);
 char *lochan_mem__strndup(const char *s, size_t n);
 /* count * size with overflow check; zeroed. */
 void *lochan_mem__array(size_t count, size_t size);
-/* 64-byte aligned, padded to a multiple of 64 (as Arrow recommends). Free with
+/* 64-byte aligned, padded to a multiple of 64 with zeros (as Arrow recommends). Free with
  * lochan_mem__free_aligned. */
 void *lochan_mem__alloc_aligned(size_t size);
 void lochan_mem__free_aligned(void *p);

@@ -32,12 +32,13 @@ const char *lochan_name__nearest(const char *name, const char *const *candidates
 
 /* Whole-string parsers: false unless every byte belongs to the number; no blanks;
  * locale-independent. lochan_parse__double is correctly rounded (fast path after Clinger 1990, else
- * strtod in the C locale) and accepts inf/nan only if allow_special. */
+ * strtod in the C locale) and accepts inf/nan only if allow_special; a number too large for a
+ * double and a text of many digits above 1000 bytes are refused. *out is untouched on failure. */
 bool lochan_parse__int64(const char *s, size_t n, int64_t *out);
 bool lochan_parse__uint64(const char *s, size_t n, uint64_t *out);
 bool lochan_parse__double(const char *s, size_t n, bool allow_special, double *out);
-/* Byte sizes such as "256MB", "64MiB", "1g"; and durations "500ms", "20s", "5m", "2h", "3d" in
- * nanoseconds. */
+/* Byte sizes such as "256MB", "64MiB", "1g" (k, m, g, t are decimal, KiB .. binary); and durations
+ * "500ms", "20s", "5m", "2h", "3d" in nanoseconds. */
 bool lochan_parse__bytes(const char *s, uint64_t *out);
 bool lochan_parse__duration_ns(const char *s, int64_t *out);
 

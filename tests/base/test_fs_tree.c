@@ -2,6 +2,7 @@
 #include "support/alloc.h"
 #include "support/cmocka_all.h"
 #include "support/fault.h"
+#include "support/kill.h"
 #include "support/tmpdir.h"
 
 #include "base/fs.h"
@@ -277,6 +278,40 @@ static void test_fs_tree__relative_paths(void **state) {
         assert_int_equal(lochan_path__check_relative(bad[i], &err), LOCHAN_ERR_INVALID_ARGUMENT);
 }
 
+/* As an unprivileged user, in a child; under a user who is one already the same holds. */
+static lochan_status look_at_read_only(void *ctx, lochan_error *err) {
+    (void)ctx;
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        return lochan_error__set(err, LOCHAN_ERR_INTERNAL, "cannot become another user");
+    if (lochan_fs__writable(at("ro")) || lochan_fs__writable(at("ro/f")))
+        return lochan_error__set(err, LOCHAN_ERR_INTERNAL, "called writable");
+    lochan_buf b;
+    lochan_buf__init(&b, 10);
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_fs__read_all(at("ro/f"), 10, &b, err));
+    lochan_status codes[] = {
+        lochan_fs__write_all(at("ro/g"), "x", 1, NULL), lochan_fs__unlink(at("ro/f"), false, NULL),
+        lochan_fs__rename(at("ro/f"), at("ro/h"), NULL),
+        lochan_fs__mkdirs(at("ro/d/e"), NULL, NULL), lochan_fs__link(at("ro/f"), at("ro/h"), NULL)};
+    for (size_t i = 0; i < LOCHAN_COUNTOF(codes); i++) {
+        if (codes[i] != LOCHAN_ERR_READ_ONLY)
+            rc = lochan_error__set(err, LOCHAN_ERR_INTERNAL, "change %zu gave %d", i, codes[i]);
+    }
+done:
+    lochan_buf__deinit(&b);
+    return rc;
+}
+
+static void test_fs_tree__read_only_folder(void **state) {
+    (void)state;
+    tmpdir_mkdir(at("ro"));
+    tmpdir_write(at("ro/f"), "text", 4);
+    assert_int_equal(chmod(dir, 0755) | chmod(at("ro/f"), 0444) | chmod(at("ro"), 0555), 0);
+    kill_result r = kill_list(look_at_read_only, NULL, NULL);
+    if (r.rc != LOCHAN_OK)
+        fail_msg("%s", r.err.message);
+}
+
 static void prep_whole(void *ctx) {
     (void)ctx;
     tmpdir_clear(dir);
@@ -379,6 +414,7 @@ int main(void) {
         CASE(test_fs_tree__sync_of_folders),
         CASE(test_fs_tree__paths),
         CASE(test_fs_tree__relative_paths),
+        CASE(test_fs_tree__read_only_folder),
         CASE(test_fs_tree__write_all_is_whole_under_every_fault),
         CASE(test_fs_tree__trees_under_every_fault),
     };

@@ -168,7 +168,7 @@ static void test_status__over_long_file_keeps_its_end(void **state) {
     lochan_error err;
     char path[1000];
     memset(path, 'd', sizeof path);
-    strcpy(path + sizeof path - 12, "/end.parquet" + 1);
+    memcpy(path + sizeof path - 12, "end.parquet", 12);
     lochan_status rc = lochan_error__set(&err, LOCHAN_ERR_CORRUPT, "x");
     lochan_error__in_file(&err, rc, path, 0);
     assert_int_equal(strlen(err.file), sizeof err.file - 1);

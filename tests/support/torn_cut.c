@@ -93,6 +93,12 @@ static void remove_all(const char *path) {
     remove(path);
 }
 
+/* Gives a removed file its name back, unless the name is taken or its folder is lost too. */
+static void restore(const torn_name *t) {
+    if (t->stash && link(t->stash, t->path) != 0 && errno != EEXIST && errno != ENOENT)
+        fail_msg("torn: restore %s: %s", t->path, strerror(errno));
+}
+
 /* Where a name was taken again by a change that survived, the later owner keeps it. */
 static void undo(const torn_name *t) {
     switch (t->kind) {
@@ -108,11 +114,10 @@ static void undo(const torn_name *t) {
             remove_all(t->path);
         else
             rename(t->path, t->from);
-        if (t->stash)
-            link(t->stash, t->path);
+        restore(t);
         break;
     case TORN_REMOVE:
-        link(t->stash, t->path);
+        restore(t);
         break;
     }
 }
