@@ -1,5 +1,6 @@
 # The test suite, run by ctest. Written as conventions, so that a new test is a new file and nothing else:
 #   tests/<layer>/test_<file>.c   a cmocka program that links that layer and those above it
+#   tests/<folder>/<file>.c       linked into every program of the folder
 #   tests/<other>/test_<file>.c   a cmocka program that links every layer and may run the command
 #   tests/examples/<name>.sh      runs examples/<name>.c (without it the example is run as it is)
 #   tests/tools/test_*.py, *.sh   tests of the scripts in tools/ and of the installed package
@@ -26,10 +27,12 @@ endif()
 # Programs of tests/<folder>/, linking the libraries named after it.
 function(lochan_add_cmocka_tests folder)
   file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/test_*.c)
+  file(GLOB shared CONFIGURE_DEPENDS tests/${folder}/*.c)
+  list(FILTER shared EXCLUDE REGEX "/test_[^/]*$")
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     set(target ${folder}_${name})
-    add_executable(${target} ${source})
+    add_executable(${target} ${source} ${shared})
     target_include_directories(${target} PRIVATE tests)
     if(TARGET lochan_test_support)
       target_link_libraries(${target} PRIVATE lochan_test_support)
