@@ -1,6 +1,7 @@
 /* test_clock.c - time, random numbers, UUIDs, cancel, failpoints and log. */
 #include "support/clock_fake.h"
 #include "support/cmocka_all.h"
+#include "support/tmpdir.h"
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void test_clock__system_moves_forward(void **state) {
     (void)state;
@@ -219,6 +221,30 @@ static void test_clock__log_levels_and_lines(void **state) {
     lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
 }
 
+static void test_clock__log_goes_to_stderr_by_default(void **state) {
+    (void)state;
+    char *dir = tmpdir_make("log");
+    const char *path = tmpdir_path(dir, "stderr");
+    fflush(stderr);
+    int before = dup(STDERR_FILENO);
+    assert_non_null(freopen(path, "w", stderr));
+    lochan_log_set(NULL, NULL, LOCHAN_LOG_DEBUG);
+    LOCHAN_DEBUG("d");
+    LOCHAN_INFO("i");
+    lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
+    LOCHAN_INFO("not shown");
+    LOCHAN_WARN("w %d", 1);
+    lochan_log(LOCHAN_LOG_ERROR, "e");
+    fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    char *text = tmpdir_read(path, NULL);
+    assert_string_equal(
+        text, "lochan: debug: d\nlochan: info: i\nlochan: warning: w 1\nlochan: error: e\n");
+    free(text);
+    tmpdir_remove(dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock__system_moves_forward),
@@ -231,6 +257,7 @@ int main(void) {
         cmocka_unit_test(test_clock__cancel_flag),
         cmocka_unit_test(test_clock__failpoints),
         cmocka_unit_test(test_clock__log_levels_and_lines),
+        cmocka_unit_test(test_clock__log_goes_to_stderr_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
