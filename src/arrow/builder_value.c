@@ -293,9 +293,23 @@ static lochan_status put_encoded(lochan_builder *b, const uint8_t raw[32], locha
     return lochan_builder__put(b, raw, bits == 1 ? 1 : (size_t)bits / 8, err);
 }
 
+/* Columns that store every int64 as it is. */
+static bool is_plain_int64(const lochan_builder *b) {
+    lochan_type_id id = b->type.id;
+    return !b->dictionary &&
+           (id == LOCHAN_TYPE_INT64 || id == LOCHAN_TYPE_TIMESTAMP || id == LOCHAN_TYPE_DATE64 ||
+            id == LOCHAN_TYPE_TIME64 || id == LOCHAN_TYPE_DURATION);
+}
+
 lochan_status lochan_builder__int64(lochan_builder *b, int64_t v, lochan_error *err) {
     uint8_t raw[32];
     char text[24];
+    if (is_plain_int64(b)) { /* the common case */
+        LOCHAN_TRY(room(b, err));
+        ((int64_t *)(void *)b->data->data)[b->length] = v;
+        end_valid(b);
+        return LOCHAN_OK;
+    }
     const lochan_type *type = value_type(b);
     if (!takes_numbers(type))
         return wrong_kind(b, "a number", err);

@@ -112,7 +112,7 @@ static lochan_status show(lochan_shared *shared, const struct ArrowArray *in, in
     own->shared = lochan_shared__ref(shared);
     *out = (struct ArrowArray){.length = length,
                                .null_count = nulls_in(in, offset, length),
-                               .offset = offset,
+                               .offset = length ? offset : 0, /* some readers size buffers by it */
                                .n_buffers = in->n_buffers,
                                .n_children = in->n_children,
                                .buffers = in->buffers,

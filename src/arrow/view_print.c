@@ -126,24 +126,42 @@ static char *put_date64(char *dst, int64_t ms) {
     return days < FIRST_DAY || days > LAST_DAY ? put_int(dst, ms) : put_date(dst, days);
 }
 
-/* The shortest digits that tell this float from its neighbours: the first of 6 to 9 digits (of 1 to
- * 9 among the smallest numbers, which have fewer) that reads back, as a double. */
-static char *put_float(char *dst, float v) {
-    double d = (double)v;
-    int fewest = isnormal(v) ? 6 : 1;
-    for (int digits = fewest; digits <= 9 && isfinite(v) && v != 0; digits++) {
+/* The decimal fraction with the fewest digits behind the point that rounds to v, as a double; for
+ * numbers of ordinary size, where integer and power of ten are both exact. */
+static bool short_fraction(float v, double *out) {
+    double power = 1;
+    for (int digits = 0; digits <= 12; digits++, power *= 10) {
+        double d = nearbyint((double)v * power) / power;
+        if ((float)d == v) {
+            *out = d;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same for any number: the first of 6 to 9 digits (1 to 9 among the smallest, which have fewer)
+ * that reads back. */
+static double short_digits(float v) {
+    for (int digits = isnormal(v) ? 6 : 1; digits <= 9; digits++) {
         char text[40];
         double back;
         lochan_format(text, sizeof text, "%.*e", digits - 1, (double)v);
         size_t n = strlen(text);
         for (size_t i = 0; i < n; i++)
-            if (text[i] == ',')
+            if (text[i] == ',') /* the locale's point */
                 text[i] = '.';
-        if (lochan_parse__double(text, n, false, &back) && (float)back == v) {
-            d = back;
-            break;
-        }
+        if (lochan_parse__double(text, n, false, &back) && (float)back == v)
+            return back;
     }
+    return (double)v;
+}
+
+static char *put_float(char *dst, float v) {
+    double d = (double)v;
+    bool ordinary = fabsf(v) >= 1e-3f && fabsf(v) < 0x1p24f;
+    if (isfinite(v) && v != 0 && !(ordinary && short_fraction(v, &d)))
+        d = short_digits(v);
     return dst + lochan_format__double(d, dst);
 }
 

@@ -1,6 +1,7 @@
 /* test_check.c - the gate for foreign arrays: every lie an array can tell. */
 #include "arrow/sample.h"
 #include "support/alloc.h"
+#include "support/clock_fake.h"
 
 /* A foreign array whose buffers are plain memory of the test. */
 static void no_release(struct ArrowArray *a) {
@@ -420,6 +421,51 @@ static void test_check__items_outside_the_rows_are_not_looked_at(void **state) {
     foreign_free(&f);
 }
 
+/* Flips bytes in buffers that hold offsets, references, keys, bits or text, anywhere in the tree.
+ */
+static void spoil(struct ArrowArray *a, const struct ArrowSchema *schema, uint64_t *seed) {
+    lochan_type type = sample_type(schema->format);
+    for (int64_t i = 0; i < a->n_children; i++)
+        spoil(a->children[i], schema->children[i], seed);
+    if (a->dictionary)
+        spoil(a->dictionary, schema->dictionary, seed);
+    int width = lochan_type__bit_width(&type) / 8;
+    if (a->n_buffers < 2 || a->length == 0 || fake_random(seed) % 3)
+        return;
+    uint8_t *data = (uint8_t *)(uintptr_t)a->buffers[1];
+    if (lochan_type__is_bytes(type.id) || type.id >= LOCHAN_TYPE_LIST)
+        width = type.id == LOCHAN_TYPE_STRING_VIEW || type.id == LOCHAN_TYPE_BINARY_VIEW ? 16 : 4;
+    if (width > 0)
+        data[fake_random(seed) % (uint64_t)(a->length * width)] ^=
+            (uint8_t)(1u << fake_random(seed) % 8);
+}
+
+/* Whatever the check lets pass can be read to the last value; the sanitizers watch. */
+static void test_check__what_passes_can_be_read(void **state) {
+    (void)state;
+    enum { ROWS = 9, ROUNDS = 1500 };
+    lochan_error err;
+    struct ArrowSchema schema;
+    uint64_t seed = 20261120;
+    int passed = 0;
+    assert_ok(sample_schema(&schema, &err));
+    for (int round = 0; round < ROUNDS; round++) {
+        struct ArrowArray a;
+        int64_t column = (int64_t)(fake_random(&seed) % (uint64_t)schema.n_children);
+        assert_ok(sample_batch(&schema, ROWS, &a, &err));
+        for (int k = 0; k < 3; k++)
+            spoil(a.children[column], schema.children[column], &seed);
+        lochan_status rc = lochan_array__check(&schema, &a, &err);
+        assert_true(rc == LOCHAN_OK || rc == LOCHAN_ERR_DATA);
+        for (int64_t row = 0; rc == LOCHAN_OK && row < ROWS; row++)
+            sample_json(schema.children[column], a.children[column], row);
+        passed += rc == LOCHAN_OK;
+        lochan_array__release(&a);
+    }
+    assert_true(passed > ROUNDS / 10 && passed < ROUNDS * 9 / 10);
+    lochan_schema__release(&schema);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check__sample_passes),
@@ -437,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_check__decimals_within_their_precision),
         cmocka_unit_test(test_check__widths_that_overflow),
         cmocka_unit_test(test_check__items_outside_the_rows_are_not_looked_at),
+        cmocka_unit_test(test_check__what_passes_can_be_read),
     };
     return cmocka_run_group_tests(tests, alloc_setup, alloc_teardown);
 }

@@ -137,6 +137,57 @@ static void test_view__floats_in_their_shortest_form(void **state) {
     expect_double("d:10,2", -0.05, "-0.05", "-0.05");
 }
 
+/* Digits of a number less the zeros at both ends. */
+static int significant(const char *text) {
+    int digits = 0;
+    int zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        zeros = *text == '0' ? zeros + 1 : *text >= '1' && *text <= '9' ? 0 : zeros;
+        digits += (*text >= '1' && *text <= '9') || (digits > 0 && *text == '0');
+    }
+    return digits - (digits > zeros ? zeros : digits);
+}
+
+/* Every float reads back as itself, and no number has more digits than it needs. */
+static void test_view__floats_read_back(void **state) {
+    (void)state;
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray a;
+    lochan_builder *b;
+    lochan_view view;
+    lochan_buf out;
+    uint32_t bits = 12345;
+    sample_one("f", &schema, &b);
+    for (int i = 0; i < 20000; i++) {
+        float v;
+        bits = bits * 1664525u + 1013904223u;
+        memcpy(&v, &bits, sizeof v);
+        if (i % 2)
+            v = (float)(bits % 2000000) / 100;
+        assert_ok(lochan_builder__double(b, (double)v, &err));
+    }
+    assert_ok(lochan_builder__finish(b, &a, &err));
+    lochan_builder__free(b);
+    assert_ok(lochan_view__init(&view, &schema, &a, &err));
+    lochan_buf__init(&out, 100);
+    for (int i = 0; i < 20000; i++) {
+        float v = ((const float *)a.buffers[1])[i];
+        double back;
+        lochan_buf__clear(&out);
+        assert_ok(lochan_view__print(&view, i, &out, &err));
+        assert_true(lochan_parse__double((char *)out.data, out.len, true, &back));
+        assert_true((float)back == v || isnan(v));
+        assert_true(significant((char *)out.data) <= 9);
+        if (i % 2 && v < 10000) /* two digits behind the point are enough */
+            assert_true(out.len <= 7);
+    }
+    lochan_buf__deinit(&out);
+    lochan_view__deinit(&view);
+    lochan_array__release(&a);
+    lochan_schema__release(&schema);
+}
+
 static const char *one_row_json(const char *format, const char *bytes, size_t n) {
     lochan_error err;
     struct ArrowSchema schema;
@@ -333,6 +384,7 @@ int main(void) {
         cmocka_unit_test(test_view__times_and_durations),
         cmocka_unit_test(test_view__decimals_are_exact),
         cmocka_unit_test(test_view__floats_in_their_shortest_form),
+        cmocka_unit_test(test_view__floats_read_back),
         cmocka_unit_test(test_view__text_and_binary),
         cmocka_unit_test(test_view__nested_values_as_json),
         cmocka_unit_test(test_view__reads_numbers_of_every_width),
