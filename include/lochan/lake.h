@@ -121,12 +121,14 @@ typedef struct lochan_verify_report {
     int64_t files_checked;
     int64_t rows_checked;
     int64_t bytes_read;
-    int64_t problems;     /* rows of the problems stream */
-    int64_t unknown_files; /* in data/ but not in the catalog; reported, never removed */
+    int64_t problems;      /* rows of the problems stream whose kind is not "unknown" */
+    int64_t unknown_files; /* in data/ but not in the catalog (a write that was cut off leaves such): never removed here */
 } lochan_verify_report;
 
 /* Compares catalog, journal and files. Problems are data, not an error: `problems` (may be NULL) gets a stream of
- * kind, source, dataset, path, detail. The status is an error only if the check itself could not be done. */
+ * kind, source, dataset, path, detail. Kinds: catalog, journal, table, missing, size, footer, and with `deep` page,
+ * statistics, order, key, partition; "unknown" is a file that belongs to no commit, which harms no reader. The status is an
+ * error only if the check itself could not be done. */
 LOCHAN_API lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options,
                                             lochan_verify_report *report, struct ArrowArrayStream *problems,
                                             lochan_error *err) LOCHAN_MUST_CHECK;

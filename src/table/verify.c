@@ -1,0 +1,284 @@
+/* verify.c - catalog, journal and files compared.
+ * Invariants: nothing is changed, not even a temporary file; findings come sorted, so two runs over one state say the
+ * same. May call: base/, arrow/, catalog/, store/, verify_file.c.
+ */
+#include "table/verify.h"
+
+#include "arrow/builder.h"
+#include "base/str.h"
+#include "table/scan_plan.h"
+#include <stdio.h>
+
+lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
+                                       const lochan_table *table, const char *path, const char *fmt, ...) {
+    char detail[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof detail, fmt, args);
+    va_end(args);
+    lochan_status rc = LOCHAN_OK;
+    pthread_mutex_lock(&v->mutex);
+    if (v->n == v->cap) {
+        size_t cap = v->cap ? v->cap * 2 : 16;
+        lochan_finding *list = lochan_mem__realloc(v->findings, cap * sizeof *list);
+        if (list) {
+            v->findings = list;
+            v->cap = cap;
+        }
+    }
+    lochan_finding f = {.kind = lochan_arena__strdup(&v->arena, kind),
+                        .source = lochan_arena__strdup(&v->arena, table ? table->def.source : ""),
+                        .dataset = lochan_arena__strdup(&v->arena, table ? table->def.dataset : ""),
+                        .path = lochan_arena__strdup(&v->arena, path ? path : ""),
+                        .detail = lochan_arena__strdup(&v->arena, detail)};
+    if (v->n == v->cap || !f.kind || !f.source || !f.dataset || !f.path || !f.detail) {
+        rc = lochan_error__nomem(err);
+    } else {
+        v->findings[v->n++] = f;
+        if (strcmp(kind, "unknown") == 0)
+            v->report->unknown_files++;
+        else
+            v->report->problems++;
+    }
+    pthread_mutex_unlock(&v->mutex);
+    return rc;
+}
+
+/* ---- one table ---- */
+
+typedef struct table_check {
+    lochan_verification *v;
+    lochan_table *table;
+    lochan_file_list list;
+} table_check;
+
+static lochan_status check_one(void *ctx, size_t index, lochan_error *err) {
+    table_check *t = ctx;
+    lochan_verification *v = t->v;
+    LOCHAN_TRY(lochan_verification__file(v, t->table, &t->list.files[index], err));
+    pthread_mutex_lock(&v->mutex);
+    v->report->files_checked++;
+    v->done++;
+    if (v->options->progress)
+        v->options->progress(v->options->payload, v->done, v->total);
+    pthread_mutex_unlock(&v->mutex);
+    return LOCHAN_OK;
+}
+
+/* Files of one partition of a keyed table must not overlap. */
+static lochan_status check_disjoint(table_check *t, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    size_t n = t->list.n, n_values = t->table->def.n_partition;
+    const lochan_data_file **files = lochan_mem__array(n + 1, sizeof *files);
+    if (!files)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++)
+        files[i] = &t->list.files[i];
+    lochan_files__order(files, n, n_values);
+    for (size_t i = 1; i < n && rc == LOCHAN_OK; i++) {
+        const lochan_data_file *a = files[i - 1], *b = files[i];
+        bool same = a->key_max.n > 0 && b->key_min.n > 0;
+        for (size_t p = 0; same && p < n_values; p++)
+            same = a->partition_values[p] && b->partition_values[p] &&
+                   strcmp(a->partition_values[p], b->partition_values[p]) == 0;
+        if (same && lochan_keycode__compare(a->key_max, b->key_min) >= 0)
+            rc = lochan_verification__add(t->v, err, "key", t->table, b->path, "its keys overlap those of %s", a->path);
+    }
+    lochan_mem__free((void *)files);
+    return rc;
+}
+
+/* A table that cannot be listed is a finding. */
+static lochan_status list_table(table_check *t, const lochan_table_name *name, bool *listed, lochan_error *err) {
+    lochan_error seen;
+    lochan_verification *v = t->v;
+    lochan_error_init(&seen);
+    *listed = false;
+    LOCHAN_TRY(lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, err));
+    const struct ArrowSchema *schema = &t->table->def.schema;
+    size_t n = (size_t)schema->n_children;
+    int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
+    if (!ids)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = lochan_schema__field_id(schema->children[i]);
+    lochan_status rc = lochan_catalog__files(v->lake->catalog, &t->table->def, ids, n, &t->list, &seen);
+    lochan_mem__free(ids);
+    *listed = rc == LOCHAN_OK;
+    if (rc == LOCHAN_ERR_UNSUPPORTED || rc == LOCHAN_ERR_CORRUPT)
+        return lochan_verification__add(v, err, "table", t->table, "lake.db", "%s", seen.message);
+    if (rc != LOCHAN_OK && err)
+        *err = seen;
+    return rc;
+}
+
+static lochan_status check_table(lochan_verification *v, const lochan_table_name *name, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    table_check t = {.v = v};
+    bool listed;
+    LOCHAN_TRYG(list_table(&t, name, &listed, err));
+    if (!listed)
+        goto done;
+    v->total += (int64_t)t.list.n;
+    LOCHAN_TRYG(lochan_pool__for(v->lake->ctx.pool, t.list.n, check_one, &t, v->lake->ctx.cancel, err));
+    LOCHAN_TRYG(check_disjoint(&t, err));
+done:
+    lochan_file_list__deinit(&t.list);
+    lochan_table__close(t.table);
+    return rc;
+}
+
+static lochan_status check_tables(lochan_verification *v, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_table_names names = {0};
+    const lochan_verify_options *o = v->options;
+    bool any = false;
+    LOCHAN_TRYG(lochan_catalog__tables(v->lake->catalog, -1, &names, err));
+    for (size_t i = 0; i < names.n; i++) {
+        const lochan_table_name *n = &names.names[i];
+        if ((o->source && strcmp(o->source, n->source) != 0) || (o->dataset && strcmp(o->dataset, n->dataset) != 0))
+            continue;
+        any = true;
+        LOCHAN_TRYG(check_table(v, n, err));
+    }
+    if (o->dataset && !any)
+        rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "there is no table %s.%s", o->source, o->dataset);
+done:
+    lochan_table_names__deinit(&names);
+    return rc;
+}
+
+/* ---- files nobody knows ---- */
+
+typedef struct unknown_check {
+    lochan_verification *v;
+    lochan_known_files known;
+} unknown_check;
+
+static lochan_status check_known(void *ctx, const char *path, const lochan_stat *st, bool temporary,
+                                 lochan_error *err) {
+    unknown_check *u = ctx;
+    size_t low = 0, high = u->known.n;
+    (void)st;
+    if (strncmp(path, "data/staging/", 13) == 0)
+        return LOCHAN_OK;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = strcmp(u->known.files[mid].path, path);
+        if (c == 0)
+            return LOCHAN_OK;
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return lochan_verification__add(u->v, err, "unknown", NULL, path, "%s",
+                                    temporary ? "temporary file of a write under way or cut off"
+                                              : "not in the catalog, so no reader sees it");
+}
+
+static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    unknown_check u = {.v = v};
+    lochan_buf folder;
+    const lochan_verify_options *o = v->options;
+    lochan_buf__init(&folder, 1024);
+    LOCHAN_TRYG(lochan_buf__puts(&folder, "data", err));
+    if (o->source)
+        LOCHAN_TRYG(lochan_buf__printf(&folder, err, "/%s", o->source));
+    if (o->dataset)
+        LOCHAN_TRYG(lochan_buf__printf(&folder, err, "/%s", o->dataset));
+    LOCHAN_TRYG(lochan_catalog__known_files(v->lake->catalog, &u.known, err));
+    LOCHAN_TRYG(lochan_store__list(v->lake->store, (const char *)folder.data, check_known, &u, err));
+done:
+    lochan_known_files__deinit(&u.known);
+    lochan_buf__deinit(&folder);
+    return rc;
+}
+
+/* ---- result ---- */
+
+static int compare_findings(const void *x, const void *y) {
+    const lochan_finding *a = x, *b = y;
+    const char *const p[] = {a->source, a->dataset, a->path, a->kind, a->detail};
+    const char *const q[] = {b->source, b->dataset, b->path, b->kind, b->detail};
+    int c = 0;
+    for (size_t i = 0; i < LOCHAN_COUNTOF(p) && c == 0; i++)
+        c = strcmp(p[i], q[i]);
+    return c;
+}
+
+static lochan_status make_stream(lochan_verification *v, struct ArrowArrayStream *out, lochan_error *err) {
+    static const char *const names[] = {"kind", "source", "dataset", "path", "detail"};
+    lochan_status rc = LOCHAN_OK;
+    lochan_type text = {.id = LOCHAN_TYPE_STRING};
+    struct ArrowSchema schema = {0};
+    struct ArrowArray rows = {0};
+    lochan_builder *b = NULL;
+    LOCHAN_TRYG(lochan_schema__init_struct(&schema, LOCHAN_COUNTOF(names), err));
+    for (size_t i = 0; i < LOCHAN_COUNTOF(names); i++)
+        LOCHAN_TRYG(lochan_schema__set_field(schema.children[i], names[i], &text, false, err));
+    LOCHAN_TRYG(lochan_builder__create(&schema, &b, err));
+    for (size_t i = 0; i < v->n; i++) {
+        const lochan_finding *f = &v->findings[i];
+        const char *const values[] = {f->kind, f->source, f->dataset, f->path, f->detail};
+        for (size_t c = 0; c < LOCHAN_COUNTOF(values); c++)
+            LOCHAN_TRYG(lochan_builder__str(lochan_builder__child(b, (int64_t)c), lochan_str__of(values[c]), err));
+        LOCHAN_TRYG(lochan_builder__end_row(b, err));
+    }
+    LOCHAN_TRYG(lochan_builder__finish(b, &rows, err));
+    LOCHAN_TRYG(lochan_stream__of_batches(&schema, &rows, 1, out, err));
+done:
+    lochan_builder__free(b);
+    lochan_schema__release(&schema);
+    lochan_array__release(&rows);
+    return rc;
+}
+
+static lochan_status catalog_problem(void *ctx, const char *kind, const char *path, const char *detail,
+                                     lochan_error *err) {
+    return lochan_verification__add(ctx, err, kind, NULL, path, "%s", detail);
+}
+
+static lochan_status read_options(const lochan_verify_options *options, lochan_verify_options *out,
+                                  lochan_error *err) {
+    static const uint8_t zero[sizeof out->reserved];
+    *out = (lochan_verify_options)LOCHAN_VERIFY_OPTIONS_INIT;
+    if (options) {
+        LOCHAN_CHECK_ARG(options->struct_size >= offsetof(lochan_verify_options, reserved), err);
+        memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
+        LOCHAN_CHECK_ARG(memcmp(out->reserved, zero, sizeof zero) == 0, err);
+    }
+    if (out->dataset && !out->source)
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "a dataset needs its source");
+    if (out->source)
+        LOCHAN_TRY(lochan_name__check("source", out->source, err));
+    return out->dataset ? lochan_name__check("dataset", out->dataset, err) : LOCHAN_OK;
+}
+
+lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options, lochan_verify_report *report,
+                                 struct ArrowArrayStream *problems, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_verify_options o;
+    LOCHAN_CHECK_ARG(report, err);
+    memset(report, 0, sizeof *report);
+    if (problems)
+        memset(problems, 0, sizeof *problems);
+    LOCHAN_CHECK_ARG(lake, err);
+    LOCHAN_TRY(read_options(options, &o, err));
+    lochan_verification v = {.lake = lake, .options = &o, .report = report};
+    lochan_arena__init(&v.arena, 0);
+    pthread_mutex_init(&v.mutex, NULL);
+    LOCHAN_TRYG(lochan_catalog__verify(lake->catalog, catalog_problem, &v, err));
+    LOCHAN_TRYG(check_tables(&v, err));
+    LOCHAN_TRYG(check_unknown(&v, err));
+    if (v.n > 0)
+        qsort(v.findings, v.n, sizeof *v.findings, compare_findings);
+    if (problems)
+        LOCHAN_TRYG(make_stream(&v, problems, err));
+done:
+    pthread_mutex_destroy(&v.mutex);
+    lochan_mem__free(v.findings);
+    lochan_arena__deinit(&v.arena);
+    return rc;
+}
