@@ -8,6 +8,7 @@
 #ifndef LOCHAN_ARROW_H
 #define LOCHAN_ARROW_H
 
+#include <lochan/error.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -60,6 +61,17 @@ struct ArrowArrayStream {
 };
 
 #endif
+
+/* ---- reading a stream ----
+ * The same as calling get_schema and get_next of the stream, but with the whole error: of a stream of lochan with its code,
+ * place and hint, where the C stream interface only has an errno and a text. Since 0.1. */
+
+/* *out is released by the caller. */
+LOCHAN_API lochan_status lochan_stream_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out,
+                                                  lochan_error *err) LOCHAN_MUST_CHECK;
+/* At the end *out has a NULL release. Otherwise it is released by the caller. */
+LOCHAN_API lochan_status lochan_stream_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out,
+                                                lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus
 }
