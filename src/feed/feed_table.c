@@ -1,62 +1,24 @@
 /* feed_table.c - loads a CSV file and cuts windows of dates out of it.
  * Invariants: rows are served byte for byte as they stand in the file; a file whose rows do not fit its header is refused.
- * May call: base/, source/csv_scan.h, libdeflate.
+ * May call: base/, source/csv_scan.h.
  */
 #include "feed/feed_table.h"
 
 #include "base/civil.h"
 #include "base/fs.h"
+#include "base/gzip.h"
 #include "base/str.h"
 #include "source/csv_scan.h"
 
-#include <libdeflate.h>
-
-#define MAX_FILE      ((size_t)2 << 30)
-#define BEST_RATIO    1040 /* deflate cannot pack tighter than about 1032 to 1 */
-#define BLOCK_ROWS    ((size_t)1024)
-#define MAX_COLUMNS   4096
+#define MAX_FILE    ((size_t)2 << 30)
+#define BLOCK_ROWS  ((size_t)1024)
+#define MAX_COLUMNS 4096
 
 /* ---- loading ---- */
 
 static bool ends_with(const char *s, const char *tail) {
     size_t n = strlen(s), t = strlen(tail);
     return n > t && strcmp(s + n - t, tail) == 0;
-}
-
-static lochan_status unpack_member(struct libdeflate_decompressor *unpacker, const uint8_t *in, size_t n, size_t *used,
-                                   lochan_buf *out, lochan_error *err) {
-    size_t room = n * 4 > (size_t)1 << 16 ? n * 4 : (size_t)1 << 16;
-    size_t most = n > MAX_FILE / BEST_RATIO ? MAX_FILE : n * BEST_RATIO + 64;
-    for (;;) {
-        if (room > most)
-            room = most;
-        if (room > out->max - out->len)
-            room = out->max - out->len;
-        LOCHAN_TRY(lochan_buf__reserve(out, room, err));
-        size_t got = 0;
-        enum libdeflate_result rc =
-            libdeflate_gzip_decompress_ex(unpacker, in, n, out->data + out->len, room, used, &got);
-        if (rc == LIBDEFLATE_SUCCESS) {
-            out->len += got;
-            return LOCHAN_OK;
-        }
-        if (rc != LIBDEFLATE_INSUFFICIENT_SPACE)
-            return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "no valid gzip data");
-        if (room == most || room == out->max - out->len)
-            return lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT, "unpacks to more than %zu bytes", MAX_FILE);
-        room *= 2;
-    }
-}
-
-static lochan_status unpack(const lochan_buf *packed, lochan_buf *out, lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    struct libdeflate_decompressor *unpacker = libdeflate_alloc_decompressor();
-    if (!unpacker)
-        return lochan_error__nomem(err);
-    for (size_t at = 0, used = 0; at < packed->len && rc == LOCHAN_OK; at += used)
-        rc = unpack_member(unpacker, packed->data + at, packed->len - at, &used, out, err);
-    libdeflate_free_decompressor(unpacker);
-    return rc;
 }
 
 static lochan_status read_text(const char *path, lochan_buf *out, lochan_error *err) {
@@ -67,7 +29,7 @@ static lochan_status read_text(const char *path, lochan_buf *out, lochan_error *
     lochan_buf__init(&packed, MAX_FILE);
     lochan_status rc = lochan_fs__read_all(path, MAX_FILE, &packed, err);
     if (rc == LOCHAN_OK)
-        rc = lochan_error__in_file(err, unpack(&packed, out, err), path, -1);
+        rc = lochan_error__in_file(err, lochan_gzip__unpack(packed.data, packed.len, out, err), path, -1);
     lochan_buf__deinit(&packed);
     return rc;
 }

@@ -41,8 +41,10 @@ static int compare_names(const void *a, const void *b) {
 
 static lochan_status check_names(struct decoder *d, lochan_error *err) {
     size_t n = d->n_columns - d->last_is_unnamed;
-    if (n == 0)
-        return lochan_error__set(err, LOCHAN_ERR_PAGE, "the page has no header line");
+    if (n == 0) {
+        lochan_error__set(err, LOCHAN_ERR_PAGE, "the page has no header line");
+        return lochan_error__in_line(err, LOCHAN_ERR_PAGE, NULL, 1, -1);
+    }
     const char **sorted = lochan_mem__array(n, sizeof(*sorted));
     if (!sorted)
         return lochan_error__nomem(err);

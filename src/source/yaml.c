@@ -33,7 +33,16 @@ static struct place place_of(struct fy_event *event) {
     const struct fy_mark *mark = fy_event_start_mark(event);
     if (!mark)
         return (struct place){1, 1};
-    return (struct place){mark->line + 1, mark->column + 1};
+    struct place at = {mark->line + 1, mark->column + 1};
+    /* libfyaml points behind the quote or the star. */
+    bool behind = event->type == FYET_ALIAS;
+    if (event->type == FYET_SCALAR && event->scalar.value) {
+        enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+        behind = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+    }
+    if (behind && at.column > 1)
+        at.column--;
+    return at;
 }
 
 lochan_status lochan_yaml__error_at(const lochan_yaml *doc, int32_t line, int32_t column, lochan_error *err,
