@@ -51,7 +51,8 @@ LOCHAN_API lochan_status lochan_bundled_list(struct ArrowArrayStream *out, locha
 
 typedef enum lochan_stage {
     LOCHAN_STAGE_PLAN,
-    LOCHAN_STAGE_FETCH, /* and stage, decode, normalise, validate: they run while pages come */
+    LOCHAN_STAGE_FETCH,     /* until every page has ended */
+    LOCHAN_STAGE_NORMALISE, /* decode, normalise, validate, stage: in worker threads while pages come */
     LOCHAN_STAGE_WRITE, /* deduplicate, merge into partitions */
     LOCHAN_STAGE_PUBLISH,
     LOCHAN_STAGE_DONE,
@@ -117,7 +118,7 @@ typedef struct lochan_update_report {
     int64_t rows_fetched, rows_new, rows_replaced, rows_unchanged, rows_duplicate, rows_rejected, rows_filtered;
     int64_t partitions_written, partitions_skipped, files_written;
     int64_t bytes_fetched, bytes_written;
-    double stage_seconds[LOCHAN_STAGE_COUNT];
+    double stage_seconds[LOCHAN_STAGE_COUNT]; /* of NORMALISE: seconds of the worker threads, summed */
     double seconds;
     bool nothing_to_do; /* the ledger calls everything asked for final */
     uint8_t reserved[32];

@@ -29,6 +29,7 @@ struct collector {
     lochan_fetcher *fetcher;
     lochan_group *group;
     int64_t rows; /* decoded so far, for progress */
+    _Atomic int64_t worker_ns;
     size_t outstanding;           /* tasks not yet back; network thread only */
     pthread_mutex_t mutex;
     struct page_task *finished;   /* under mutex: tasks that came back */
@@ -83,6 +84,7 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     lochan_scope *scope = &job->scopes[task->index];
     lochan_error error;
     lochan_error_init(&error);
+    int64_t began = lochan_clock__mono_ns();
     lochan_status rc = lochan_job__decode_page(job, scope, &task->body, &error);
     if (rc == LOCHAN_OK && task->stage)
         rc = stage_page(task, &error);
@@ -94,6 +96,7 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
             stop_update(task->all, &error);
     }
     task->usable = rc == LOCHAN_OK;
+    task->all->worker_ns += lochan_clock__mono_ns() - began;
     size_t size = task->body.len;
     lochan_buf__deinit(&task->body);
     lochan_budget__give(job->lake->ctx.budget, size);
@@ -288,6 +291,7 @@ lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
         job->report->retries += counters.retries;
         job->report->bytes_fetched += counters.bytes;
     }
+    job->report->stage_seconds[LOCHAN_STAGE_NORMALISE] = (double)all.worker_ns / 1e9;
     job->progress.rows = all.rows;
     job->progress.waiting_for = NULL;
     lochan_fetcher__free(all.fetcher);

@@ -184,8 +184,9 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));
     else
         LOCHAN_TRY(commit_ledger(job, err));
-    LOCHAN_FAILPOINT("update.publish.committed", err);
-    /* Published: what cannot be cleaned up now is taken away by the next update of this dataset. */
+    /* Published: from here on nothing may make the update report a failure. What cannot be cleaned up now is taken away by
+     * the next update of this dataset. */
+    (void)lochan_failpoint__hit("update.publish.committed", NULL);
     lochan_error why;
     lochan_error_init(&why);
     if (lochan_staging__remove(job->staging, &why) != LOCHAN_OK)
