@@ -1,0 +1,129 @@
+/* cmd_dataset.c - lochan dataset add, list, show. May call: cli.h, print.h, spec_file.h. */
+#include "cli/commands.h"
+#include "cli/print.h"
+#include "cli/spec_file.h"
+
+#include <string.h>
+
+static lochan_status add_file(lochan_cli *cli, const char *path) {
+    lochan_cli_text yaml = {0};
+    lochan_status rc = lochan_cli__read_spec(path, &yaml, &cli->err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_dataset_add(cli->lake, yaml.data ? yaml.data : "", yaml.len,
+                                strcmp(path, "-") == 0 ? "standard input" : path,
+                                lochan_cli__has(cli, "replace"), &cli->err);
+    lochan_cli__free(&yaml);
+    return rc;
+}
+
+static lochan_status run_add(lochan_cli *cli) {
+    const char *what = cli->args[0];
+    int64_t added = 1;
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__is_spec_file(what)
+                 ? add_file(cli, what)
+                 : lochan_dataset_add_bundled(cli->lake, what, &added, &cli->err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "dataset", what);
+        lochan_cli__put_int(&o, "added", added);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    if (added == 0)
+        lochan_cli__addf(&o.text, "%s was there already\n", what);
+    else if (added == 1)
+        lochan_cli__addf(&o.text, "added dataset %s\n", what);
+    else
+        lochan_cli__addf(&o.text, "added %lld datasets of %s\n", (long long)added, what);
+    return lochan_cli__print_text(&o.text, &cli->err);
+}
+
+static lochan_status run_list(lochan_cli *cli) {
+    static const lochan_cli_column columns[] = {
+        {"source", "source", 0},
+        {"dataset", "dataset", 0},
+        {"category", "category", 0},
+        {"key", "key", 0},
+        {"partition", "partition", 0},
+        {"update_mode", "mode", 0},
+        {"rows", "rows", LOCHAN_CLI_AS_COUNT},
+        {"last_update", "last update (UTC)", LOCHAN_CLI_AS_SECONDS},
+        {0}};
+    struct ArrowArrayStream stream = {0};
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc == LOCHAN_OK)
+        rc = lochan_dataset_list(cli->lake, &stream, &cli->err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    return lochan_cli__print_list(cli, &stream, columns,
+                                  "the lake has no dataset yet: 'lochan dataset add' adds one");
+}
+
+static lochan_status run_show(lochan_cli *cli) {
+    lochan_cli_name name;
+    char *yaml = NULL;
+    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc == LOCHAN_OK)
+        rc = lochan_dataset_show(cli->lake, name.source, name.dataset, &yaml, &cli->err);
+    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
+        lochan_cli__hint_dataset(cli, &name);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "source", name.source);
+        lochan_cli__put_text(&o, "dataset", name.dataset);
+        lochan_cli__put_text(&o, "yaml", yaml);
+        rc = lochan_cli__print_object(&o, &cli->err);
+    } else {
+        lochan_cli__adds(&o.text, yaml);
+        rc = lochan_cli__print_text(&o.text, &cli->err);
+    }
+    lochan_free(yaml);
+    return rc;
+}
+
+static const lochan_cli_option add_options[] = {
+    {"replace", NULL, "change the dataset of that name (spec files only)"},
+    {0},
+};
+static const lochan_cli_option show_options[] = {
+    {"source", "NAME", "the source, if the argument is the dataset alone"},
+    {0},
+};
+
+const lochan_cli_command lochan_cli__dataset_add = {
+    .name = "dataset add",
+    .arguments = "SOURCE/DATASET|SOURCE|FILE.yaml|-",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "add a dataset of a source",
+    .details = "SOURCE/DATASET is a bundled dataset, SOURCE all that are bundled with it, "
+               "FILE.yaml a spec of your own,\n"
+               "- reads it from standard input. docs/specs.md describes the fields.",
+    .example = "lochan dataset add ecb/fx_daily\nlochan dataset add prices.yaml",
+    .options = add_options,
+    .run = run_add,
+};
+const lochan_cli_command lochan_cli__dataset_list = {
+    .name = "dataset list",
+    .arguments = "",
+    .summary = "list the datasets",
+    .example = "lochan dataset list --json",
+    .run = run_list,
+};
+const lochan_cli_command lochan_cli__dataset_show = {
+    .name = "dataset show",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "print a dataset as YAML",
+    .example = "lochan dataset show ecb/fx_daily",
+    .options = show_options,
+    .run = run_show,
+};

@@ -1,0 +1,175 @@
+/* cmd_source.c - lochan source add, list, show, set. May call: cli.h, print.h, spec_file.h. */
+#include "cli/commands.h"
+#include "cli/print.h"
+#include "cli/spec_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lochan_status add_one(lochan_cli *cli, const char *arg) {
+    if (!lochan_cli__is_spec_file(arg)) {
+        lochan_status rc = lochan_source_add_bundled(cli->lake, arg, &cli->err);
+        if (rc == LOCHAN_ERR_NOT_FOUND && !cli->err.hint[0])
+            lochan_cli__hint(&cli->err,
+                             "a spec of your own is a file: lochan source add FILE.yaml");
+        return rc;
+    }
+    lochan_cli_text yaml = {0};
+    lochan_status rc = lochan_cli__read_spec(arg, &yaml, &cli->err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_source_add(cli->lake, yaml.data ? yaml.data : "", yaml.len,
+                               strcmp(arg, "-") == 0 ? "standard input" : arg,
+                               lochan_cli__has(cli, "replace"), &cli->err);
+    lochan_cli__free(&yaml);
+    return rc;
+}
+
+static lochan_status say_done(lochan_cli *cli, const char *verb, const char *what) {
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, verb, what);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    lochan_cli__addf(&o.text, "%s source %s\n", verb, what);
+    return lochan_cli__print_text(&o.text, &cli->err);
+}
+
+static lochan_status run_add(lochan_cli *cli) {
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = add_one(cli, cli->args[0]);
+    return rc == LOCHAN_OK ? say_done(cli, "added", cli->args[0]) : rc;
+}
+
+static lochan_status run_list(lochan_cli *cli) {
+    static const lochan_cli_column columns[] = {{"name", "source", 0},
+                                                {"kind", "kind", 0},
+                                                {"url", "url", 0},
+                                                {"bundled", "bundled", 0},
+                                                {"datasets", "datasets", LOCHAN_CLI_AS_COUNT},
+                                                {0}};
+    static const lochan_cli_column bundled_columns[] = {
+        {"kind", "kind", 0}, {"name", "name", 0}, {0}};
+    struct ArrowArrayStream stream = {0};
+    if (lochan_cli__has(cli, "bundled")) {
+        lochan_status rc = lochan_bundled_list(&stream, &cli->err);
+        return rc == LOCHAN_OK
+                   ? lochan_cli__print_list(cli, &stream, bundled_columns, "nothing is bundled")
+                   : rc;
+    }
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc == LOCHAN_OK)
+        rc = lochan_source_list(cli->lake, &stream, &cli->err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    return lochan_cli__print_list(cli, &stream, columns,
+                                  "the lake has no source yet: 'lochan source add' adds one");
+}
+
+static lochan_status run_show(lochan_cli *cli) {
+    char *yaml = NULL;
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc == LOCHAN_OK)
+        rc = lochan_source_show(cli->lake, cli->args[0], &yaml, &cli->err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "source", cli->args[0]);
+        lochan_cli__put_text(&o, "yaml", yaml);
+        rc = lochan_cli__print_object(&o, &cli->err);
+    } else {
+        lochan_cli__adds(&o.text, yaml);
+        rc = lochan_cli__print_text(&o.text, &cli->err);
+    }
+    lochan_free(yaml);
+    return rc;
+}
+
+/* "KEY=VALUE". */
+static lochan_status set_one(lochan_cli *cli, const char *source, const char *pair) {
+    size_t n = strcspn(pair, "=");
+    if (n == 0 || !pair[n]) {
+        lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT, "expected KEY=VALUE, got '%s'",
+                         pair);
+        lochan_cli__hint(&cli->err, "for example: lochan source set %s url=http://127.0.0.1:8000",
+                         source);
+        return cli->err.code;
+    }
+    char *key = lochan_cli__dup(pair, n);
+    lochan_status rc = lochan_source_set(cli->lake, source, key, pair + n + 1, &cli->err);
+    free(key);
+    return rc;
+}
+
+static lochan_status run_set(lochan_cli *cli) {
+    if (cli->n_args < 2 && !lochan_cli__has(cli, "unset"))
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "nothing to set: give KEY=VALUE or --unset KEY");
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    for (int i = 1; rc == LOCHAN_OK && i < cli->n_args; i++)
+        rc = set_one(cli, cli->args[0], cli->args[i]);
+    for (size_t i = 0; rc == LOCHAN_OK && i < cli->n_given; i++) {
+        if (strcmp(cli->given[i].name, "unset") == 0)
+            rc = lochan_source_set(cli->lake, cli->args[0], cli->given[i].value, NULL, &cli->err);
+    }
+    return rc == LOCHAN_OK ? say_done(cli, "changed", cli->args[0]) : rc;
+}
+
+static const lochan_cli_option add_options[] = {
+    {"replace", NULL, "change the source of that name (spec files only)"},
+    {0},
+};
+static const lochan_cli_option list_options[] = {
+    {"bundled", NULL, "what comes with lochan, instead (needs no lake)"},
+    {0},
+};
+static const lochan_cli_option set_options[] = {
+    {"unset", "KEY", "back to what the spec says"},
+    {0},
+};
+
+const lochan_cli_command lochan_cli__source_add = {
+    .name = "source add",
+    .arguments = "NAME|FILE.yaml|-",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "add a source of rows",
+    .details =
+        "NAME is a bundled source, FILE.yaml a spec of your own, - reads it from standard input.\n"
+        "docs/specs.md describes the fields.",
+    .example = "lochan source add ecb\nlochan source add my-provider.yaml",
+    .options = add_options,
+    .run = run_add,
+};
+const lochan_cli_command lochan_cli__source_list = {
+    .name = "source list",
+    .arguments = "",
+    .summary = "list the sources",
+    .example = "lochan source list --bundled",
+    .options = list_options,
+    .run = run_list,
+};
+const lochan_cli_command lochan_cli__source_show = {
+    .name = "source show",
+    .arguments = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "print a source as YAML",
+    .details = "As it is in effect: with what 'source set' changed.",
+    .example = "lochan source show ecb",
+    .run = run_show,
+};
+const lochan_cli_command lochan_cli__source_set = {
+    .name = "source set",
+    .arguments = "NAME [KEY=VALUE ...]",
+    .min_args = 1,
+    .max_args = 64,
+    .summary = "change fields of a source",
+    .details = "KEY may be dotted (csv.delimiter). A secret is a reference: secret=env:NAME or "
+               "secret=file:PATH.",
+    .example = "lochan source set ecb url=http://127.0.0.1:8000 workers=8",
+    .options = set_options,
+    .run = run_set,
+};

@@ -1,0 +1,329 @@
+/* cmd_update.c - lochan update, lochan backfill.
+ * Invariant: the report is printed on every outcome but a wrong use, then the error if there is
+ * one. May call: cli.h, print.h, progress.h, terminal.h.
+ */
+#include "cli/commands.h"
+#include "cli/print.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lochan_status read_validate(lochan_cli *cli, lochan_update_request *request) {
+    static const char *const names[] = {"off", "standard"};
+    const char *text = lochan_cli__value(cli, "validate");
+    if (!text)
+        return LOCHAN_OK;
+    if (strcmp(text, "off") == 0) {
+        request->validate = LOCHAN_VALIDATE_OFF;
+    } else if (strcmp(text, "standard") == 0) {
+        request->validate = LOCHAN_VALIDATE_STANDARD;
+    } else {
+        const char *nearest = lochan_cli__nearest(text, names, 2);
+        lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                         "--validate: expected off or standard, got '%s'", text);
+        if (nearest)
+            lochan_cli__hint(&cli->err, "did you mean %s?", nearest);
+        return cli->err.code;
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status read_numbers(lochan_cli *cli, lochan_update_request *request) {
+    int64_t workers = 0, batch = 0, retries = -1;
+    lochan_status rc = lochan_cli__int_value(cli, "workers", 1, 256, &workers);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__int_value(cli, "batch-size", 1, 1000000, &batch);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__int_value(cli, "max-retries", 0, 100, &retries);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__double_value(cli, "retry-backoff", 0, 3600,
+                                      &request->retry_backoff_seconds);
+    request->workers = (int32_t)workers;
+    request->batch_size = (int32_t)batch;
+    request->max_retries = (int32_t)retries;
+    return rc;
+}
+
+static lochan_status read_request(lochan_cli *cli, bool backfill, lochan_update_request *request) {
+    request->start = lochan_cli__value(cli, "start");
+    request->end = lochan_cli__value(cli, "end");
+    request->force = lochan_cli__has(cli, "force");
+    request->repair = lochan_cli__has(cli, "repair");
+    request->dry_run = lochan_cli__has(cli, "dry-run");
+    request->token = lochan_cli__value(cli, "token");
+    request->backfill = backfill;
+    if (backfill && (!request->start || !request->end)) {
+        lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                         "backfill needs --start and --end");
+        lochan_cli__hint(&cli->err, "'lochan update' goes on where the data ends");
+        return cli->err.code;
+    }
+    if (request->force && request->repair)
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "--force and --repair exclude each other");
+    lochan_status rc = read_validate(cli, request);
+    return rc == LOCHAN_OK ? read_numbers(cli, request) : rc;
+}
+
+/* ---- the report ---- */
+
+static lochan_status print_json(const lochan_cli_name *name, const lochan_update_request *request,
+                                const lochan_update_report *r, lochan_status status,
+                                const char *final_to, lochan_error *err) {
+    static const char *const stages[] = {"plan_seconds", "fetch_seconds", "write_seconds",
+                                         "publish_seconds"};
+    lochan_cli_object o = {0};
+    lochan_cli__put_text(&o, "source", name->source);
+    lochan_cli__put_text(&o, "dataset", name->dataset);
+    lochan_cli__put_text(&o, "kind", request->backfill ? "backfill" : "update");
+    lochan_cli__put_text(&o, "status", lochan_status_name(status));
+    lochan_cli__put_bool(&o, "dry_run", request->dry_run);
+    lochan_cli__put_bool(&o, "nothing_to_do", r->nothing_to_do);
+    lochan_cli__put_text(&o, "covered_to", final_to);
+    lochan_cli__put_text(&o, "update_id", r->update_id[0] ? r->update_id : NULL);
+    lochan_cli__put_int(&o, "snapshot_id", r->snapshot_id);
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {{"scopes", r->scopes},
+                   {"scopes_failed", r->scopes_failed},
+                   {"requests", r->requests},
+                   {"pages", r->pages},
+                   {"pages_resumed", r->pages_resumed},
+                   {"retries", r->retries},
+                   {"failures", r->failures},
+                   {"rows_fetched", r->rows_fetched},
+                   {"rows_new", r->rows_new},
+                   {"rows_replaced", r->rows_replaced},
+                   {"rows_unchanged", r->rows_unchanged},
+                   {"rows_duplicate", r->rows_duplicate},
+                   {"rows_rejected", r->rows_rejected},
+                   {"rows_filtered", r->rows_filtered},
+                   {"partitions_written", r->partitions_written},
+                   {"partitions_skipped", r->partitions_skipped},
+                   {"files_written", r->files_written},
+                   {"bytes_fetched", r->bytes_fetched},
+                   {"bytes_written", r->bytes_written}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        lochan_cli__put_int(&o, numbers[i].key, numbers[i].value);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+        lochan_cli__put_double(&o, stages[i], r->stage_seconds[i]);
+    lochan_cli__put_double(&o, "seconds", r->seconds);
+    return lochan_cli__print_object(&o, err);
+}
+
+static void add_rows(lochan_cli_text *t, int64_t n, const char *what) {
+    if (n == 0)
+        return;
+    lochan_cli__adds(t, ", ");
+    lochan_cli__add_count(t, n);
+    lochan_cli__addf(t, " %s", what);
+}
+
+static void add_fetched(lochan_cli_text *t, const lochan_update_report *r) {
+    lochan_cli__adds(t, "  fetched    ");
+    lochan_cli__add_count(t, r->rows_fetched);
+    lochan_cli__adds(t, " rows, ");
+    lochan_cli__add_bytes(t, r->bytes_fetched);
+    lochan_cli__addf(t, ", in %lld pages", (long long)r->pages);
+    if (r->pages_resumed > 0)
+        lochan_cli__addf(t, " (%lld of them kept from an earlier try)",
+                         (long long)r->pages_resumed);
+    if (r->retries > 0)
+        lochan_cli__addf(t, ", %lld retries", (long long)r->retries);
+    lochan_cli__adds(t, "\n  rows       ");
+    lochan_cli__add_count(t, r->rows_new);
+    lochan_cli__adds(t, " new");
+    add_rows(t, r->rows_replaced, "replaced");
+    add_rows(t, r->rows_unchanged, "unchanged");
+    add_rows(t, r->rows_duplicate, "duplicate");
+    add_rows(t, r->rows_rejected, "rejected");
+    add_rows(t, r->rows_filtered, "outside of the window asked for");
+    lochan_cli__adds(t, "\n  written    ");
+    if (r->files_written == 0) {
+        lochan_cli__adds(t, "nothing");
+    } else {
+        lochan_cli__addf(t, "%lld %s, ", (long long)r->files_written,
+                         r->files_written == 1 ? "file" : "files");
+        lochan_cli__add_bytes(t, r->bytes_written);
+    }
+    if (r->partitions_skipped > 0)
+        lochan_cli__addf(t, " (%lld partitions unchanged)", (long long)r->partitions_skipped);
+    if (r->snapshot_id >= 0)
+        lochan_cli__addf(t, "; snapshot %lld", (long long)r->snapshot_id);
+    if (r->scopes_failed > 0)
+        lochan_cli__addf(t, "\n  failed     %lld of %lld scopes", (long long)r->scopes_failed,
+                         (long long)r->scopes);
+    lochan_cli__adds(t, "\n  took       ");
+    lochan_cli__add_seconds(t, r->seconds);
+    lochan_cli__addc(t, '\n');
+}
+
+static lochan_status print_text(const lochan_cli *cli, const lochan_cli_name *name,
+                                const lochan_update_request *request, const lochan_update_report *r,
+                                lochan_status status, const char *final_to, lochan_error *err) {
+    lochan_cli_text t = {0};
+    if (cli->quiet || (status != LOCHAN_OK && status != LOCHAN_ERR_PARTIAL && r->pages == 0))
+        return LOCHAN_OK; /* the error says it all */
+    lochan_cli__addf(&t, "%s/%s: ", name->source, name->dataset);
+    if (r->nothing_to_do) {
+        lochan_cli__adds(&t, "nothing to do, ");
+        if (final_to)
+            lochan_cli__addf(&t, "the data is final up to %s\n", final_to);
+        else
+            lochan_cli__adds(&t, "all that was asked for is final\n");
+    } else if (request->dry_run) {
+        lochan_cli__addf(
+            &t, "would ask for %lld scopes in %lld requests; nothing was asked or written\n",
+            (long long)r->scopes, (long long)r->pages);
+    } else {
+        const char *how = status == LOCHAN_OK            ? "updated"
+                          : status == LOCHAN_ERR_PARTIAL ? "updated in part"
+                                                         : "not updated";
+        lochan_cli__addf(&t, "%s", how);
+        if (status == LOCHAN_OK && final_to)
+            lochan_cli__addf(&t, ", final up to %s", final_to);
+        lochan_cli__addc(&t, '\n');
+        if (status == LOCHAN_OK || status == LOCHAN_ERR_PARTIAL)
+            add_fetched(&t, r);
+    }
+    return lochan_cli__print_text(&t, err);
+}
+
+/* covered_to of the dataset as text, NULL if nothing is final or it cannot be told. Free it. */
+static char *read_final_to(lochan_cli *cli, const lochan_cli_name *name) {
+    static const char *const columns[] = {"covered_to"};
+    struct ArrowArrayStream stream = {0};
+    lochan_error ignored;
+    size_t n = 0;
+    if (lochan_status_datasets(cli->lake, name->source, name->dataset, &stream, &ignored) !=
+        LOCHAN_OK)
+        return NULL;
+    char **texts = lochan_cli__read_texts(&stream, columns, 1, ' ', &n);
+    stream.release(&stream);
+    char *first = n > 0 ? texts[0] : NULL;
+    for (size_t i = 1; i < n; i++)
+        free(texts[i]);
+    free(texts);
+    if (first && !first[0]) {
+        free(first);
+        first = NULL;
+    }
+    return first;
+}
+
+static lochan_status update_dataset(lochan_cli *cli, const lochan_cli_name *name,
+                                    lochan_update_request *request) {
+    lochan_update_report report = {.struct_size = sizeof report, .snapshot_id = -1};
+    lochan_cli_progress progress;
+    char what[520];
+    snprintf(what, sizeof what, "%s/%s", name->source, name->dataset);
+    lochan_cli__start_progress(&progress, cli, what);
+    request->progress = lochan_cli__on_update;
+    request->payload = &progress;
+    lochan_status rc = lochan_update_run(cli->lake, request, &report, &cli->err);
+    lochan_cli__wipe_progress();
+    if (rc == LOCHAN_ERR_CANCELLED && report.pages > 0)
+        lochan_cli__hint(
+            &cli->err,
+            "the lake is as it was; run the same command again: %lld staged pages are kept",
+            (long long)report.pages);
+    if (rc == LOCHAN_ERR_NOT_FOUND)
+        lochan_cli__hint_dataset(cli, name);
+    if (rc == LOCHAN_ERR_INVALID_ARGUMENT || rc == LOCHAN_ERR_NOT_FOUND || rc == LOCHAN_ERR_LOCKED)
+        return rc; /* nothing began */
+    char *final_to = rc == LOCHAN_OK ? read_final_to(cli, name) : NULL;
+    lochan_error later;
+    lochan_error *err = rc == LOCHAN_OK ? &cli->err : &later;
+    lochan_status printed = cli->json ? print_json(name, request, &report, rc, final_to, err)
+                                      : print_text(cli, name, request, &report, rc, final_to, err);
+    free(final_to);
+    return rc == LOCHAN_OK ? printed : rc;
+}
+
+static lochan_status run(lochan_cli *cli, bool backfill) {
+    lochan_cli_name name;
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    size_t n_options = 0;
+    const char **options = lochan_cli__alloc(cli->n_given + 1, sizeof *options);
+    char **assets = lochan_cli__list_value(cli, "assets", &request.n_assets);
+    for (size_t i = 0; i < cli->n_given; i++) {
+        if (strcmp(cli->given[i].name, "option") == 0)
+            options[n_options++] = cli->given[i].value;
+    }
+    request.source_options = options;
+    request.n_source_options = n_options;
+    request.assets = (const char *const *)assets;
+    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    request.source = name.source;
+    request.dataset = name.dataset;
+    if (rc == LOCHAN_OK)
+        rc = read_request(cli, backfill, &request);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = update_dataset(cli, &name, &request);
+    if (assets)
+        free(assets[0]);
+    free(assets);
+    free(options);
+    return rc;
+}
+
+static lochan_status run_update(lochan_cli *cli) {
+    return run(cli, false);
+}
+
+static lochan_status run_backfill(lochan_cli *cli) {
+    return run(cli, true);
+}
+
+static const lochan_cli_option update_options[] = {
+    {"source", "NAME", "the source, if the argument is the dataset alone"},
+    {"start", "DATE", "first day (YYYY-MM-DD); default: where the data ends"},
+    {"end", "DATE", "last day; default: today"},
+    {"assets", "A,B", "only these, for datasets that are asked by asset"},
+    {"force", NULL, "ask again what is final"},
+    {"repair", NULL, "ask again what failed, and only that"},
+    {"dry-run", NULL, "plan only: ask nothing, write nothing"},
+    {"validate", "LEVEL", "off or standard"},
+    {"workers", "N", "requests at a time; default: the source's"},
+    {"batch-size", "N", "assets a request; default: the spec's"},
+    {"max-retries", "N", "of a page; default: the source's"},
+    {"retry-backoff", "SECONDS", "before the first retry; default: the source's"},
+    {"option", "KEY=VALUE", "a field of the source, for this call; may be repeated"},
+    {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
+    {0},
+};
+
+const lochan_cli_command lochan_cli__update = {
+    .name = "update",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "bring a dataset up to date",
+    .details = "Asks the source for the days that are missing, failed or not final yet, and "
+               "publishes them as one\n"
+               "snapshot. Cut off (Ctrl-C, crash), the lake is as it was; the same command goes on "
+               "from the pages it has.\n"
+               "Exit code 10: some scopes failed, the others were published; the next update asks "
+               "for the failed ones.",
+    .example = "lochan update ecb/fx_daily\nlochan update ecb/fx_daily --end 2026-10-30 --workers "
+               "8 --json",
+    .options = update_options,
+    .run = run_update,
+};
+const lochan_cli_command lochan_cli__backfill = {
+    .name = "backfill",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "fill a dataset between two days",
+    .details = "An update with --start and --end, recorded as a backfill.",
+    .example = "lochan backfill ecb/fx_daily --start 1999-01-04 --end 2025-12-31",
+    .options = update_options,
+    .run = run_backfill,
+};

@@ -1,0 +1,27 @@
+/* commands.h - the commands, each defined in its cmd_<name>.c. */
+#ifndef LOCHAN_CLI_COMMANDS_H
+#define LOCHAN_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const lochan_cli_command lochan_cli__init;
+extern const lochan_cli_command lochan_cli__source_add;
+extern const lochan_cli_command lochan_cli__source_list;
+extern const lochan_cli_command lochan_cli__source_show;
+extern const lochan_cli_command lochan_cli__source_set;
+extern const lochan_cli_command lochan_cli__dataset_add;
+extern const lochan_cli_command lochan_cli__dataset_list;
+extern const lochan_cli_command lochan_cli__dataset_show;
+extern const lochan_cli_command lochan_cli__update;
+extern const lochan_cli_command lochan_cli__backfill;
+extern const lochan_cli_command lochan_cli__status;
+extern const lochan_cli_command lochan_cli__runs;
+extern const lochan_cli_command lochan_cli__scan;
+extern const lochan_cli_command lochan_cli__files;
+extern const lochan_cli_command lochan_cli__sql;
+extern const lochan_cli_command lochan_cli__verify;
+extern const lochan_cli_command lochan_cli__feed;
+extern const lochan_cli_command lochan_cli__version;
+extern const lochan_cli_command lochan_cli__help;
+
+#endif
