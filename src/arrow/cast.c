@@ -1,5 +1,6 @@
 /* cast.c - columns to another type, lossless or refused.
- * Invariant: a refused value is named with its row; null rows are never looked at. May call: base/, builder.h, cast.h.
+ * Invariant: a refused value is named with its row; null rows are never looked at. May call: base/,
+ * builder.h, cast.h.
  */
 #include "arrow/cast.h"
 #include "arrow/builder.h"
@@ -7,8 +8,8 @@
 
 #include <inttypes.h>
 
-lochan_status lochan_cast__no_way(const struct ArrowSchema *from_schema, const struct ArrowSchema *to_schema,
-                                  lochan_error *err) {
+lochan_status lochan_cast__no_way(const struct ArrowSchema *from_schema,
+                                  const struct ArrowSchema *to_schema, lochan_error *err) {
     lochan_type a, b;
     char from[80] = "?", to[80] = "?";
     if (lochan_type__parse(from_schema->format, &a, NULL) == LOCHAN_OK)
@@ -21,8 +22,8 @@ lochan_status lochan_cast__no_way(const struct ArrowSchema *from_schema, const s
 }
 
 /* VALUE with the row and the value as people write it. */
-static lochan_status refuse(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row,
-                            const lochan_type *to, lochan_error *err) {
+static lochan_status refuse(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                            int64_t row, const lochan_type *to, lochan_error *err) {
     char type[80];
     lochan_buf text;
     lochan_view view;
@@ -34,16 +35,18 @@ static lochan_status refuse(const struct ArrowSchema *schema, const struct Arrow
         lochan_view__deinit(&view);
     }
     int shown = text.len > 80 ? 80 : (int)text.len;
-    while (shown > 0 && (size_t)shown < text.len && (text.data[shown] & 0xc0) == 0x80) /* no half character */
+    while (shown > 0 && (size_t)shown < text.len &&
+           (text.data[shown] & 0xc0) == 0x80) /* no half character */
         shown--;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "row %" PRId64 ": '%.*s'%s does not fit %s", row,
-                                         shown, text.data ? (const char *)text.data : "",
-                                         (size_t)shown < text.len ? "..." : "", type);
+    lochan_status rc = lochan_error__set(
+        err, LOCHAN_ERR_VALUE, "row %" PRId64 ": '%.*s'%s does not fit %s", row, shown,
+        text.data ? (const char *)text.data : "", (size_t)shown < text.len ? "..." : "", type);
     lochan_buf__deinit(&text);
     return lochan_error__in_table(err, rc, NULL, schema->name, row);
 }
 
-static lochan_status copy_validity(const lochan_cells *c, int64_t n, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_validity(const lochan_cells *c, int64_t n, struct ArrowArray *out,
+                                   lochan_error *err) {
     if (c->validity && n > 0) {
         LOCHAN_TRY(lochan_array__make_bits(out, 0, n, err));
         lochan_bitmap__copy((uint8_t *)(uintptr_t)out->buffers[0], 0, c->validity, c->at, n);
@@ -76,8 +79,9 @@ static bool widen(const lochan_cast_plan *p, const lochan_cells *c, int64_t n, v
     return true;
 }
 
-static lochan_status cast_fixed(const struct ArrowSchema *schema, const struct ArrowArray *from, lochan_cast_plan *p,
-                                lochan_cast_fn convert, struct ArrowArray *out, lochan_error *err) {
+static lochan_status cast_fixed(const struct ArrowSchema *schema, const struct ArrowArray *from,
+                                lochan_cast_plan *p, lochan_cast_fn convert, struct ArrowArray *out,
+                                lochan_error *err) {
     int64_t n = from->length;
     bool is_bool = p->to.id == LOCHAN_TYPE_BOOL;
     size_t width = (size_t)lochan_type__byte_width(&p->to);
@@ -108,7 +112,8 @@ static lochan_status cast_fixed(const struct ArrowSchema *schema, const struct A
 }
 
 static bool is_text(lochan_type_id id) {
-    return id == LOCHAN_TYPE_STRING || id == LOCHAN_TYPE_LARGE_STRING || id == LOCHAN_TYPE_STRING_VIEW;
+    return id == LOCHAN_TYPE_STRING || id == LOCHAN_TYPE_LARGE_STRING ||
+           id == LOCHAN_TYPE_STRING_VIEW;
 }
 
 /* Text and binary targets of any layout: bytes as they are, all else as people write it. */
@@ -154,8 +159,8 @@ done:
 }
 
 static lochan_status cast_flat(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                               const struct ArrowSchema *to_schema, lochan_cast_plan *p, struct ArrowArray *out,
-                               lochan_error *err) {
+                               const struct ArrowSchema *to_schema, lochan_cast_plan *p,
+                               struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(lochan_cells__init(&p->column, from_schema, from, 0, err));
     if (lochan_type__is_bytes(p->to.id)) {
         bool bytes = lochan_type__is_bytes(p->from.id) || p->from.id == LOCHAN_TYPE_FIXED_BINARY;
@@ -170,9 +175,10 @@ static lochan_status cast_flat(const struct ArrowSchema *from_schema, const stru
 }
 
 /* Anything to the null type: only if there is nothing but nulls. */
-static lochan_status cast_to_null(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                                  const struct ArrowSchema *to_schema, const lochan_type *to, struct ArrowArray *out,
-                                  lochan_error *err) {
+static lochan_status cast_to_null(const struct ArrowSchema *from_schema,
+                                  const struct ArrowArray *from,
+                                  const struct ArrowSchema *to_schema, const lochan_type *to,
+                                  struct ArrowArray *out, lochan_error *err) {
     lochan_cells c;
     LOCHAN_TRY(lochan_cells__init(&c, from_schema, from, 0, err));
     for (int64_t i = 0; i < from->length; i++) {
@@ -183,19 +189,21 @@ static lochan_status cast_to_null(const struct ArrowSchema *from_schema, const s
     return lochan_spans__copy(to_schema, &nulls, 1, out, err);
 }
 
-static bool same_flat(const struct ArrowSchema *a, const struct ArrowSchema *b, const lochan_cast_plan *p) {
+static bool same_flat(const struct ArrowSchema *a, const struct ArrowSchema *b,
+                      const lochan_cast_plan *p) {
     if (!a->dictionary != !b->dictionary || !lochan_type__equal(&p->from, &p->to))
         return false;
     if (!a->dictionary)
         return !lochan_type__is_nested(p->from.id);
     lochan_type x, y;
     return lochan_type__parse(a->dictionary->format, &x, NULL) == LOCHAN_OK &&
-           lochan_type__parse(b->dictionary->format, &y, NULL) == LOCHAN_OK && lochan_type__equal(&x, &y) &&
-           !lochan_type__is_nested(x.id);
+           lochan_type__parse(b->dictionary->format, &y, NULL) == LOCHAN_OK &&
+           lochan_type__equal(&x, &y) && !lochan_type__is_nested(x.id);
 }
 
 lochan_status lochan_cast(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                          const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
+                          const struct ArrowSchema *to_schema, struct ArrowArray *out,
+                          lochan_error *err) {
     lochan_cast_plan p = {0};
     memset(out, 0, sizeof(*out));
     LOCHAN_TRY(lochan_type__parse(from_schema->format, &p.from, err));
@@ -209,8 +217,8 @@ lochan_status lochan_cast(const struct ArrowSchema *from_schema, const struct Ar
         rc = lochan_spans__copy(to_schema, &all, 1, out, err);
     } else if (p.to.id == LOCHAN_TYPE_NULL && !to_schema->dictionary) {
         rc = cast_to_null(from_schema, from, to_schema, &p.to, out, err);
-    } else if (from_schema->dictionary || to_schema->dictionary || lochan_type__is_nested(p.from.id) ||
-               lochan_type__is_nested(p.to.id)) {
+    } else if (from_schema->dictionary || to_schema->dictionary ||
+               lochan_type__is_nested(p.from.id) || lochan_type__is_nested(p.to.id)) {
         rc = lochan_cast__nested(from_schema, from, to_schema, out, err);
     } else {
         rc = cast_flat(from_schema, from, to_schema, &p, out, err);

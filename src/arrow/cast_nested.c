@@ -1,6 +1,6 @@
 /* cast_nested.c - casts of lists, structs, maps and dictionaries.
- * Invariant: only values that a reader can see are cast: items and fields under a null row are left out first, since what
- * lies there may be anything. May call: base/, cast.h, spans.h.
+ * Invariant: only values that a reader can see are cast: items and fields under a null row are left
+ * out first, since what lies there may be anything. May call: base/, cast.h, spans.h.
  */
 #include "arrow/cast.h"
 #include "arrow/spans.h"
@@ -9,7 +9,8 @@
 
 /* Dictionary to something: cast the values, then look them up by the keys. */
 static lochan_status decode(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                            const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
+                            const struct ArrowSchema *to_schema, struct ArrowArray *out,
+                            lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray values = {0};
     int64_t *rows = NULL;
@@ -34,7 +35,8 @@ done:
 
 /* Something to a dictionary: cast to the type of its values, then number the different ones. */
 static lochan_status encode(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                            const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
+                            const struct ArrowSchema *to_schema, struct ArrowArray *out,
+                            lochan_error *err) {
     struct ArrowArray values = {0};
     LOCHAN_TRY(lochan_cast(from_schema, from, to_schema->dictionary, &values, err));
     lochan_status rc = lochan_dict__encode(to_schema, &values, out, err);
@@ -47,11 +49,13 @@ static bool is_valid(const struct ArrowArray *a, int64_t row) {
     return !bits || lochan_bit__get(bits, a->offset + row);
 }
 
-static lochan_status copy_validity(const struct ArrowArray *from, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_validity(const struct ArrowArray *from, struct ArrowArray *out,
+                                   lochan_error *err) {
     const uint8_t *bits = lochan_array__validity(from);
     if (bits && from->length > 0) {
         LOCHAN_TRY(lochan_array__make_bits(out, 0, from->length, err));
-        lochan_bitmap__copy((uint8_t *)(uintptr_t)out->buffers[0], 0, bits, from->offset, from->length);
+        lochan_bitmap__copy((uint8_t *)(uintptr_t)out->buffers[0], 0, bits, from->offset,
+                            from->length);
     }
     lochan_array__settle_nulls(out);
     return LOCHAN_OK;
@@ -62,8 +66,8 @@ static int32_t find_field(const struct ArrowSchema *schema, const char *name) {
 }
 
 /* One field of a struct over its rows, null where the struct is. */
-static lochan_status field_of(const struct ArrowSchema *schema, const struct ArrowArray *from, int child,
-                              struct ArrowArray *out, lochan_error *err) {
+static lochan_status field_of(const struct ArrowSchema *schema, const struct ArrowArray *from,
+                              int child, struct ArrowArray *out, lochan_error *err) {
     lochan_span *spans = lochan_mem__array((size_t)from->length + 1, sizeof(*spans));
     if (!spans)
         return lochan_error__nomem(err);
@@ -81,14 +85,16 @@ static lochan_status field_of(const struct ArrowSchema *schema, const struct Arr
 }
 
 /* Fields go by name; a new one is null, one that would be lost is refused. */
-static lochan_status cast_struct(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                                 const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
+static lochan_status cast_struct(const struct ArrowSchema *from_schema,
+                                 const struct ArrowArray *from, const struct ArrowSchema *to_schema,
+                                 struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray field = {0};
     for (int64_t i = 0; i < from_schema->n_children; i++) {
         if (find_field(to_schema, from_schema->children[i]->name) < 0)
-            return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "field '%.100s' is missing in the target of the cast",
-                                     from_schema->children[i]->name ? from_schema->children[i]->name : "");
+            return lochan_error__set(
+                err, LOCHAN_ERR_SCHEMA, "field '%.100s' is missing in the target of the cast",
+                from_schema->children[i]->name ? from_schema->children[i]->name : "");
     }
     LOCHAN_TRYG(lochan_array__init(out, 1, to_schema->n_children, err));
     out->length = from->length;
@@ -97,11 +103,13 @@ static lochan_status cast_struct(const struct ArrowSchema *from_schema, const st
         int child = find_field(from_schema, to_schema->children[i]->name);
         lochan_span nulls = {NULL, 0, from->length};
         if (child < 0) {
-            LOCHAN_TRYG(lochan_spans__copy(to_schema->children[i], &nulls, 1, out->children[i], err));
+            LOCHAN_TRYG(
+                lochan_spans__copy(to_schema->children[i], &nulls, 1, out->children[i], err));
             continue;
         }
         LOCHAN_TRYG(field_of(from_schema, from, child, &field, err));
-        LOCHAN_TRYG(lochan_cast(from_schema->children[child], &field, to_schema->children[i], out->children[i], err));
+        LOCHAN_TRYG(lochan_cast(from_schema->children[child], &field, to_schema->children[i],
+                                out->children[i], err));
         lochan_array__release(&field);
     }
 done:
@@ -110,8 +118,8 @@ done:
 }
 
 /* Where the items of one row of any kind of list lie in the child. */
-static void items_of(const struct ArrowArray *list, const lochan_type *type, int64_t row, int64_t *begin,
-                     int64_t *end) {
+static void items_of(const struct ArrowArray *list, const lochan_type *type, int64_t row,
+                     int64_t *begin, int64_t *end) {
     if (type->id == LOCHAN_TYPE_FIXED_LIST) {
         *begin = (list->offset + row) * type->byte_width;
         *end = *begin + type->byte_width;
@@ -121,17 +129,19 @@ static void items_of(const struct ArrowArray *list, const lochan_type *type, int
     }
 }
 
-static lochan_status refuse_length(const struct ArrowSchema *schema, int64_t row, int64_t items, int64_t wanted,
-                                   lochan_error *err) {
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE,
-                                         "row %" PRId64 " has %" PRId64 " items, the target of the cast %" PRId64,
-                                         row, items, wanted);
+static lochan_status refuse_length(const struct ArrowSchema *schema, int64_t row, int64_t items,
+                                   int64_t wanted, lochan_error *err) {
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_VALUE,
+                          "row %" PRId64 " has %" PRId64 " items, the target of the cast %" PRId64,
+                          row, items, wanted);
     return lochan_error__in_table(err, rc, NULL, schema->name, row);
 }
 
 /* Offsets of the target and the spans of visible items. */
-static lochan_status lay_out(const struct ArrowSchema *schema, const struct ArrowArray *from, const lochan_type *a,
-                             const lochan_type *b, lochan_span *spans, struct ArrowArray *out, lochan_error *err) {
+static lochan_status lay_out(const struct ArrowSchema *schema, const struct ArrowArray *from,
+                             const lochan_type *a, const lochan_type *b, lochan_span *spans,
+                             struct ArrowArray *out, lochan_error *err) {
     bool fixed = b->id == LOCHAN_TYPE_FIXED_LIST, large = b->id == LOCHAN_TYPE_LARGE_LIST;
     if (!fixed)
         LOCHAN_TRY(lochan_array__make_values(out, 1, from->length + 1, large ? 8 : 4, err));
@@ -154,15 +164,16 @@ static lochan_status lay_out(const struct ArrowSchema *schema, const struct Arro
                                  fixed ? b->byte_width : end - begin};
         pos += spans[i].n;
         if (!fixed && !large && pos > INT32_MAX)
-            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                     "more than 2^31 list items in one array: cast to the large type");
+            return lochan_error__set(
+                err, LOCHAN_ERR_UNSUPPORTED,
+                "more than 2^31 list items in one array: cast to the large type");
     }
     return LOCHAN_OK;
 }
 
 static lochan_status cast_list(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                               const lochan_type *a, const struct ArrowSchema *to_schema, const lochan_type *b,
-                               struct ArrowArray *out, lochan_error *err) {
+                               const lochan_type *a, const struct ArrowSchema *to_schema,
+                               const lochan_type *b, struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray items = {0};
     lochan_span *spans = lochan_mem__array((size_t)from->length + 1, sizeof(*spans));
@@ -172,8 +183,10 @@ static lochan_status cast_list(const struct ArrowSchema *from_schema, const stru
     out->length = from->length;
     LOCHAN_TRYG(copy_validity(from, out, err));
     LOCHAN_TRYG(lay_out(from_schema, from, a, b, spans, out, err));
-    LOCHAN_TRYG(lochan_spans__copy(from_schema->children[0], spans, (size_t)from->length, &items, err));
-    LOCHAN_TRYG(lochan_cast(from_schema->children[0], &items, to_schema->children[0], out->children[0], err));
+    LOCHAN_TRYG(
+        lochan_spans__copy(from_schema->children[0], spans, (size_t)from->length, &items, err));
+    LOCHAN_TRYG(lochan_cast(from_schema->children[0], &items, to_schema->children[0],
+                            out->children[0], err));
 done:
     lochan_array__release(&items);
     lochan_mem__free(spans);
@@ -182,8 +195,10 @@ done:
 
 /* A map's entry is key and value by place; their names are free. */
 static lochan_status cast_map(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                              const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
-    const struct ArrowSchema *from_entry = from_schema->children[0], *to_entry = to_schema->children[0];
+                              const struct ArrowSchema *to_schema, struct ArrowArray *out,
+                              lochan_error *err) {
+    const struct ArrowSchema *from_entry = from_schema->children[0],
+                             *to_entry = to_schema->children[0];
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray whole = {0};
     if (from_entry->n_children != 2 || to_entry->n_children != 2)
@@ -193,7 +208,8 @@ static lochan_status cast_map(const struct ArrowSchema *from_schema, const struc
     struct ArrowArray *entries = whole.children[0];
     for (int64_t i = 0; i < 2; i++) {
         struct ArrowArray field = {0};
-        LOCHAN_TRYG(lochan_cast(from_entry->children[i], entries->children[i], to_entry->children[i], &field, err));
+        LOCHAN_TRYG(lochan_cast(from_entry->children[i], entries->children[i],
+                                to_entry->children[i], &field, err));
         lochan_array__release(entries->children[i]);
         lochan_array__move(&field, entries->children[i]);
     }
@@ -203,8 +219,10 @@ done:
     return rc;
 }
 
-lochan_status lochan_cast__nested(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
-                                  const struct ArrowSchema *to_schema, struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_cast__nested(const struct ArrowSchema *from_schema,
+                                  const struct ArrowArray *from,
+                                  const struct ArrowSchema *to_schema, struct ArrowArray *out,
+                                  lochan_error *err) {
     if (to_schema->dictionary)
         return encode(from_schema, from, to_schema, out, err);
     if (from_schema->dictionary)

@@ -1,6 +1,7 @@
 /* cast_value.c - one value from one flat type to another of fixed width.
- * Invariant: lossless: what is stored reads back as the same value, or the function says no. Decimals go through their
- * text, which is exact for both widths. May call: base/, cast.h, decimal.h, half.h.
+ * Invariant: lossless: what is stored reads back as the same value, or the function says no.
+ * Decimals go through their text, which is exact for both widths. May call: base/, cast.h,
+ * decimal.h, half.h.
  */
 #include "arrow/cast.h"
 #include "arrow/decimal.h"
@@ -83,7 +84,8 @@ static bool store_decimal(const lochan_cast_plan *p, lochan_str text, void *out)
     return lochan_decimal__parse(text.p, text.n, width, p->to.precision, p->to.scale, out);
 }
 
-static lochan_str decimal_text(const lochan_cast_plan *p, int64_t slot, char dst[LOCHAN_DECIMAL_TEXT]) {
+static lochan_str decimal_text(const lochan_cast_plan *p, int64_t slot,
+                               char dst[LOCHAN_DECIMAL_TEXT]) {
     int width = p->from.id == LOCHAN_TYPE_DECIMAL128 ? 16 : 32;
     const uint8_t *value = (const uint8_t *)p->column.data + slot * width;
     return (lochan_str){dst, lochan_decimal__print(value, width, p->from.scale, dst)};
@@ -116,7 +118,8 @@ static bool decimal_to_int(const lochan_cast_plan *p, int64_t slot, void *out) {
     char text[LOCHAN_DECIMAL_TEXT];
     lochan_wide v;
     bool exact;
-    return lochan_number__scaled(decimal_text(p, slot, text), 0, &v, &exact) && exact && store_wide(p, v, out);
+    return lochan_number__scaled(decimal_text(p, slot, text), 0, &v, &exact) && exact &&
+           store_wide(p, v, out);
 }
 
 /* Accepted if the float's shortest text is the decimal again. */
@@ -155,7 +158,8 @@ static bool text_to_float(const lochan_cast_plan *p, int64_t slot, void *out) {
     lochan_str s = lochan_cells__bytes(&p->column, slot);
     if (!lochan_parse__double(s.p, s.n, true, &v))
         return false;
-    bool named = memchr(s.p, 'n', s.n) || memchr(s.p, 'N', s.n); /* inf, nan; a number that overflows is refused */
+    bool named = memchr(s.p, 'n', s.n) ||
+                 memchr(s.p, 'N', s.n); /* inf, nan; a number that overflows is refused */
     return (!isinf(v) || named) && store_float(p, v, true, out);
 }
 
@@ -194,10 +198,20 @@ static lochan_wide tick_of(const lochan_type *t) {
         return (lochan_wide)86400 * 1000000000;
     if (t->id == LOCHAN_TYPE_DATE64)
         return 1000000;
-    return t->id >= LOCHAN_TYPE_TIME32 && t->id <= LOCHAN_TYPE_DURATION ? lochan_unit__ns(t->unit) : 0;
+    return t->id >= LOCHAN_TYPE_TIME32 && t->id <= LOCHAN_TYPE_DURATION ? lochan_unit__ns(t->unit)
+                                                                        : 0;
 }
 
-typedef enum kind { KIND_OTHER, KIND_INT, KIND_BOOL, KIND_FLOAT, KIND_DECIMAL, KIND_TEXT, KIND_FIXED, KIND_TIME } kind;
+typedef enum kind {
+    KIND_OTHER,
+    KIND_INT,
+    KIND_BOOL,
+    KIND_FLOAT,
+    KIND_DECIMAL,
+    KIND_TEXT,
+    KIND_FIXED,
+    KIND_TIME
+} kind;
 
 static kind kind_of(const lochan_type *t) {
     if (lochan_type__is_integer(t->id))

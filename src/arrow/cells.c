@@ -5,7 +5,8 @@
 #include "arrow/half.h"
 #include "arrow/spans.h"
 
-static void set_values(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array) {
+static void set_values(lochan_cells *c, const struct ArrowSchema *schema,
+                       const struct ArrowArray *array) {
     c->schema = schema;
     c->array = array;
     c->validity = lochan_array__validity(array);
@@ -14,8 +15,8 @@ static void set_values(lochan_cells *c, const struct ArrowSchema *schema, const 
     c->at = array->offset;
 }
 
-lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
-                                  int64_t shift, lochan_error *err) {
+lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *array, int64_t shift, lochan_error *err) {
     memset(c, 0, sizeof(*c));
     c->length = array->length;
     if (!schema->dictionary) {
@@ -28,7 +29,8 @@ lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *sche
     LOCHAN_TRY(lochan_type__parse(schema->format, &key, err));
     LOCHAN_TRY(lochan_type__parse(schema->dictionary->format, &c->type, err));
     if (schema->dictionary->dictionary)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s: a dictionary of dictionaries",
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "column %s: a dictionary of dictionaries",
                                  schema->name ? schema->name : "");
     if (!array->dictionary)
         return lochan_error__set(err, LOCHAN_ERR_DATA, "column %s: the dictionary is missing",

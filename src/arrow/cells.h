@@ -1,6 +1,6 @@
-/* cells.h - one column as the inner loops of compare, sort, hash, equal and expr read it: slots of a values array, with
- * dictionary keys in front of it where there are any.
- * Invariant: borrows; `at` already holds the offsets of the array and of its parents. May call: base/, array.h, type.h.
+/* cells.h - one column as the inner loops of compare, sort, hash, equal and expr read it: slots of
+ * a values array, with dictionary keys in front of it where there are any. Invariant: borrows; `at`
+ * already holds the offsets of the array and of its parents. May call: base/, array.h, type.h.
  */
 #ifndef LOCHAN_ARROW_CELLS_H
 #define LOCHAN_ARROW_CELLS_H
@@ -22,7 +22,7 @@ typedef struct lochan_cells {
     const uint8_t *validity;          /* of the values, NULL = no nulls */
     const void *data;                 /* fixed-width values, offsets or views */
     const uint8_t *bytes;
-    int64_t at; /* slot of row 0 (without keys) or of key 0 */
+    int64_t at;     /* slot of row 0 (without keys) or of key 0 */
     int64_t length; /* rows */
     const void *keys;
     lochan_type_id key_id;
@@ -31,8 +31,8 @@ typedef struct lochan_cells {
 } lochan_cells;
 
 /* shift = offsets of the parents. UNSUPPORTED for dictionaries of dictionaries. */
-lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema, const struct ArrowArray *array,
-                                  int64_t shift, lochan_error *err);
+lochan_status lochan_cells__init(lochan_cells *c, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *array, int64_t shift, lochan_error *err);
 /* The dictionary's values as a column of their own. */
 lochan_cells lochan_cells__dictionary(const lochan_cells *c);
 
@@ -95,12 +95,14 @@ static inline lochan_str lochan_cells__bytes(const lochan_cells *c, int64_t slot
         return (lochan_str){(const char *)c->bytes + o[0], (size_t)(o[1] - o[0])};
     }
     case LOCHAN_TYPE_FIXED_BINARY:
-        return (lochan_str){(const char *)c->data + slot * c->type.byte_width, (size_t)c->type.byte_width};
+        return (lochan_str){(const char *)c->data + slot * c->type.byte_width,
+                            (size_t)c->type.byte_width};
     default: {
         const int32_t *view = (const int32_t *)c->data + 4 * slot;
         if (view[0] <= 12)
             return (lochan_str){(const char *)(view + 1), (size_t)view[0]};
-        return (lochan_str){(const char *)c->array->buffers[2 + view[2]] + view[3], (size_t)view[0]};
+        return (lochan_str){(const char *)c->array->buffers[2 + view[2]] + view[3],
+                            (size_t)view[0]};
     }
     }
 }
@@ -121,7 +123,8 @@ static inline int lochan_double__compare(double a, double b) {
 }
 
 /* Compares two values of one type (slots, not null). NULL for types without an order. */
-typedef int (*lochan_slot_compare)(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb);
+typedef int (*lochan_slot_compare)(const lochan_cells *a, int64_t sa, const lochan_cells *b,
+                                   int64_t sb);
 lochan_slot_compare lochan_slot_compare__of(const lochan_type *type);
 
 #endif

@@ -1,13 +1,13 @@
 /* compare.c - ordering rows by sort keys.
- * Invariant: one total order for all users (comparator, sort): nulls where the key says, NaN above all numbers, -0.0 equal
- * to 0.0, text as bytes. A descending key turns the values round, NaN too, but not the nulls.
- * May call: base/, cells.h, kernels.h.
+ * Invariant: one total order for all users (comparator, sort): nulls where the key says, NaN above
+ * all numbers, -0.0 equal to 0.0, text as bytes. A descending key turns the values round, NaN too,
+ * but not the nulls. May call: base/, cells.h, kernels.h.
  */
 #include "arrow/cells.h"
 #include "arrow/kernels.h"
 
 #define COMPARE(name, T)                                                                           \
-    static int compare_##name(const lochan_cells *a, int64_t sa, const lochan_cells *b,          \
+    static int compare_##name(const lochan_cells *a, int64_t sa, const lochan_cells *b,            \
                               int64_t sb) {                                                        \
         T x = ((const T *)a->data)[sa], y = ((const T *)b->data)[sb];                              \
         return (x > y) - (x < y);                                                                  \
@@ -29,12 +29,14 @@ static int compare_float(const lochan_cells *a, int64_t sa, const lochan_cells *
     return lochan_double__compare(lochan_cells__float(a, sa), lochan_cells__float(b, sb));
 }
 
-static int compare_decimal128(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
+static int compare_decimal128(const lochan_cells *a, int64_t sa, const lochan_cells *b,
+                              int64_t sb) {
     lochan_i128 x = lochan_cells__decimal(a, sa), y = lochan_cells__decimal(b, sb);
     return (x > y) - (x < y);
 }
 
-static int compare_decimal256(const lochan_cells *a, int64_t sa, const lochan_cells *b, int64_t sb) {
+static int compare_decimal256(const lochan_cells *a, int64_t sa, const lochan_cells *b,
+                              int64_t sb) {
     uint64_t x[4], y[4];
     memcpy(x, (const uint8_t *)a->data + 32 * sa, 32);
     memcpy(y, (const uint8_t *)b->data + 32 * sb, 32);
@@ -103,26 +105,31 @@ struct lochan_comparator {
 };
 
 static lochan_status set_batch(lochan_comparator *c, size_t batch, const struct ArrowSchema *schema,
-                               const struct ArrowArray *array, const lochan_sort_key *keys, lochan_error *err) {
+                               const struct ArrowArray *array, const lochan_sort_key *keys,
+                               lochan_error *err) {
     for (size_t k = 0; k < c->n_keys; k++) {
         int child = keys[k].column;
         if (child < 0 || child >= schema->n_children)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "sort key %zu is column %d of %lld", k, child,
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "sort key %zu is column %d of %lld", k, child,
                                      (long long)schema->n_children);
         lochan_cells *column = &c->columns[batch * c->n_keys + k];
-        LOCHAN_TRY(lochan_cells__init(column, schema->children[child], array->children[child], array->offset, err));
-        c->keys[k] = (key){lochan_slot_compare__of(&column->type), keys[k].descending, keys[k].nulls_first};
+        LOCHAN_TRY(lochan_cells__init(column, schema->children[child], array->children[child],
+                                      array->offset, err));
+        c->keys[k] =
+            (key){lochan_slot_compare__of(&column->type), keys[k].descending, keys[k].nulls_first};
         if (!c->keys[k].compare) {
-            lochan_status rc =
-                lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s is nested and cannot be sorted by",
-                                  schema->children[child]->name);
+            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                                 "column %s is nested and cannot be sorted by",
+                                                 schema->children[child]->name);
             return lochan_error__in_table(err, rc, NULL, schema->children[child]->name, -1);
         }
     }
     return LOCHAN_OK;
 }
 
-lochan_status lochan_comparator__create(const struct ArrowSchema *schema, const lochan_sort_key *keys, size_t n_keys,
+lochan_status lochan_comparator__create(const struct ArrowSchema *schema,
+                                        const lochan_sort_key *keys, size_t n_keys,
                                         const struct ArrowArray *const *batches, size_t n_batches,
                                         lochan_comparator **out, lochan_error *err) {
     *out = NULL;
@@ -150,7 +157,8 @@ done:
     return rc;
 }
 
-int lochan_comparator__compare(const lochan_comparator *c, size_t ba, int64_t ra, size_t bb, int64_t rb) {
+int lochan_comparator__compare(const lochan_comparator *c, size_t ba, int64_t ra, size_t bb,
+                               int64_t rb) {
     const lochan_cells *a = c->columns + ba * c->n_keys, *b = c->columns + bb * c->n_keys;
     for (size_t k = 0; k < c->n_keys; k++) {
         const key *by = &c->keys[k];

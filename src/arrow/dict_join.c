@@ -1,6 +1,6 @@
 /* dict_join.c - one dictionary for many arrays, and dictionaries made from plain values.
- * Invariant: a joined dictionary keeps the values of the first array in place, so the usual case (all alike) copies keys.
- * May call: base/, array.h, spans.h, kernels.h.
+ * Invariant: a joined dictionary keeps the values of the first array in place, so the usual case
+ * (all alike) copies keys. May call: base/, array.h, spans.h, kernels.h.
  */
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-/* A one-column struct around a dictionary, for kernels that want a batch. Nothing in it is owned. */
+/* A one-column struct around a dictionary, for kernels that want a batch. Nothing in it is owned.
+ */
 typedef struct boxed {
     struct ArrowSchema schema;
     struct ArrowArray array;
@@ -21,8 +22,12 @@ static void box(boxed *b, const struct ArrowSchema *schema, const struct ArrowAr
     memset(b, 0, sizeof(*b));
     b->schemas[0] = (struct ArrowSchema *)(uintptr_t)schema;
     b->arrays[0] = (struct ArrowArray *)(uintptr_t)array;
-    b->schema = (struct ArrowSchema){.format = "+s", .name = "", .n_children = 1, .children = b->schemas};
-    b->array = (struct ArrowArray){.length = array->length, .n_buffers = 1, .n_children = 1, .buffers = b->buffers,
+    b->schema =
+        (struct ArrowSchema){.format = "+s", .name = "", .n_children = 1, .children = b->schemas};
+    b->array = (struct ArrowArray){.length = array->length,
+                                   .n_buffers = 1,
+                                   .n_children = 1,
+                                   .buffers = b->buffers,
                                    .children = b->arrays};
 }
 
@@ -42,8 +47,9 @@ static lochan_status hash_values(const struct ArrowSchema *schema, const struct 
     return rc;
 }
 
-/* Open addressing from the hash of a value to its place in the joined dictionary. Values with equal 128-bit hashes are
- * compared, so a forged collision costs a duplicate entry, never a wrong value. */
+/* Open addressing from the hash of a value to its place in the joined dictionary. Values with equal
+ * 128-bit hashes are compared, so a forged collision costs a duplicate entry, never a wrong value.
+ */
 typedef struct value_map {
     lochan_hash128 *hashes;
     lochan_span *values; /* where each entry of the joined dictionary comes from */
@@ -72,8 +78,8 @@ static void map_deinit(value_map *m) {
     lochan_mem__free(m->slots);
 }
 
-static lochan_status same_value(const struct ArrowSchema *schema, lochan_span a, lochan_span b, bool *same,
-                                lochan_error *err) {
+static lochan_status same_value(const struct ArrowSchema *schema, lochan_span a, lochan_span b,
+                                bool *same, lochan_error *err) {
     struct ArrowArray x = *a.array, y = *b.array;
     x.offset += a.start;
     y.offset += b.start;
@@ -84,8 +90,8 @@ static lochan_status same_value(const struct ArrowSchema *schema, lochan_span a,
 }
 
 /* Finds or adds one value; *place is its index in the joined dictionary. */
-static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, lochan_span value, lochan_hash128 hash,
-                             int64_t *place, lochan_error *err) {
+static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, lochan_span value,
+                             lochan_hash128 hash, int64_t *place, lochan_error *err) {
     size_t slot = (size_t)hash.lo & m->mask;
     for (; m->slots[slot] >= 0; slot = (slot + 1) & m->mask) {
         size_t k = (size_t)m->slots[slot];
@@ -108,8 +114,8 @@ static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, loc
 static bool same_memory(const struct ArrowArray *a, const struct ArrowArray *b) {
     if (a == b)
         return true;
-    if (a->length != b->length || a->offset != b->offset || a->n_buffers != b->n_buffers || a->n_children > 0 ||
-        a->dictionary || b->dictionary)
+    if (a->length != b->length || a->offset != b->offset || a->n_buffers != b->n_buffers ||
+        a->n_children > 0 || a->dictionary || b->dictionary)
         return false;
     for (int64_t i = 0; i < a->n_buffers; i++) {
         if (a->buffers[i] != b->buffers[i])
@@ -119,8 +125,9 @@ static bool same_memory(const struct ArrowArray *a, const struct ArrowArray *b) 
 }
 
 /* Whether all dictionaries hold the same values in the same order. */
-static lochan_status all_alike(const struct ArrowSchema *schema, const struct ArrowArray *const *arrays, size_t n,
-                               bool *alike, lochan_error *err) {
+static lochan_status all_alike(const struct ArrowSchema *schema,
+                               const struct ArrowArray *const *arrays, size_t n, bool *alike,
+                               lochan_error *err) {
     *alike = true;
     for (size_t i = 1; i < n && *alike; i++) {
         const struct ArrowArray *a = arrays[0]->dictionary, *b = arrays[i]->dictionary;
@@ -139,21 +146,23 @@ static int64_t largest_key(lochan_type_id id) {
     return lochan_type__is_integer(id) ? largest[id - LOCHAN_TYPE_INT8] : INT64_MAX;
 }
 
-static lochan_status check_keys_fit(const struct ArrowSchema *schema, size_t values, lochan_error *err) {
+static lochan_status check_keys_fit(const struct ArrowSchema *schema, size_t values,
+                                    lochan_error *err) {
     lochan_type key;
     LOCHAN_TRY(lochan_type__parse(schema->format, &key, err));
     if (values > 0 && values - 1 > (size_t)largest_key(key.id)) {
         char name[80];
         lochan_type__name(&key, name);
-        return lochan_error__set(err, LOCHAN_ERR_VALUE, "a joined dictionary of %zu values does not fit its %s keys",
+        return lochan_error__set(err, LOCHAN_ERR_VALUE,
+                                 "a joined dictionary of %zu values does not fit its %s keys",
                                  values, name);
     }
     return LOCHAN_OK;
 }
 
 static lochan_status join_values(lochan_dict_join *join, const struct ArrowSchema *schema,
-                                 const struct ArrowArray *const *arrays, size_t n, struct ArrowArray *dictionary,
-                                 lochan_error *err) {
+                                 const struct ArrowArray *const *arrays, size_t n,
+                                 struct ArrowArray *dictionary, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     value_map map = {0};
     lochan_hash128 *hashes = NULL;
@@ -176,7 +185,8 @@ static lochan_status join_values(lochan_dict_join *join, const struct ArrowSchem
         }
         LOCHAN_TRYG(hash_values(schema->dictionary, d, &hashes, err));
         for (int64_t k = 0; k < d->length; k++)
-            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){d, k, 1}, hashes[k], &join->remap[i][k], err));
+            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){d, k, 1}, hashes[k],
+                                &join->remap[i][k], err));
         lochan_mem__free(hashes);
         hashes = NULL;
     }
@@ -189,8 +199,8 @@ done:
 }
 
 lochan_status lochan_dict_join__make(lochan_dict_join *join, const struct ArrowSchema *schema,
-                                     const struct ArrowArray *const *arrays, size_t n, struct ArrowArray *dictionary,
-                                     lochan_error *err) {
+                                     const struct ArrowArray *const *arrays, size_t n,
+                                     struct ArrowArray *dictionary, lochan_error *err) {
     memset(join, 0, sizeof(*join));
     if (n == 0)
         return lochan_spans__copy(schema->dictionary, NULL, 0, dictionary, err);
@@ -243,8 +253,9 @@ REMAP(uint32_t)
 REMAP(int64_t)
 REMAP(uint64_t)
 
-lochan_status lochan_dict_join__apply(const lochan_dict_join *join, size_t i, lochan_type_id key_type, void *keys,
-                                      int64_t n, const uint8_t *valid, int64_t valid_at, lochan_error *err) {
+lochan_status lochan_dict_join__apply(const lochan_dict_join *join, size_t i,
+                                      lochan_type_id key_type, void *keys, int64_t n,
+                                      const uint8_t *valid, int64_t valid_at, lochan_error *err) {
     const int64_t *map = join->remap[i];
     int64_t size = join->sizes[i];
     switch (key_type) {
@@ -273,7 +284,12 @@ static void store_key(void *to, size_t width, int64_t key) {
     int8_t k8 = (int8_t)key;
     int16_t k16 = (int16_t)key;
     int32_t k32 = (int32_t)key;
-    memcpy(to, width == 1 ? (void *)&k8 : width == 2 ? (void *)&k16 : width == 4 ? (void *)&k32 : (void *)&key, width);
+    memcpy(to,
+           width == 1   ? (void *)&k8
+           : width == 2 ? (void *)&k16
+           : width == 4 ? (void *)&k32
+                        : (void *)&key,
+           width);
 }
 
 lochan_status lochan_dict__encode(const struct ArrowSchema *schema, const struct ArrowArray *values,
@@ -296,7 +312,8 @@ lochan_status lochan_dict__encode(const struct ArrowSchema *schema, const struct
     }
     for (int64_t i = 0; i < n; i++) {
         if (!validity || lochan_bit__get(validity, values->offset + i))
-            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){values, i, 1}, hashes[i], &keys[i], err));
+            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){values, i, 1}, hashes[i],
+                                &keys[i], err));
     }
     LOCHAN_TRYG(check_keys_fit(schema, map.n, err));
     LOCHAN_TRYG(lochan_array__init(out, 2, 0, err));

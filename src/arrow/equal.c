@@ -1,6 +1,7 @@
 /* equal.c - whether two arrays of one schema hold the same values.
- * Invariant: layout does not matter: offsets, dictionaries' order, spare bytes under nulls. NaN equals NaN, null equals
- * null, -0.0 equals 0.0, as in compare.c and hash_rows.c. May call: base/, cells.h, kernels.h.
+ * Invariant: layout does not matter: offsets, dictionaries' order, spare bytes under nulls. NaN
+ * equals NaN, null equals null, -0.0 equals 0.0, as in compare.c and hash_rows.c. May call: base/,
+ * cells.h, kernels.h.
  */
 #include "arrow/cells.h"
 #include "arrow/kernels.h"
@@ -12,7 +13,8 @@ typedef struct stretch {
     int64_t xi, yi, n;
 } stretch;
 
-static lochan_status equal_stretch(const struct ArrowSchema *schema, stretch s, bool *equal, lochan_error *err);
+static lochan_status equal_stretch(const struct ArrowSchema *schema, stretch s, bool *equal,
+                                   lochan_error *err);
 
 static bool same_nulls(const stretch *s) {
     const uint8_t *x = lochan_array__validity(s->x), *y = lochan_array__validity(s->y);
@@ -30,18 +32,21 @@ static bool is_valid(const struct ArrowArray *a, int64_t i) {
     return !bits || lochan_bit__get(bits, a->offset + i);
 }
 
-static lochan_status equal_flat(const struct ArrowSchema *schema, stretch s, bool *equal, lochan_error *err) {
+static lochan_status equal_flat(const struct ArrowSchema *schema, stretch s, bool *equal,
+                                lochan_error *err) {
     lochan_cells x, y;
     LOCHAN_TRY(lochan_cells__init(&x, schema, s.x, s.xi, err));
     LOCHAN_TRY(lochan_cells__init(&y, schema, s.y, s.yi, err));
     lochan_slot_compare compare = lochan_slot_compare__of(&x.type);
     if (!compare)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s: a dictionary of nested values",
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "column %s: a dictionary of nested values",
                                  schema->name ? schema->name : "");
     size_t width = (size_t)lochan_type__byte_width(&x.type);
     if (!x.keys && !x.validity && !y.validity && width > 0 && !lochan_type__is_float(x.type.id)) {
-        *equal = s.n == 0 || memcmp((const uint8_t *)x.data + (size_t)x.at * width,
-                                    (const uint8_t *)y.data + (size_t)y.at * width, (size_t)s.n * width) == 0;
+        *equal = s.n == 0 ||
+                 memcmp((const uint8_t *)x.data + (size_t)x.at * width,
+                        (const uint8_t *)y.data + (size_t)y.at * width, (size_t)s.n * width) == 0;
         return LOCHAN_OK;
     }
     for (int64_t i = 0; i < s.n && *equal; i++) {
@@ -51,9 +56,10 @@ static lochan_status equal_flat(const struct ArrowSchema *schema, stretch s, boo
     return LOCHAN_OK;
 }
 
-/* Lists row by row: items of null rows do not count. Neighbouring rows are joined while both sides lie without gaps. */
-static lochan_status equal_lists(const struct ArrowSchema *schema, stretch s, bool large, bool *equal,
-                                 lochan_error *err) {
+/* Lists row by row: items of null rows do not count. Neighbouring rows are joined while both sides
+ * lie without gaps. */
+static lochan_status equal_lists(const struct ArrowSchema *schema, stretch s, bool large,
+                                 bool *equal, lochan_error *err) {
     stretch items = {s.x->children[0], s.y->children[0], 0, 0, 0};
     for (int64_t i = 0; i < s.n; i++) {
         if (!is_valid(s.x, s.xi + i))
@@ -80,8 +86,8 @@ static lochan_status equal_lists(const struct ArrowSchema *schema, stretch s, bo
 }
 
 /* Structs (factor 1) and fixed-size lists, in runs of rows that are not null. */
-static lochan_status equal_children(const struct ArrowSchema *schema, stretch s, int64_t factor, bool *equal,
-                                    lochan_error *err) {
+static lochan_status equal_children(const struct ArrowSchema *schema, stretch s, int64_t factor,
+                                    bool *equal, lochan_error *err) {
     for (int64_t i = 0; i < s.n && *equal;) {
         int64_t end = i;
         while (end < s.n && is_valid(s.x, s.xi + end))
@@ -96,7 +102,8 @@ static lochan_status equal_children(const struct ArrowSchema *schema, stretch s,
     return LOCHAN_OK;
 }
 
-static lochan_status equal_stretch(const struct ArrowSchema *schema, stretch s, bool *equal, lochan_error *err) {
+static lochan_status equal_stretch(const struct ArrowSchema *schema, stretch s, bool *equal,
+                                   lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(schema->format, &type, err));
     *equal = true;

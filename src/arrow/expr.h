@@ -1,9 +1,10 @@
-/* expr.h - predicates: parsed from text, bound to a schema, applied to batches and to min/max statistics.
- * Grammar: or_expr := and_expr {"or" and_expr}; and_expr := not_expr {"and" not_expr}; not_expr := "not" not_expr | "("
- * or_expr ")" | column op; op := (= | != | <> | < | <= | > | >=) literal | [not] between literal and literal |
- * [not] in "(" literal {"," literal} ")" | is [not] null. Keywords in any case; columns plain or "quoted"; literals
- * numbers, 'text' ('' for a quote), true, false, dates and times as 'text'. SQL's three-valued logic.
- * Invariant: pruning never drops a row that the predicate keeps. May call: base/, the rest of arrow/.
+/* expr.h - predicates: parsed from text, bound to a schema, applied to batches and to min/max
+ * statistics. Grammar: or_expr := and_expr {"or" and_expr}; and_expr := not_expr {"and" not_expr};
+ * not_expr := "not" not_expr | "(" or_expr ")" | column op; op := (= | != | <> | < | <= | > | >=)
+ * literal | [not] between literal and literal | [not] in "(" literal {"," literal} ")" | is [not]
+ * null. Keywords in any case; columns plain or "quoted"; literals numbers, 'text' ('' for a quote),
+ * true, false, dates and times as 'text'. SQL's three-valued logic. Invariant: pruning never drops
+ * a row that the predicate keeps. May call: base/, the rest of arrow/.
  */
 #ifndef LOCHAN_ARROW_EXPR_H
 #define LOCHAN_ARROW_EXPR_H
@@ -14,33 +15,38 @@
 
 typedef struct lochan_expr lochan_expr;
 
-/* text NULL or "" gives *out = NULL: keeps every row. Errors carry the position (line_column) and near column names. */
+/* text NULL or "" gives *out = NULL: keeps every row. Errors carry the position (line_column) and
+ * near column names. */
 lochan_status lochan_expr__parse(const char *text, lochan_expr **out, lochan_error *err);
-/* Resolves columns and converts literals to the columns' types (lossless, else VALUE... a literal out of the type's
- * range compares correctly instead of failing). Must be called once before apply and prune. */
-lochan_status lochan_expr__bind(lochan_expr *e, const struct ArrowSchema *schema, lochan_error *err);
+/* Resolves columns and converts literals to the columns' types (lossless, else VALUE... a literal
+ * out of the type's range compares correctly instead of failing). Must be called once before apply
+ * and prune. */
+lochan_status lochan_expr__bind(lochan_expr *e, const struct ArrowSchema *schema,
+                                lochan_error *err);
 void lochan_expr__free(lochan_expr *e);
 /* Columns it reads, by name: count and i-th (borrowed). */
 size_t lochan_expr__columns(const lochan_expr *e);
 const char *lochan_expr__column(const lochan_expr *e, size_t i);
 
-/* bits: one bit a row (zeroed by the callee), set where the predicate is true. `schema` is the bound one or a projection
- * of it that holds the columns. *count = number of set bits. */
-lochan_status lochan_expr__apply(const lochan_expr *e, const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                 uint8_t *bits, int64_t *count, lochan_error *err);
+/* bits: one bit a row (zeroed by the callee), set where the predicate is true. `schema` is the
+ * bound one or a projection of it that holds the columns. *count = number of set bits. */
+lochan_status lochan_expr__apply(const lochan_expr *e, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *batch, uint8_t *bits, int64_t *count,
+                                 lochan_error *err);
 
 /* What is known of one column of a file, row group or page. */
 typedef struct lochan_expr_stats {
     bool has_min, has_max;
-    bool min_exact, max_exact;  /* false: a truncated bound */
-    lochan_type type;           /* how to read min and max */
-    /* integers, dates, times, bools: i; floats: f; strings: s (borrowed); decimals of at most 18 digits: i, unscaled (others:
-     * leave has_min and has_max false). min and max of the non-null, non-NaN values */
+    bool min_exact, max_exact; /* false: a truncated bound */
+    lochan_type type;          /* how to read min and max */
+    /* integers, dates, times, bools: i; floats: f; strings: s (borrowed); decimals of at most 18
+     * digits: i, unscaled (others: leave has_min and has_max false). min and max of the non-null,
+     * non-NaN values */
     int64_t min_i, max_i;
     double min_f, max_f;
     lochan_str min_s, max_s;
-    int64_t null_count;         /* -1 = unknown */
-    int64_t row_count;          /* -1 = unknown */
+    int64_t null_count; /* -1 = unknown */
+    int64_t row_count;  /* -1 = unknown */
     bool may_have_nan;
 } lochan_expr_stats;
 

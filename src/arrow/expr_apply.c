@@ -1,7 +1,7 @@
 /* expr_apply.c - which rows of a batch satisfy a predicate.
- * Each leaf fills a bitmap column-wise, "and" and "or" join bitmaps word by word. A dictionary column tests its values
- * once and then looks keys up. Invariant: a row's bit is set exactly if the predicate is true for it (not unknown).
- * May call: base/, expr_tree.h.
+ * Each leaf fills a bitmap column-wise, "and" and "or" join bitmaps word by word. A dictionary
+ * column tests its values once and then looks keys up. Invariant: a row's bit is set exactly if the
+ * predicate is true for it (not unknown). May call: base/, expr_tree.h.
  */
 #include "arrow/expr_tree.h"
 #include "arrow/spans.h"
@@ -12,7 +12,8 @@ static size_t words_of(int64_t rows) {
     return ((size_t)rows + 63) / 64;
 }
 
-/* Packs 64 bytes of 0 and 1 into bits. The product gathers the lowest bits of 8 bytes in its highest byte. */
+/* Packs 64 bytes of 0 and 1 into bits. The product gathers the lowest bits of 8 bytes in its
+ * highest byte. */
 static word pack64(const uint8_t *b) {
     word w = 0;
     for (int k = 0; k < 8; k++) {
@@ -29,7 +30,7 @@ static word pack64(const uint8_t *b) {
     do {                                                                                           \
         for (int64_t start = 0; start < (n); start += 64) {                                        \
             uint8_t hit[64] = {0};                                                                 \
-            int64_t left = (n) - start < 64 ? (n) - start : 64;                                    \
+            int64_t left = (n)-start < 64 ? (n)-start : 64;                                        \
             for (int64_t j = 0; j < left; j++) {                                                   \
                 const int64_t i = start + j;                                                       \
                 hit[j] = (uint8_t)(test);                                                          \
@@ -40,7 +41,8 @@ static word pack64(const uint8_t *b) {
 
 /* lo and hi have been narrowed to the type; one subtraction tests both ends. */
 #define INT_RANGE(T, U)                                                                            \
-    static void range_##T(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) { \
+    static void range_##T(const lochan_cells *c, int64_t n, const lochan_expr_bound *b,            \
+                          word *out) {                                                             \
         const T *v = (const T *)c->data + c->at;                                                   \
         const U lo = (U)b->lo, span = (U)((U)b->hi - (U)b->lo);                                    \
         EACH_STRETCH(n, (U)((U)v[i] - lo) <= span);                                                \
@@ -66,7 +68,8 @@ static void range_double(const lochan_cells *c, int64_t n, const lochan_expr_bou
     EACH_STRETCH(n, (v[i] >= lo) & (v[i] <= hi));
 }
 
-/* lo and hi cut to what the column's type holds (a batch may be narrower than the bound schema); false: nothing is left. */
+/* lo and hi cut to what the column's type holds (a batch may be narrower than the bound schema);
+ * false: nothing is left. */
 static bool narrow(lochan_expr_bound *b, const lochan_type *type) {
     bool is_unsigned = type->id == LOCHAN_TYPE_UINT8 || type->id == LOCHAN_TYPE_UINT16 ||
                        type->id == LOCHAN_TYPE_UINT32 || type->id == LOCHAN_TYPE_UINT64;
@@ -126,7 +129,8 @@ static bool in_text_range(const lochan_expr_bound *b, lochan_str s) {
     return true;
 }
 
-/* Binary search: LESS(k) tells whether item k lies below the value, SAME(k) whether it is the value. */
+/* Binary search: LESS(k) tells whether item k lies below the value, SAME(k) whether it is the
+ * value. */
 #define SEARCH(n, LESS, SAME)                                                                      \
     do {                                                                                           \
         size_t from = 0, to = (n);                                                                 \
@@ -195,7 +199,8 @@ static bool matches(const lochan_expr_bound *b, const lochan_cells *c, int64_t s
 static void equal_text(const lochan_cells *c, int64_t n, const lochan_expr_bound *b, word *out) {
     const lochan_str want = b->lo_s;
     const int32_t *o = (const int32_t *)c->data + c->at;
-    EACH_STRETCH(n, (size_t)(o[i + 1] - o[i]) == want.n && (want.n == 0 || memcmp(c->bytes + o[i], want.p, want.n) == 0));
+    EACH_STRETCH(n, (size_t)(o[i + 1] - o[i]) == want.n &&
+                        (want.n == 0 || memcmp(c->bytes + o[i], want.p, want.n) == 0));
 }
 
 static void flip(word *out, int64_t n) {
@@ -236,7 +241,9 @@ static void test_plain(const lochan_cells *c, int64_t n, const lochan_expr_node 
     } else if (equal) {
         equal_text(c, n, &b, out);
     } else {
-        EACH_STRETCH(n, !c->validity || lochan_bit__get(c->validity, c->at + i) ? matches(&b, c, c->at + i) : 0);
+        EACH_STRETCH(n, !c->validity || lochan_bit__get(c->validity, c->at + i)
+                            ? matches(&b, c, c->at + i)
+                            : 0);
     }
     if (leaf->negated)
         flip(out, n);
@@ -252,8 +259,8 @@ static bool key_hits(const lochan_cells *c, int64_t row, const word *hits, uint6
     return key < n_values && (hits[key / 64] >> (key & 63) & 1);
 }
 
-static lochan_status test_keys(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf, word *out,
-                               lochan_error *err) {
+static lochan_status test_keys(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf,
+                               word *out, lochan_error *err) {
     lochan_cells values = lochan_cells__dictionary(c);
     word *hits = lochan_mem__array(words_of(values.length) + 1, sizeof(word));
     if (!hits)
@@ -275,23 +282,27 @@ static bool fits(const lochan_expr_bound *b, const lochan_type *type) {
         return false;
     if (b->class == LOCHAN_CLASS_DECIMAL)
         return type->scale == b->type.scale;
-    if (b->class != LOCHAN_CLASS_INT || (lochan_type__is_integer(type->id) && lochan_type__is_integer(b->type.id)))
+    if (b->class != LOCHAN_CLASS_INT ||
+        (lochan_type__is_integer(type->id) && lochan_type__is_integer(b->type.id)))
         return true;
     return type->id == b->type.id && type->unit == b->type.unit;
 }
 
-static lochan_status test_leaf(const lochan_expr *e, const lochan_expr_node *leaf, const struct ArrowSchema *schema,
-                               const struct ArrowArray *batch, word *out, lochan_error *err) {
+static lochan_status test_leaf(const lochan_expr *e, const lochan_expr_node *leaf,
+                               const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                               word *out, lochan_error *err) {
     const char *name = e->columns[leaf->column];
     int child = lochan_schema__find(schema, name);
     int64_t n = batch->length;
     lochan_cells c;
     if (child < 0)
-        return lochan_error__in_table(err,
-                                      lochan_error__set(err, LOCHAN_ERR_SCHEMA,
-                                                        "the batch lacks column '%.100s' of the predicate", name),
-                                      NULL, name, -1);
-    LOCHAN_TRY(lochan_cells__init(&c, schema->children[child], batch->children[child], batch->offset, err));
+        return lochan_error__in_table(
+            err,
+            lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                              "the batch lacks column '%.100s' of the predicate", name),
+            NULL, name, -1);
+    LOCHAN_TRY(lochan_cells__init(&c, schema->children[child], batch->children[child],
+                                  batch->offset, err));
     if (leaf->op == LOCHAN_EXPR_IS_NULL) {
         test_null(&c, n, leaf, out);
         return LOCHAN_OK;
@@ -300,9 +311,10 @@ static lochan_status test_leaf(const lochan_expr *e, const lochan_expr_node *lea
         char got[80], want[80];
         lochan_type__name(&c.type, got);
         lochan_type__name(&leaf->bound.type, want);
-        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
-                                             "column '%.100s' is %s in the batch, but the predicate was bound to %s",
-                                             name, got, want);
+        lochan_status rc = lochan_error__set(
+            err, LOCHAN_ERR_SCHEMA,
+            "column '%.100s' is %s in the batch, but the predicate was bound to %s", name, got,
+            want);
         return lochan_error__in_table(err, rc, NULL, name, -1);
     }
     if (leaf->bound.class == LOCHAN_CLASS_NONE) {
@@ -323,8 +335,9 @@ static bool all_zero(const word *w, size_t n) {
     return true;
 }
 
-static lochan_status test_node(const lochan_expr *e, const lochan_expr_node *node, const struct ArrowSchema *schema,
-                               const struct ArrowArray *batch, word *out, lochan_error *err) {
+static lochan_status test_node(const lochan_expr *e, const lochan_expr_node *node,
+                               const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                               word *out, lochan_error *err) {
     if (node->kind == LOCHAN_NODE_LEAF)
         return test_leaf(e, node, schema, batch, out, err);
     size_t n = words_of(batch->length);
@@ -347,7 +360,8 @@ done:
 }
 
 lochan_status lochan_expr__apply(const lochan_expr *e, const struct ArrowSchema *schema,
-                                 const struct ArrowArray *batch, uint8_t *bits, int64_t *count, lochan_error *err) {
+                                 const struct ArrowArray *batch, uint8_t *bits, int64_t *count,
+                                 lochan_error *err) {
     int64_t n = batch->length;
     size_t bytes = ((size_t)n + 7) / 8;
     *count = 0;

@@ -1,8 +1,8 @@
 /* expr_bind.c - resolving columns and turning literals into ranges and lists of the column's type.
- * Invariant: a range or list holds exactly the values of the type that satisfy the comparison as written: literals out of
- * the type's range, between two of its values, or with too many digits narrow it, they are never rounded into it. Only
- * floats round a literal to the nearest value of the column's width, as its own text would be.
- * May call: base/, schema.h, expr_tree.h.
+ * Invariant: a range or list holds exactly the values of the type that satisfy the comparison as
+ * written: literals out of the type's range, between two of its values, or with too many digits
+ * narrow it, they are never rounded into it. Only floats round a literal to the nearest value of
+ * the column's width, as its own text would be. May call: base/, schema.h, expr_tree.h.
  */
 #include "arrow/expr_tree.h"
 
@@ -84,8 +84,8 @@ static lochan_status wrong_literal(const binder *b, const lochan_literal *l, con
     int n = l->text.n > 60 ? 60 : (int)l->text.n;
     lochan_status rc =
         lochan_expr__fail(b->e, l->at, LOCHAN_ERR_VALUE, b->err,
-                          "column '%.100s' is %s: it cannot be compared with %s%.*s%s, write %s", column, type, quote,
-                          n, l->text.p, quote, wanted);
+                          "column '%.100s' is %s: it cannot be compared with %s%.*s%s, write %s",
+                          column, type, quote, n, l->text.p, quote, wanted);
     return lochan_error__in_table(b->err, rc, NULL, column, -1);
 }
 
@@ -100,7 +100,8 @@ static void ticks(const lochan_type *type, lochan_wide ns, lochan_wide *floor, b
 }
 
 /* Dates, times and durations. */
-static lochan_status time_literal(const binder *b, const lochan_literal *l, lochan_wide *floor, bool *exact) {
+static lochan_status time_literal(const binder *b, const lochan_literal *l, lochan_wide *floor,
+                                  bool *exact) {
     const lochan_type *type = &b->b->type;
     bool text = l->kind == LOCHAN_LITERAL_TEXT;
     int64_t ns;
@@ -134,7 +135,8 @@ static lochan_status time_literal(const binder *b, const lochan_literal *l, loch
 }
 
 /* The literal in the column's scale: its integer part and whether that is all of it. */
-static lochan_status wide_literal(const binder *b, const lochan_literal *l, lochan_wide *floor, bool *exact) {
+static lochan_status wide_literal(const binder *b, const lochan_literal *l, lochan_wide *floor,
+                                  bool *exact) {
     const lochan_type *type = &b->b->type;
     if (type->id == LOCHAN_TYPE_BOOL) {
         if (l->kind != LOCHAN_LITERAL_BOOL)
@@ -189,8 +191,10 @@ static lochan_status wide_range(const binder *b) {
     return LOCHAN_OK;
 }
 
-/* A double; `beyond` -1 or 1 if the literal is finite but past what a double (or the column's width) holds. */
-static lochan_status float_literal(const binder *b, const lochan_literal *l, double *out, int *beyond) {
+/* A double; `beyond` -1 or 1 if the literal is finite but past what a double (or the column's
+ * width) holds. */
+static lochan_status float_literal(const binder *b, const lochan_literal *l, double *out,
+                                   int *beyond) {
     *beyond = 0;
     bool number = l->kind != LOCHAN_LITERAL_BOOL;
     if (!number || !lochan_parse__double(l->text.p, l->text.n, true, out)) {
@@ -200,7 +204,8 @@ static lochan_status float_literal(const binder *b, const lochan_literal *l, dou
             return wrong_literal(b, l, "a number");
         *out = floor > 0 ? INFINITY : floor < 0 ? -INFINITY : 0;
     }
-    bool named = l->kind == LOCHAN_LITERAL_TEXT && memchr(l->text.p, 'n', l->text.n); /* 'inf', 'nan' */
+    bool named =
+        l->kind == LOCHAN_LITERAL_TEXT && memchr(l->text.p, 'n', l->text.n); /* 'inf', 'nan' */
     double most = b->b->type.id == LOCHAN_TYPE_FLOAT64 ? DBL_MAX : (double)FLT_MAX;
     if (b->b->type.id == LOCHAN_TYPE_FLOAT16)
         most = 65504;
@@ -262,7 +267,8 @@ static lochan_status float_range(const binder *b) {
 
 static lochan_status text_literal(const binder *b, const lochan_literal *l, lochan_str *out) {
     *out = l->text;
-    return l->kind == LOCHAN_LITERAL_TEXT ? LOCHAN_OK : wrong_literal(b, l, "text in single quotes");
+    return l->kind == LOCHAN_LITERAL_TEXT ? LOCHAN_OK
+                                          : wrong_literal(b, l, "text in single quotes");
 }
 
 static lochan_status text_range(const binder *b) {
@@ -274,8 +280,10 @@ static lochan_status text_range(const binder *b) {
     w = v;
     if (op == LOCHAN_EXPR_BETWEEN)
         LOCHAN_TRY(text_literal(b, l + 1, &w));
-    r->has_lo_s = op == LOCHAN_EXPR_EQ || op == LOCHAN_EXPR_GT || op == LOCHAN_EXPR_GE || op == LOCHAN_EXPR_BETWEEN;
-    r->has_hi_s = op == LOCHAN_EXPR_EQ || op == LOCHAN_EXPR_LT || op == LOCHAN_EXPR_LE || op == LOCHAN_EXPR_BETWEEN;
+    r->has_lo_s = op == LOCHAN_EXPR_EQ || op == LOCHAN_EXPR_GT || op == LOCHAN_EXPR_GE ||
+                  op == LOCHAN_EXPR_BETWEEN;
+    r->has_hi_s = op == LOCHAN_EXPR_EQ || op == LOCHAN_EXPR_LT || op == LOCHAN_EXPR_LE ||
+                  op == LOCHAN_EXPR_BETWEEN;
     r->lo_open = op == LOCHAN_EXPR_GT;
     r->hi_open = op == LOCHAN_EXPR_LT;
     r->lo_s = v;
@@ -285,7 +293,8 @@ static lochan_status text_range(const binder *b) {
 }
 
 /* Sorts n values of `size` bytes and drops repeats; returns how many are left. */
-static size_t settle_list(void *list, size_t n, size_t size, int (*order)(const void *, const void *)) {
+static size_t settle_list(void *list, size_t n, size_t size,
+                          int (*order)(const void *, const void *)) {
     uint8_t *p = list;
     size_t kept = 0;
     if (n > 1)
@@ -300,8 +309,8 @@ static size_t settle_list(void *list, size_t n, size_t size, int (*order)(const 
     return kept;
 }
 
-/* A bitmap over [first, last] where that costs at most a few words an item; NULL when out of memory, which only costs
- * speed. */
+/* A bitmap over [first, last] where that costs at most a few words an item; NULL when out of
+ * memory, which only costs speed. */
 static void make_dense(lochan_expr *e, lochan_expr_bound *r) {
     if (r->n_list < 4)
         return;
@@ -338,7 +347,8 @@ static lochan_status bind_wide_list(const binder *b) {
         r->n_list = settle_list(r->list_d, n, 16, order_wides);
         return LOCHAN_OK;
     }
-    r->n_list = settle_list(r->list_i, n, 8, r->class == LOCHAN_CLASS_UINT ? order_uints : order_ints);
+    r->n_list =
+        settle_list(r->list_i, n, 8, r->class == LOCHAN_CLASS_UINT ? order_uints : order_ints);
     make_dense(b->e, r);
     return LOCHAN_OK;
 }
@@ -372,15 +382,17 @@ static lochan_status bind_list(const binder *b) {
     return rc;
 }
 
-static lochan_status find_column(const lochan_expr *e, size_t column, const struct ArrowSchema *schema, int *child,
-                                 lochan_error *err) {
+static lochan_status find_column(const lochan_expr *e, size_t column,
+                                 const struct ArrowSchema *schema, int *child, lochan_error *err) {
     const char *name = e->columns[column];
     *child = lochan_schema__find(schema, name);
     if (*child >= 0)
         return LOCHAN_OK;
-    lochan_status rc = lochan_expr__fail(e, e->column_at[column], LOCHAN_ERR_NOT_FOUND, err,
-                                         "the predicate names column '%.100s', which does not exist", name);
-    const char **names = lochan_mem__array(schema->n_children ? (size_t)schema->n_children : 1, sizeof(*names));
+    lochan_status rc =
+        lochan_expr__fail(e, e->column_at[column], LOCHAN_ERR_NOT_FOUND, err,
+                          "the predicate names column '%.100s', which does not exist", name);
+    const char **names =
+        lochan_mem__array(schema->n_children ? (size_t)schema->n_children : 1, sizeof(*names));
     for (int64_t i = 0; names && i < schema->n_children; i++)
         names[i] = schema->children[i]->name ? schema->children[i]->name : "";
     const char *near = names ? lochan_name__nearest(name, names, (size_t)schema->n_children) : NULL;
@@ -390,24 +402,26 @@ static lochan_status find_column(const lochan_expr *e, size_t column, const stru
     return lochan_error__in_table(err, rc, NULL, name, -1);
 }
 
-static lochan_status bind_leaf(lochan_expr *e, lochan_expr_node *leaf, const struct ArrowSchema *schema,
-                               lochan_error *err) {
+static lochan_status bind_leaf(lochan_expr *e, lochan_expr_node *leaf,
+                               const struct ArrowSchema *schema, lochan_error *err) {
     int child;
     bool comparable;
     LOCHAN_TRY(find_column(e, leaf->column, schema, &child, err));
     const struct ArrowSchema *field = schema->children[child];
     memset(&leaf->bound, 0, sizeof(leaf->bound));
     lochan_expr_bound *r = &leaf->bound;
-    LOCHAN_TRY(lochan_type__parse(field->dictionary ? field->dictionary->format : field->format, &r->type, err));
+    LOCHAN_TRY(lochan_type__parse(field->dictionary ? field->dictionary->format : field->format,
+                                  &r->type, err));
     r->class = lochan_expr_class__of(&r->type, &comparable);
     if (leaf->op == LOCHAN_EXPR_IS_NULL)
         return LOCHAN_OK;
     if (!comparable) {
         char name[80];
         lochan_type__name(&r->type, name);
-        lochan_status rc = lochan_expr__fail(e, leaf->at, LOCHAN_ERR_UNSUPPORTED, err,
-                                             "column '%.100s' is %s: only 'is null' and 'is not null' work on it",
-                                             e->columns[leaf->column], name);
+        lochan_status rc =
+            lochan_expr__fail(e, leaf->at, LOCHAN_ERR_UNSUPPORTED, err,
+                              "column '%.100s' is %s: only 'is null' and 'is not null' work on it",
+                              e->columns[leaf->column], name);
         return lochan_error__in_table(err, rc, NULL, e->columns[leaf->column], -1);
     }
     binder b = {e, leaf, r, err};
@@ -420,8 +434,8 @@ static lochan_status bind_leaf(lochan_expr *e, lochan_expr_node *leaf, const str
     return r->class == LOCHAN_CLASS_TEXT ? text_range(&b) : wide_range(&b);
 }
 
-static lochan_status bind_node(lochan_expr *e, lochan_expr_node *node, const struct ArrowSchema *schema,
-                               lochan_error *err) {
+static lochan_status bind_node(lochan_expr *e, lochan_expr_node *node,
+                               const struct ArrowSchema *schema, lochan_error *err) {
     if (node->kind == LOCHAN_NODE_LEAF)
         return bind_leaf(e, node, schema, err);
     for (lochan_expr_node *child = node->first; child; child = child->next)
@@ -429,7 +443,8 @@ static lochan_status bind_node(lochan_expr *e, lochan_expr_node *node, const str
     return LOCHAN_OK;
 }
 
-lochan_status lochan_expr__bind(lochan_expr *e, const struct ArrowSchema *schema, lochan_error *err) {
+lochan_status lochan_expr__bind(lochan_expr *e, const struct ArrowSchema *schema,
+                                lochan_error *err) {
     if (!e)
         return LOCHAN_OK;
     e->is_bound = false;

@@ -1,6 +1,6 @@
 /* expr_parse.c - text of a predicate to its tree.
- * Invariant: recursion is bounded by MAX_DEPTH, memory by the length of the text, which is bounded by MAX_TEXT.
- * May call: base/, expr_tree.h.
+ * Invariant: recursion is bounded by MAX_DEPTH, memory by the length of the text, which is bounded
+ * by MAX_TEXT. May call: base/, expr_tree.h.
  */
 #include "arrow/expr_tree.h"
 
@@ -34,8 +34,8 @@ typedef struct parser {
     size_t cap_columns;
 } parser;
 
-lochan_status lochan_expr__fail(const lochan_expr *e, size_t at, lochan_status code, lochan_error *err,
-                                const char *fmt, ...) {
+lochan_status lochan_expr__fail(const lochan_expr *e, size_t at, lochan_status code,
+                                lochan_error *err, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_error__vset(err, code, fmt, args);
@@ -118,12 +118,15 @@ static lochan_status scan_quoted(parser *p, char quote) {
     return LOCHAN_OK;
 }
 
+/* Takes in all that might be meant as one value, so that 2024-01-05 without quotes is one mistake.
+ */
 static void scan_number(parser *p) {
-    size_t i = p->pos;
-    if (p->text[i] == '-' || p->text[i] == '+')
-        i++;
-    while (i < p->n && (is_digit(p->text[i]) || p->text[i] == '.' || is_letter(p->text[i]) ||
-                        ((p->text[i] == '-' || p->text[i] == '+') && (p->text[i - 1] | 32) == 'e')))
+    size_t i = p->pos + 1; /* a sign, a point or a digit */
+    while (
+        i < p->n &&
+        (is_digit(p->text[i]) || p->text[i] == '.' || p->text[i] == ':' || is_letter(p->text[i]) ||
+         ((p->text[i] == '-' || p->text[i] == '+') && i + 1 < p->n && is_digit(p->text[i + 1])) ||
+         ((p->text[i] == '-' || p->text[i] == '+') && (p->text[i - 1] | 32) == 'e')))
         i++;
     p->now.text = (lochan_str){p->text + p->pos, i - p->pos};
     p->pos = i;
@@ -195,7 +198,8 @@ static bool is_op(const parser *p, const char *op) {
 }
 
 static bool is_keyword(const parser *p) {
-    static const char *const words[] = {"and", "or", "not", "between", "in", "is", "null", "true", "false"};
+    static const char *const words[] = {"and", "or",   "not",  "between", "in",
+                                        "is",  "null", "true", "false"};
     for (size_t i = 0; i < LOCHAN_COUNTOF(words); i++) {
         if (is_word(p, words[i]))
             return true;
@@ -301,8 +305,9 @@ static lochan_status parse_op(parser *p, lochan_expr_node *leaf) {
         const char *text;
         lochan_expr_op op;
         bool negated;
-    } ops[] = {{"=", LOCHAN_EXPR_EQ, false},  {"!=", LOCHAN_EXPR_EQ, true},  {"<>", LOCHAN_EXPR_EQ, true},
-               {"<", LOCHAN_EXPR_LT, false},  {"<=", LOCHAN_EXPR_LE, false}, {">", LOCHAN_EXPR_GT, false},
+    } ops[] = {{"=", LOCHAN_EXPR_EQ, false},  {"!=", LOCHAN_EXPR_EQ, true},
+               {"<>", LOCHAN_EXPR_EQ, true},  {"<", LOCHAN_EXPR_LT, false},
+               {"<=", LOCHAN_EXPR_LE, false}, {">", LOCHAN_EXPR_GT, false},
                {">=", LOCHAN_EXPR_GE, false}};
     for (size_t i = 0; i < LOCHAN_COUNTOF(ops); i++) {
         if (is_op(p, ops[i].text)) {
@@ -336,7 +341,8 @@ static lochan_status parse_op(parser *p, lochan_expr_node *leaf) {
         LOCHAN_TRY(next(p));
         return parse_list(p, leaf);
     }
-    return expected(p, inverted ? "'between' or 'in'" : "an operator (=, !=, <, <=, >, >=, between, in, is null)");
+    return expected(p, inverted ? "'between' or 'in'"
+                                : "an operator (=, !=, <, <=, >, >=, between, in, is null)");
 }
 
 static lochan_status new_node(parser *p, int kind, lochan_expr_node **out) {
@@ -389,7 +395,8 @@ static lochan_status parse_chain(parser *p, bool negated, bool is_and, lochan_ex
     *out = NULL;
     for (;;) {
         lochan_expr_node *operand = NULL;
-        LOCHAN_TRY(is_and ? parse_not(p, negated, &operand) : parse_chain(p, negated, true, &operand));
+        LOCHAN_TRY(is_and ? parse_not(p, negated, &operand)
+                          : parse_chain(p, negated, true, &operand));
         if (last)
             *last = operand;
         else
@@ -416,8 +423,8 @@ lochan_status lochan_expr__parse(const char *text, lochan_expr **out, lochan_err
         return LOCHAN_OK;
     size_t n = strlen(text);
     if (n > MAX_TEXT)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the predicate has %zu bytes, more than %d", n,
-                                 MAX_TEXT);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "the predicate has %zu bytes, more than %d", n, MAX_TEXT);
     lochan_expr *e = lochan_mem__zalloc(sizeof(*e));
     if (!e)
         return lochan_error__nomem(err);
@@ -429,7 +436,8 @@ lochan_status lochan_expr__parse(const char *text, lochan_expr **out, lochan_err
         goto done;
     }
     if (!lochan_utf8__valid(text, n)) {
-        rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the predicate is not valid UTF-8");
+        rc =
+            lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the predicate is not valid UTF-8");
         goto done;
     }
     LOCHAN_TRYG(next(&p));

@@ -1,11 +1,12 @@
 /* expr_prune.c - what min, max and null counts say about a predicate.
- * Invariant: every doubt keeps the rows: may_match is false and all_match is true only where that is certain. Bounds are
- * outer bounds; a truncated maximum of text is taken as a prefix of the true one, whichever way its writer cut it.
- * May call: base/, expr_tree.h.
+ * Invariant: every doubt keeps the rows: may_match is false and all_match is true only where that
+ * is certain. Bounds are outer bounds; a truncated maximum of text is taken as a prefix of the true
+ * one, whichever way its writer cut it. May call: base/, expr_tree.h.
  */
 #include "arrow/expr_tree.h"
 
-/* What is certain of the non-null, non-NaN values of a column against the range or list of a leaf. */
+/* What is certain of the non-null, non-NaN values of a column against the range or list of a leaf.
+ */
 typedef struct verdict {
     bool disjoint; /* none of them is in it */
     bool covered;  /* all of them are in it */
@@ -48,7 +49,8 @@ static known know_wide(const lochan_expr_bound *b, const lochan_expr_stats *s) {
     return k;
 }
 
-/* Integer statistics of a column that has become float are widened by one step, since the conversion may round. */
+/* Integer statistics of a column that has become float are widened by one step, since the
+ * conversion may round. */
 static known know_float(const lochan_expr_stats *s) {
     known k = {.min = s->has_min, .max = s->has_max, .min_f = s->min_f, .max_f = s->max_f};
     if (is_integer_like(&s->type)) {
@@ -73,7 +75,7 @@ static verdict judge_wide(const lochan_expr_bound *b, const lochan_expr_stats *s
         size_t inside = 0;
         for (size_t i = 0; i < b->n_list && inside == 0; i++) {
             lochan_wide x = b->class == LOCHAN_CLASS_DECIMAL ? b->list_d[i]
-                            : b->class == LOCHAN_CLASS_UINT ? (lochan_wide)(uint64_t)b->list_i[i]
+                            : b->class == LOCHAN_CLASS_UINT  ? (lochan_wide)(uint64_t)b->list_i[i]
                                                              : b->list_i[i];
             bool outside = (k.min && x < k.min_w) || (k.max && x > k.max_w);
             inside += !outside;
@@ -124,7 +126,8 @@ static bool all_above(const lochan_expr_stats *s, lochan_str x) {
 
 static bool text_disjoint(const lochan_expr_bound *b, const lochan_expr_stats *s) {
     if (b->has_lo_s) {
-        bool equal_end = s->has_max && s->max_exact && b->lo_open && lochan_str__eq(s->max_s, b->lo_s);
+        bool equal_end =
+            s->has_max && s->max_exact && b->lo_open && lochan_str__eq(s->max_s, b->lo_s);
         if (equal_end || all_below(s, b->lo_s))
             return true;
     }

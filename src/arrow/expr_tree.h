@@ -1,7 +1,7 @@
 /* expr_tree.h - the parsed and bound form of a predicate, shared by the expr_*.c files.
- * Invariant: there is no NOT node: the parser pushes it down to the leaves (De Morgan holds in three-valued logic), so a
- * row is kept exactly if the tree is true, and false and unknown need not be told apart. All memory is the arena's.
- * May call: base/, cells.h, iso.h.
+ * Invariant: there is no NOT node: the parser pushes it down to the leaves (De Morgan holds in
+ * three-valued logic), so a row is kept exactly if the tree is true, and false and unknown need not
+ * be told apart. All memory is the arena's. May call: base/, cells.h, iso.h.
  */
 #ifndef LOCHAN_ARROW_EXPR_TREE_H
 #define LOCHAN_ARROW_EXPR_TREE_H
@@ -44,7 +44,8 @@ typedef enum lochan_expr_class {
     LOCHAN_CLASS_TEXT     /* bytes */
 } lochan_expr_class;
 
-/* Every comparison is "the value lies in [lo, hi]" or "is one of `list`" (then n_list > 0, or empty). */
+/* Every comparison is "the value lies in [lo, hi]" or "is one of `list`" (then n_list > 0, or
+ * empty). */
 typedef struct lochan_expr_bound {
     lochan_expr_class class;
     lochan_type type; /* of the column's values */
@@ -54,8 +55,8 @@ typedef struct lochan_expr_bound {
     double lo_f, hi_f;
     lochan_str lo_s, hi_s;
     bool has_lo_s, has_hi_s, lo_open, hi_open;
-    size_t n_list; /* ascending, without repeats */
-    int64_t *list_i;  /* INT; UINT as its bits */
+    size_t n_list;   /* ascending, without repeats */
+    int64_t *list_i; /* INT; UINT as its bits */
     double *list_f;
     lochan_wide *list_d;
     lochan_str *list_s;
@@ -87,9 +88,10 @@ struct lochan_expr {
 };
 
 /* INVALID_ARGUMENT (or `code`) at a byte of the predicate: fills line and line_column. */
-lochan_status lochan_expr__fail(const lochan_expr *e, size_t at, lochan_status code, lochan_error *err,
-                                const char *fmt, ...) LOCHAN_PRINTF(5, 6);
-/* How a type is compared; NONE for null and nested types, with *comparable false for nested and unsupported ones. */
+lochan_status lochan_expr__fail(const lochan_expr *e, size_t at, lochan_status code,
+                                lochan_error *err, const char *fmt, ...) LOCHAN_PRINTF(5, 6);
+/* How a type is compared; NONE for null and nested types, with *comparable false for nested and
+ * unsupported ones. */
 lochan_expr_class lochan_expr_class__of(const lochan_type *type, bool *comparable);
 
 /* Orders used by lists and by search in them. */

@@ -1,6 +1,6 @@
 /* filter.c - the rows whose bit is set.
- * Invariant: the order of rows is kept. Long runs are copied as spans, scattered rows are taken by index.
- * May call: base/, spans.h, kernels.h.
+ * Invariant: the order of rows is kept. Long runs are copied as spans, scattered rows are taken by
+ * index. May call: base/, spans.h, kernels.h.
  */
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
@@ -35,7 +35,8 @@ static void fill_rows(const uint8_t *bits, int64_t n, int64_t *rows) {
     }
 }
 
-static void fill_spans(const uint8_t *bits, int64_t n, const struct ArrowArray *in, lochan_span *spans) {
+static void fill_spans(const uint8_t *bits, int64_t n, const struct ArrowArray *in,
+                       lochan_span *spans) {
     lochan_span *last = NULL;
     for (int64_t k = 0; 64 * k < n; k++) {
         uint64_t w = word_at(bits, k, n);
@@ -60,14 +61,15 @@ static void fill_spans(const uint8_t *bits, int64_t n, const struct ArrowArray *
     }
 }
 
-lochan_status lochan_filter(const struct ArrowSchema *schema, const struct ArrowArray *in, const uint8_t *bits,
-                            struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_filter(const struct ArrowSchema *schema, const struct ArrowArray *in,
+                            const uint8_t *bits, struct ArrowArray *out, lochan_error *err) {
     enum { LONG_RUN = 16 };
     memset(out, 0, sizeof(*out));
     int64_t set, runs;
     survey(bits, in->length, &set, &runs);
     bool spans = runs * LONG_RUN <= set;
-    void *p = lochan_mem__array((size_t)(spans ? runs : set) + 1, spans ? sizeof(lochan_span) : sizeof(int64_t));
+    void *p = lochan_mem__array((size_t)(spans ? runs : set) + 1,
+                                spans ? sizeof(lochan_span) : sizeof(int64_t));
     if (!p)
         return lochan_error__nomem(err);
     lochan_status rc;

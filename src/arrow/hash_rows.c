@@ -1,12 +1,12 @@
 /* hash_rows.c - one 128-bit hash a row, part of the on-disk format.
- * Definition: XXH3-128 of the columns' encodings one after the other. A null is the byte 0. A value is the byte 1 and
- *   bool, integers, dates, times, timestamps, durations: 8 bytes, two's complement (uint64 as it is);
- *   floats of any width: 8 bytes of the float64, -0.0 as 0.0, NaN as 0x7ff8000000000000;
- *   decimals: 16 or 32 bytes as stored;
- *   text and binary of any layout: length in 8 bytes, then the bytes;
- *   lists and maps: number of items in 8 bytes, then each item; structs: each field.
- * All numbers are little-endian. Invariant: equal values have equal encodings and no encoding is the beginning of another.
- * Rows are encoded column by column in blocks, so that the inner loops are typed. May call: base/, cells.h, kernels.h.
+ * Definition: XXH3-128 of the columns' encodings one after the other. A null is the byte 0. A value
+ * is the byte 1 and bool, integers, dates, times, timestamps, durations: 8 bytes, two's complement
+ * (uint64 as it is); floats of any width: 8 bytes of the float64, -0.0 as 0.0, NaN as
+ * 0x7ff8000000000000; decimals: 16 or 32 bytes as stored; text and binary of any layout: length in
+ * 8 bytes, then the bytes; lists and maps: number of items in 8 bytes, then each item; structs:
+ * each field. All numbers are little-endian. Invariant: equal values have equal encodings and no
+ * encoding is the beginning of another. Rows are encoded column by column in blocks, so that the
+ * inner loops are typed. May call: base/, cells.h, kernels.h.
  */
 #include "arrow/cells.h"
 #include "arrow/kernels.h"
@@ -71,16 +71,17 @@ static void encode_flat(const lochan_cells *c, int64_t row, sink *s) {
     }
 }
 
-static lochan_status encode_nested(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row,
-                                   sink *s, lochan_error *err);
+static lochan_status encode_nested(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                                   int64_t row, sink *s, lochan_error *err);
 
-static lochan_status encode_any(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row,
-                                sink *s, lochan_error *err) {
+static lochan_status encode_any(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                                int64_t row, sink *s, lochan_error *err) {
     lochan_cells c;
     LOCHAN_TRY(lochan_cells__init(&c, schema, array, 0, err));
     if (lochan_type__is_nested(c.type.id)) {
         if (schema->dictionary)
-            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column %s: a dictionary of nested values",
+            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                     "column %s: a dictionary of nested values",
                                      schema->name ? schema->name : "");
         return encode_nested(schema, array, row, s, err);
     }
@@ -89,8 +90,8 @@ static lochan_status encode_any(const struct ArrowSchema *schema, const struct A
 }
 
 /* `row` counts from the array's own offset. */
-static lochan_status encode_nested(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row,
-                                   sink *s, lochan_error *err) {
+static lochan_status encode_nested(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                                   int64_t row, sink *s, lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(schema->format, &type, err));
     const uint8_t *validity = lochan_array__validity(array);
@@ -100,7 +101,8 @@ static lochan_status encode_nested(const struct ArrowSchema *schema, const struc
         return LOCHAN_OK;
     if (type.id == LOCHAN_TYPE_STRUCT) {
         for (int64_t i = 0; i < schema->n_children; i++)
-            LOCHAN_TRY(encode_any(schema->children[i], array->children[i], array->offset + row, s, err));
+            LOCHAN_TRY(
+                encode_any(schema->children[i], array->children[i], array->offset + row, s, err));
         return LOCHAN_OK;
     }
     int64_t begin = (array->offset + row) * type.byte_width, end = begin + type.byte_width;
@@ -143,8 +145,8 @@ static lochan_status encode(const hash_column *hc, int64_t row, sink *s, lochan_
         at[i] += valid ? 9 : 1;                                                                    \
     }
 
-static lochan_status encode_block(const hash_column *hc, int64_t begin, int64_t n, uint8_t *to, size_t *at,
-                                  lochan_error *err) {
+static lochan_status encode_block(const hash_column *hc, int64_t begin, int64_t n, uint8_t *to,
+                                  size_t *at, lochan_error *err) {
     int width = lochan_type__byte_width(&hc->c.type);
     bool integer = lochan_type__is_integer(hc->c.type.id) ||
                    (hc->c.type.id >= LOCHAN_TYPE_DATE32 && hc->c.type.id <= LOCHAN_TYPE_DURATION);
@@ -165,8 +167,8 @@ static lochan_status encode_block(const hash_column *hc, int64_t begin, int64_t 
 }
 
 /* Bytes of each row of a block; *total their sum. */
-static lochan_status measure_block(const hash_column *columns, size_t n_columns, int64_t begin, int64_t n,
-                                   size_t *sizes, size_t *total, lochan_error *err) {
+static lochan_status measure_block(const hash_column *columns, size_t n_columns, int64_t begin,
+                                   int64_t n, size_t *sizes, size_t *total, lochan_error *err) {
     memset(sizes, 0, (size_t)n * sizeof(*sizes));
     for (size_t k = 0; k < n_columns; k++) {
         const lochan_cells *c = &columns[k].c;
@@ -186,8 +188,9 @@ static lochan_status measure_block(const hash_column *columns, size_t n_columns,
     return LOCHAN_OK;
 }
 
-static lochan_status hash_block(const hash_column *columns, size_t n_columns, int64_t begin, int64_t n,
-                                uint8_t *bytes, size_t *at, lochan_hash128 *out, lochan_error *err) {
+static lochan_status hash_block(const hash_column *columns, size_t n_columns, int64_t begin,
+                                int64_t n, uint8_t *bytes, size_t *at, lochan_hash128 *out,
+                                lochan_error *err) {
     size_t starts[BLOCK_ROWS];
     size_t pos = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -203,8 +206,8 @@ static lochan_status hash_block(const hash_column *columns, size_t n_columns, in
 }
 
 /* Rows too large for the block's memory, one at a time. */
-static lochan_status hash_huge(const hash_column *columns, size_t n_columns, int64_t begin, int64_t n,
-                               lochan_hash128 *out, lochan_error *err) {
+static lochan_status hash_huge(const hash_column *columns, size_t n_columns, int64_t begin,
+                               int64_t n, lochan_hash128 *out, lochan_error *err) {
     for (int64_t i = begin; i < begin + n; i++) {
         lochan_status rc = LOCHAN_OK;
         sink s = {.h = lochan_hasher__create()};
@@ -219,12 +222,13 @@ static lochan_status hash_huge(const hash_column *columns, size_t n_columns, int
     return LOCHAN_OK;
 }
 
-static lochan_status init_columns(hash_column *hcs, const struct ArrowSchema *schema, const struct ArrowArray *in,
-                                  const int *columns, size_t n_columns, lochan_error *err) {
+static lochan_status init_columns(hash_column *hcs, const struct ArrowSchema *schema,
+                                  const struct ArrowArray *in, const int *columns, size_t n_columns,
+                                  lochan_error *err) {
     for (size_t k = 0; k < n_columns; k++) {
         if (columns[k] < 0 || columns[k] >= schema->n_children)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "hash: column %d of %lld", columns[k],
-                                     (long long)schema->n_children);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "hash: column %d of %lld",
+                                     columns[k], (long long)schema->n_children);
         hash_column *hc = &hcs[k];
         hc->schema = schema->children[columns[k]];
         hc->array = in->children[columns[k]];
@@ -234,8 +238,9 @@ static lochan_status init_columns(hash_column *hcs, const struct ArrowSchema *sc
     return LOCHAN_OK;
 }
 
-lochan_status lochan_hash_rows(const struct ArrowSchema *schema, const struct ArrowArray *in, const int *columns,
-                               size_t n_columns, lochan_hash128 *out, lochan_error *err) {
+lochan_status lochan_hash_rows(const struct ArrowSchema *schema, const struct ArrowArray *in,
+                               const int *columns, size_t n_columns, lochan_hash128 *out,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     size_t sizes[BLOCK_ROWS];
     hash_column *hcs = lochan_mem__array(n_columns ? n_columns : 1, sizeof(*hcs));

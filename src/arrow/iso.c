@@ -29,7 +29,8 @@ static bool fraction(const char **p, const char *end, int64_t *ns) {
 static bool time_of_day(const char **p, const char *end, int64_t *ns) {
     int hour, minute, second = 0;
     *ns = 0;
-    if (!two_digits(p, end, 23, &hour) || *p == end || *(*p)++ != ':' || !two_digits(p, end, 59, &minute))
+    if (!two_digits(p, end, 23, &hour) || *p == end || *(*p)++ != ':' ||
+        !two_digits(p, end, 59, &minute))
         return false;
     if (*p < end && **p == ':') {
         (*p)++;
@@ -162,7 +163,8 @@ bool lochan_number__scaled(lochan_str s, int32_t scale, lochan_wide *floor, bool
     *exact = true;
     if (first == digits)
         return true;
-    /* Digits [first, point) are the integer part; the point may lie before the first or behind the last one. */
+    /* Digits [first, point) are the integer part; the point may lie before the first or behind the
+     * last one. */
     int64_t point = (int64_t)x.n_whole + x.exponent + scale;
     lochan_wide v = 0, limit = LOCHAN_WIDE_MAX / 10 - 1;
     bool over = point - (int64_t)first > 39;

@@ -1,16 +1,17 @@
 /* sort.c - stable order of the rows of a batch.
- * Keys become unsigned codes (sort_codes.c) that are packed into one 64-bit word a row, first key on top. If all keys fit
- * exactly, a radix sort over the used bits settles it, with the row number in the same word where there is room;
- * otherwise a merge sort compares words and asks the comparator about equal ones.
- * Invariant: the order is that of lochan_comparator__compare, equal rows keep theirs.
- * May call: base/, sort_codes.h, kernels.h.
+ * Keys become unsigned codes (sort_codes.c) that are packed into one 64-bit word a row, first key
+ * on top. If all keys fit exactly, a radix sort over the used bits settles it, with the row number
+ * in the same word where there is room; otherwise a merge sort compares words and asks the
+ * comparator about equal ones. Invariant: the order is that of lochan_comparator__compare, equal
+ * rows keep theirs. May call: base/, sort_codes.h, kernels.h.
  */
 #include "arrow/sort_codes.h"
 
 /* Insertion sort of short stretches, then merging bottom-up between the two halves of memory. */
 enum { STRETCH = 16 };
 
-static bool item_after(const lochan_sort_item *a, const lochan_sort_item *b, lochan_sort_tie tie, const void *ctx) {
+static bool item_after(const lochan_sort_item *a, const lochan_sort_item *b, lochan_sort_tie tie,
+                       const void *ctx) {
     if (a->code != b->code)
         return a->code > b->code;
     return tie && tie(ctx, a->row, b->row) > 0;
@@ -26,8 +27,8 @@ static void sort_stretch(lochan_sort_item *v, int64_t n, lochan_sort_tie tie, co
     }
 }
 
-static void merge_pair(const lochan_sort_item *from, int64_t n_left, int64_t n, lochan_sort_item *to,
-                       lochan_sort_tie tie, const void *ctx) {
+static void merge_pair(const lochan_sort_item *from, int64_t n_left, int64_t n,
+                       lochan_sort_item *to, lochan_sort_tie tie, const void *ctx) {
     int64_t a = 0, b = n_left;
     if (b < n && !item_after(&from[b - 1], &from[b], tie, ctx))
         b = n; /* already in order: copied below */
@@ -36,11 +37,12 @@ static void merge_pair(const lochan_sort_item *from, int64_t n_left, int64_t n, 
         return;
     }
     for (int64_t i = 0; i < n; i++)
-        to[i] = b >= n || (a < n_left && !item_after(&from[a], &from[b], tie, ctx)) ? from[a++] : from[b++];
+        to[i] = b >= n || (a < n_left && !item_after(&from[a], &from[b], tie, ctx)) ? from[a++]
+                                                                                    : from[b++];
 }
 
-void lochan_sort_items__merge(lochan_sort_item *items, lochan_sort_item *spare, int64_t n, lochan_sort_tie tie,
-                              const void *ctx) {
+void lochan_sort_items__merge(lochan_sort_item *items, lochan_sort_item *spare, int64_t n,
+                              lochan_sort_tie tie, const void *ctx) {
     for (int64_t i = 0; i < n; i += STRETCH)
         sort_stretch(items + i, n - i < STRETCH ? n - i : STRETCH, tie, ctx);
     lochan_sort_item *from = items, *to = spare;
@@ -60,10 +62,11 @@ void lochan_sort_items__merge(lochan_sort_item *items, lochan_sort_item *spare, 
 
 enum { DIGIT = 11, DIGITS = 6 };
 
-/* Radix sort, lowest digit first, over bits [low, low + bits) of a word. T is the element, KEY(x) its word. Returns the
- * buffer that holds the result. Digits that are alike in all rows are passed over. */
+/* Radix sort, lowest digit first, over bits [low, low + bits) of a word. T is the element, KEY(x)
+ * its word. Returns the buffer that holds the result. Digits that are alike in all rows are passed
+ * over. */
 #define RADIX(name, T, KEY)                                                                        \
-    static T *name(T *v, T *spare, int64_t n, int low, int bits, uint32_t (*counts)[1 << DIGIT]) { \
+    static T *name(T *v, T *spare, int64_t n, int low, int bits, uint32_t(*counts)[1 << DIGIT]) {  \
         int passes = (bits + DIGIT - 1) / DIGIT;                                                   \
         int width = passes ? (bits + passes - 1) / passes : 1;                                     \
         uint64_t mask = (1ull << width) - 1;                                                       \
@@ -103,8 +106,9 @@ typedef struct packed {
     bool exact; /* equal words mean equal rows */
 } packed;
 
-static lochan_status pack_keys(packed *out, const struct ArrowSchema *schema, const struct ArrowArray *in,
-                               const lochan_sort_key *keys, size_t n_keys, lochan_error *err) {
+static lochan_status pack_keys(packed *out, const struct ArrowSchema *schema,
+                               const struct ArrowArray *in, const lochan_sort_key *keys,
+                               size_t n_keys, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int64_t n = in->length;
     lochan_sort_codes codes = {lochan_mem__array((size_t)n, sizeof(uint64_t)), 0, true};
@@ -117,7 +121,8 @@ static lochan_status pack_keys(packed *out, const struct ArrowSchema *schema, co
     for (size_t k = 0; k < n_keys && out->exact; k++) {
         lochan_cells column;
         int child = keys[k].column;
-        LOCHAN_TRYG(lochan_cells__init(&column, schema->children[child], in->children[child], in->offset, err));
+        LOCHAN_TRYG(lochan_cells__init(&column, schema->children[child], in->children[child],
+                                       in->offset, err));
         LOCHAN_TRYG(lochan_sort_codes__make(&codes, &column, n, &keys[k], err));
         int room = 64 - out->bits;
         int cut = codes.bits > room ? codes.bits - room : 0;
@@ -135,7 +140,8 @@ done:
 }
 
 /* Word and row number share 64 bits. The words are overwritten; rows holds the result. */
-static lochan_status sort_words(packed *p, int row_bits, int64_t n, int64_t *rows, void *counts, lochan_error *err) {
+static lochan_status sort_words(packed *p, int row_bits, int64_t n, int64_t *rows, void *counts,
+                                lochan_error *err) {
     uint64_t *spare = lochan_mem__alloc((size_t)n * sizeof(*spare));
     if (!spare)
         return lochan_error__nomem(err);
@@ -153,8 +159,8 @@ static int tie_rows(const void *ctx, int64_t a, int64_t b) {
     return lochan_comparator__compare(ctx, 0, a, 0, b);
 }
 
-static lochan_status sort_items(packed *p, const lochan_comparator *c, int64_t n, int64_t *rows, void *counts,
-                                lochan_error *err) {
+static lochan_status sort_items(packed *p, const lochan_comparator *c, int64_t n, int64_t *rows,
+                                void *counts, lochan_error *err) {
     lochan_sort_item *items = lochan_mem__array((size_t)n, 2 * sizeof(*items));
     if (!items)
         return lochan_error__nomem(err);
@@ -180,8 +186,8 @@ static bool is_sorted(const lochan_comparator *c, int64_t n) {
 }
 
 static lochan_status sort_unsorted(const struct ArrowSchema *schema, const struct ArrowArray *in,
-                                   const lochan_sort_key *keys, size_t n_keys, const lochan_comparator *c,
-                                   int64_t *rows, lochan_error *err) {
+                                   const lochan_sort_key *keys, size_t n_keys,
+                                   const lochan_comparator *c, int64_t *rows, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     packed p = {0};
     int64_t n = in->length;
@@ -203,13 +209,15 @@ done:
 }
 
 lochan_status lochan_sort_indices(const struct ArrowSchema *schema, const struct ArrowArray *in,
-                                  const lochan_sort_key *keys, size_t n_keys, int64_t **out, lochan_error *err) {
+                                  const lochan_sort_key *keys, size_t n_keys, int64_t **out,
+                                  lochan_error *err) {
     *out = NULL;
     lochan_status rc = LOCHAN_OK;
     lochan_comparator *c = NULL;
     int64_t n = in->length;
     if (n > UINT32_MAX)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "sorting more than %u rows at once", UINT32_MAX);
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "sorting more than %u rows at once",
+                                 UINT32_MAX);
     int64_t *rows = lochan_mem__array(n ? (size_t)n : 1, sizeof(*rows));
     if (!rows)
         return lochan_error__nomem(err);

@@ -1,15 +1,19 @@
-/* sort_codes.c - order-preserving codes: integers less their minimum, floats by their bits, short text as big-endian
- * integers, text with few different values and dictionaries by rank, all else by a prefix that the comparator completes.
- * Invariant: the order is that of compare.c. May call: base/, cells.h, sort_codes.h.
+/* sort_codes.c - order-preserving codes: integers less their minimum, floats by their bits, short
+ * text as big-endian integers, text with few different values and dictionaries by rank, all else by
+ * a prefix that the comparator completes. Invariant: the order is that of compare.c. May call:
+ * base/, cells.h, sort_codes.h.
  */
 #include "arrow/sort_codes.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { MAX_RANKS = 1 << 16, MAX_PROBES = 256 }; /* different texts worth ranking; more are cheaper to sort by prefix */
+enum {
+    MAX_RANKS = 1 << 16,
+    MAX_PROBES = 256
+}; /* different texts worth ranking; more are cheaper to sort by prefix */
 
-/* Codes of the valid rows are raw (any uint64 order); this shifts them to start at 0, turns them round and adds the place
- * of the nulls. */
+/* Codes of the valid rows are raw (any uint64 order); this shifts them to start at 0, turns them
+ * round and adds the place of the nulls. */
 typedef struct range {
     uint64_t min, max;
     bool any_null;
@@ -24,7 +28,8 @@ static void settle(lochan_sort_codes *out, const lochan_cells *c, int64_t rows, 
     uint64_t *v = out->codes;
     bool empty = r->min > r->max;
     uint64_t span = empty ? 0 : r->max - r->min;
-    int shift = r->any_null && span == UINT64_MAX; /* no code is left for null: give up the lowest bit */
+    int shift =
+        r->any_null && span == UINT64_MAX; /* no code is left for null: give up the lowest bit */
     out->exact = out->exact && !shift;
     uint64_t null_code = key->nulls_first ? 0 : (span >> shift) + 1;
     uint64_t lift = r->any_null && key->nulls_first;
@@ -45,7 +50,7 @@ static void settle(lochan_sort_codes *out, const lochan_cells *c, int64_t rows, 
 #define EACH_SLOT(c, rows, expression)                                                             \
     do {                                                                                           \
         for (int64_t i = 0; i < (rows); i++) {                                                     \
-            const int64_t slot = lochan_cells__slot((c), i);                                      \
+            const int64_t slot = lochan_cells__slot((c), i);                                       \
             if (slot < 0) {                                                                        \
                 r.any_null = true;                                                                 \
                 continue;                                                                          \
@@ -115,7 +120,8 @@ static range decimal_codes(uint64_t *v, const lochan_cells *c, int64_t rows, boo
         shift++;
     *exact = shift == 0;
     range r = {UINT64_MAX, 0, false};
-    EACH_SLOT(c, rows, (uint64_t)((((lochan_u128)lochan_cells__decimal(c, slot) ^ sign) - min) >> shift));
+    EACH_SLOT(c, rows,
+              (uint64_t)((((lochan_u128)lochan_cells__decimal(c, slot) ^ sign) - min) >> shift));
     return r;
 }
 
@@ -132,7 +138,8 @@ static uint64_t short_text_code(lochan_str s, size_t longest) {
     return bytes << 3 | s.n;
 }
 
-/* Text of at most 7 bytes is a number with its length behind it; longer text gives a prefix of 8. */
+/* Text of at most 7 bytes is a number with its length behind it; longer text gives a prefix of 8.
+ */
 static range text_codes(uint64_t *v, const lochan_cells *c, int64_t rows, bool *exact) {
     size_t longest = 0;
     for (int64_t i = 0; i < rows && longest < 8; i++) {
@@ -176,7 +183,8 @@ static void text_set_deinit(text_set *set) {
 
 /* The number of a text; -1 if it is new and the set is full, or made to collide. */
 static int32_t text_set_add(text_set *set, lochan_str s) {
-    uint64_t hash = s.n <= 8 ? (prefix_of(s, 8) ^ s.n) * 0x9e3779b97f4a7c15ull : lochan_hash__64(s.p, s.n, 0);
+    uint64_t hash =
+        s.n <= 8 ? (prefix_of(s, 8) ^ s.n) * 0x9e3779b97f4a7c15ull : lochan_hash__64(s.p, s.n, 0);
     size_t slot = (size_t)(hash >> 46); /* 18 bits: 4 * MAX_RANKS */
     int probes = 0;
     for (; set->slots[slot] >= 0; slot = (slot + 1) & (4 * (size_t)MAX_RANKS - 1)) {
@@ -214,8 +222,8 @@ static lochan_status rank_texts(const text_set *set, uint64_t *ranks, lochan_err
 }
 
 /* Fills v with ranks, *done false if there are too many different texts. */
-static lochan_status text_ranks(uint64_t *v, const lochan_cells *c, int64_t rows, range *out, bool *done,
-                                lochan_error *err) {
+static lochan_status text_ranks(uint64_t *v, const lochan_cells *c, int64_t rows, range *out,
+                                bool *done, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     text_set set = {0};
     uint64_t *ranks = NULL;

@@ -1,6 +1,6 @@
 /* sort_codes.h - turning one sort column into unsigned integers that order as its values do.
- * Invariant: a smaller code never belongs to a greater row; if `exact`, equal codes mean equal values.
- * May call: base/, cells.h.
+ * Invariant: a smaller code never belongs to a greater row; if `exact`, equal codes mean equal
+ * values. May call: base/, cells.h.
  */
 #ifndef LOCHAN_ARROW_SORT_CODES_H
 #define LOCHAN_ARROW_SORT_CODES_H
@@ -26,7 +26,7 @@ typedef struct lochan_sort_item {
 /* Decides between rows of equal code; NULL: they keep their order. */
 typedef int (*lochan_sort_tie)(const void *ctx, int64_t a, int64_t b);
 /* Stable; `spare` has room for n items. */
-void lochan_sort_items__merge(lochan_sort_item *items, lochan_sort_item *spare, int64_t n, lochan_sort_tie tie,
-                              const void *ctx);
+void lochan_sort_items__merge(lochan_sort_item *items, lochan_sort_item *spare, int64_t n,
+                              lochan_sort_tie tie, const void *ctx);
 
 #endif

@@ -1,6 +1,6 @@
 /* spans.c - copies runs of rows of any type into one new array.
- * Invariant: each type class has one function with one inner loop; nested types recurse with spans of their children.
- * May call: base/, array.h, type.h, spans.h.
+ * Invariant: each type class has one function with one inner loop; nested types recurse with spans
+ * of their children. May call: base/, array.h, type.h, spans.h.
  */
 #include "arrow/spans.h"
 #include "arrow/view.h"
@@ -10,12 +10,14 @@
 int32_t lochan_type__byte_width(const lochan_type *type) {
     if (type->id == LOCHAN_TYPE_FIXED_BINARY)
         return type->byte_width;
-    if (type->id == LOCHAN_TYPE_BOOL || type->id == LOCHAN_TYPE_NULL || type->id >= LOCHAN_TYPE_LIST)
+    if (type->id == LOCHAN_TYPE_BOOL || type->id == LOCHAN_TYPE_NULL ||
+        type->id >= LOCHAN_TYPE_LIST)
         return 0;
     return lochan_type__bit_width(type) / 8;
 }
 
-lochan_status lochan_array__make_buffer(struct ArrowArray *array, int i, size_t size, lochan_error *err) {
+lochan_status lochan_array__make_buffer(struct ArrowArray *array, int i, size_t size,
+                                        lochan_error *err) {
     lochan_buffer *buffer = lochan_buffer__create(size);
     if (!buffer)
         return lochan_error__nomem(err);
@@ -23,15 +25,16 @@ lochan_status lochan_array__make_buffer(struct ArrowArray *array, int i, size_t 
     return LOCHAN_OK;
 }
 
-lochan_status lochan_array__make_values(struct ArrowArray *array, int i, int64_t count, size_t width,
-                                        lochan_error *err) {
+lochan_status lochan_array__make_values(struct ArrowArray *array, int i, int64_t count,
+                                        size_t width, lochan_error *err) {
     size_t size;
     if (count < 0 || !lochan_size__mul((size_t)count, width, &size))
         return lochan_error__nomem(err);
     return lochan_array__make_buffer(array, i, size, err);
 }
 
-lochan_status lochan_array__make_bits(struct ArrowArray *array, int i, int64_t length, lochan_error *err) {
+lochan_status lochan_array__make_bits(struct ArrowArray *array, int i, int64_t length,
+                                      lochan_error *err) {
     size_t size = ((size_t)length + 7) / 8;
     LOCHAN_TRY(lochan_array__make_buffer(array, i, size, err));
     if (size)
@@ -65,7 +68,8 @@ static void copy_bit(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t s
         lochan_bit__clear(dst, dst_at);
 }
 
-void lochan_bitmap__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at, int64_t n) {
+void lochan_bitmap__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64_t src_at,
+                         int64_t n) {
     while (n > 0 && (dst_at & 7)) {
         copy_bit(dst, dst_at++, src, src_at++);
         n--;
@@ -85,11 +89,12 @@ void lochan_bitmap__copy(uint8_t *dst, int64_t dst_at, const uint8_t *src, int64
         copy_bit(dst, dst_at + i, src, src_at + i);
 }
 
-static lochan_status span_copy(const struct ArrowSchema *schema, const lochan_span *spans, size_t n, int64_t total,
-                               struct ArrowArray *out, lochan_error *err);
+static lochan_status span_copy(const struct ArrowSchema *schema, const lochan_span *spans, size_t n,
+                               int64_t total, struct ArrowArray *out, lochan_error *err);
 
 /* Sum of the spans' lengths, or an error if it cannot be a length. */
-static lochan_status total_length(const lochan_span *spans, size_t n, int64_t *total, lochan_error *err) {
+static lochan_status total_length(const lochan_span *spans, size_t n, int64_t *total,
+                                  lochan_error *err) {
     *total = 0;
     for (size_t i = 0; i < n; i++) {
         if (__builtin_add_overflow(*total, spans[i].n, total))
@@ -98,8 +103,8 @@ static lochan_status total_length(const lochan_span *spans, size_t n, int64_t *t
     return LOCHAN_OK;
 }
 
-static lochan_status copy_validity(const lochan_span *spans, size_t n, int64_t total, struct ArrowArray *out,
-                                   lochan_error *err) {
+static lochan_status copy_validity(const lochan_span *spans, size_t n, int64_t total,
+                                   struct ArrowArray *out, lochan_error *err) {
     bool may_null = false;
     for (size_t i = 0; i < n && !may_null; i++)
         may_null = spans[i].n > 0 && (!spans[i].array || lochan_array__validity(spans[i].array));
@@ -123,8 +128,8 @@ static lochan_status copy_validity(const lochan_span *spans, size_t n, int64_t t
     return LOCHAN_OK;
 }
 
-static lochan_status copy_bools(const lochan_span *spans, size_t n, int64_t total, struct ArrowArray *out,
-                                lochan_error *err) {
+static lochan_status copy_bools(const lochan_span *spans, size_t n, int64_t total,
+                                struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(lochan_array__make_bits(out, 1, total, err));
     uint8_t *bits = (uint8_t *)(uintptr_t)out->buffers[1];
     int64_t at = 0;
@@ -147,7 +152,9 @@ static lochan_status copy_fixed(const lochan_span *spans, size_t n, int64_t tota
         if (bytes == 0)
             continue;
         if (a)
-            memcpy(to, (const uint8_t *)a->buffers[1] + (size_t)(a->offset + spans[i].start) * width, bytes);
+            memcpy(to,
+                   (const uint8_t *)a->buffers[1] + (size_t)(a->offset + spans[i].start) * width,
+                   bytes);
         else
             memset(to, 0, bytes);
         to += bytes;
@@ -155,9 +162,11 @@ static lochan_status copy_fixed(const lochan_span *spans, size_t n, int64_t tota
     return LOCHAN_OK;
 }
 
-/* Writes the offsets of the joined rows and, if `inner` is given, the spans of bytes or items they cover. */
-static lochan_status copy_offsets(const lochan_span *spans, size_t n, int64_t total, bool large, const char *what,
-                                  struct ArrowArray *out, int64_t *end, lochan_error *err) {
+/* Writes the offsets of the joined rows and, if `inner` is given, the spans of bytes or items they
+ * cover. */
+static lochan_status copy_offsets(const lochan_span *spans, size_t n, int64_t total, bool large,
+                                  const char *what, struct ArrowArray *out, int64_t *end,
+                                  lochan_error *err) {
     LOCHAN_TRY(lochan_array__make_values(out, 1, total + 1, large ? 8 : 4, err));
     int32_t *to32 = (int32_t *)(uintptr_t)out->buffers[1];
     int64_t *to64 = (int64_t *)(uintptr_t)out->buffers[1];
@@ -171,11 +180,14 @@ static lochan_status copy_offsets(const lochan_span *spans, size_t n, int64_t to
         int64_t last = a ? lochan_array__offset_at(a, large, spans[i].start + rows) : 0;
         if (__builtin_add_overflow(pos, last - first, end) || (!large && *end > INT32_MAX))
             return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                     "more than 2 GiB of %s in one array of %" PRId64 " rows: use smaller batches or "
+                                     "more than 2 GiB of %s in one array of %" PRId64
+                                     " rows: use smaller batches or "
                                      "the large type",
                                      what, total);
-        const int32_t *from32 = a && !large ? (const int32_t *)a->buffers[1] + a->offset + spans[i].start : NULL;
-        const int64_t *from64 = a && large ? (const int64_t *)a->buffers[1] + a->offset + spans[i].start : NULL;
+        const int32_t *from32 =
+            a && !large ? (const int32_t *)a->buffers[1] + a->offset + spans[i].start : NULL;
+        const int64_t *from64 =
+            a && large ? (const int64_t *)a->buffers[1] + a->offset + spans[i].start : NULL;
         int64_t delta = pos - first;
         if (large) {
             for (int64_t k = 0; k < rows; k++)
@@ -224,8 +236,8 @@ static void clear_null_views(const struct ArrowArray *out, uint8_t *views) {
     }
 }
 
-static lochan_status copy_views(const lochan_span *spans, size_t n, int64_t total, struct ArrowArray *out,
-                                lochan_error *err) {
+static lochan_status copy_views(const lochan_span *spans, size_t n, int64_t total,
+                                struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(copy_fixed(spans, n, total, 16, out, err));
     uint8_t *views = (uint8_t *)(uintptr_t)out->buffers[1];
     clear_null_views(out, views);
@@ -254,8 +266,9 @@ done:
     return rc;
 }
 
-static lochan_status copy_children_of_lists(const struct ArrowSchema *schema, const lochan_span *spans, size_t n,
-                                            int64_t total, bool large, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_children_of_lists(const struct ArrowSchema *schema,
+                                            const lochan_span *spans, size_t n, int64_t total,
+                                            bool large, struct ArrowArray *out, lochan_error *err) {
     int64_t items = 0;
     LOCHAN_TRY(copy_offsets(spans, n, total, large, "list items", out, &items, err));
     lochan_span *inner = lochan_mem__array(n ? n : 1, sizeof(*inner));
@@ -277,8 +290,9 @@ static lochan_status copy_children_of_lists(const struct ArrowSchema *schema, co
 }
 
 /* Children of structs (factor 1) and of fixed-size lists (factor = items a row). */
-static lochan_status copy_children(const struct ArrowSchema *schema, const lochan_span *spans, size_t n,
-                                   int64_t total, int64_t factor, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_children(const struct ArrowSchema *schema, const lochan_span *spans,
+                                   size_t n, int64_t total, int64_t factor, struct ArrowArray *out,
+                                   lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_span *inner = lochan_mem__array(n ? n : 1, sizeof(*inner));
     if (!inner)
@@ -290,8 +304,9 @@ static lochan_status copy_children(const struct ArrowSchema *schema, const locha
     for (int64_t c = 0; c < schema->n_children; c++) {
         for (size_t i = 0; i < n; i++) {
             const struct ArrowArray *a = spans[i].array;
-            inner[i] = (lochan_span){a ? a->children[c] : NULL, a ? (a->offset + spans[i].start) * factor : 0,
-                                     spans[i].n * factor};
+            inner[i] =
+                (lochan_span){a ? a->children[c] : NULL,
+                              a ? (a->offset + spans[i].start) * factor : 0, spans[i].n * factor};
         }
         rc = span_copy(schema->children[c], inner, n, total, out->children[c], err);
         if (rc != LOCHAN_OK) {
@@ -305,8 +320,8 @@ done:
 }
 
 static lochan_status copy_dictionary(const struct ArrowSchema *schema, const lochan_type *key,
-                                     const lochan_span *spans, size_t n, int64_t total, struct ArrowArray *out,
-                                     lochan_error *err) {
+                                     const lochan_span *spans, size_t n, int64_t total,
+                                     struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_dict_join join = {0};
     size_t width = (size_t)lochan_type__byte_width(key);
@@ -328,8 +343,8 @@ static lochan_status copy_dictionary(const struct ArrowSchema *schema, const loc
     used = 0;
     for (size_t i = 0; i < n; at += spans[i++].n) {
         if (spans[i].array)
-            LOCHAN_TRYG(lochan_dict_join__apply(&join, used++, key->id, keys + (size_t)at * width, spans[i].n,
-                                                out->buffers[0], at, err));
+            LOCHAN_TRYG(lochan_dict_join__apply(&join, used++, key->id, keys + (size_t)at * width,
+                                                spans[i].n, out->buffers[0], at, err));
     }
 done:
     lochan_dict_join__deinit(&join);
@@ -337,8 +352,9 @@ done:
     return rc;
 }
 
-static lochan_status copy_typed(const struct ArrowSchema *schema, const lochan_type *type, const lochan_span *spans,
-                                size_t n, int64_t total, struct ArrowArray *out, lochan_error *err) {
+static lochan_status copy_typed(const struct ArrowSchema *schema, const lochan_type *type,
+                                const lochan_span *spans, size_t n, int64_t total,
+                                struct ArrowArray *out, lochan_error *err) {
     if (schema->dictionary)
         return copy_dictionary(schema, type, spans, n, total, out, err);
     switch (type->id) {
@@ -387,12 +403,12 @@ int lochan_type__buffers(const lochan_type *type, bool dictionary) {
     }
 }
 
-static lochan_status span_copy(const struct ArrowSchema *schema, const lochan_span *spans, size_t n, int64_t total,
-                               struct ArrowArray *out, lochan_error *err) {
+static lochan_status span_copy(const struct ArrowSchema *schema, const lochan_span *spans, size_t n,
+                               int64_t total, struct ArrowArray *out, lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(schema->format, &type, err));
-    LOCHAN_TRY(lochan_array__init(out, lochan_type__buffers(&type, schema->dictionary != NULL), schema->n_children,
-                                  err));
+    LOCHAN_TRY(lochan_array__init(out, lochan_type__buffers(&type, schema->dictionary != NULL),
+                                  schema->n_children, err));
     out->length = total;
     lochan_status rc = LOCHAN_OK;
     if (type.id == LOCHAN_TYPE_NULL && !schema->dictionary) {
@@ -407,8 +423,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_spans__copy(const struct ArrowSchema *schema, const lochan_span *spans, size_t n,
-                                 struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_spans__copy(const struct ArrowSchema *schema, const lochan_span *spans,
+                                 size_t n, struct ArrowArray *out, lochan_error *err) {
     int64_t total;
     memset(out, 0, sizeof(*out));
     LOCHAN_TRY(total_length(spans, n, &total, err));

@@ -1,6 +1,6 @@
 /* take.c - rows by index, from one array or from many.
- * Invariant: indices are checked once at the door; inner loops are typed by width and by the kind of the selection.
- * May call: base/, array.h, spans.h, kernels.h.
+ * Invariant: indices are checked once at the door; inner loops are typed by width and by the kind
+ * of the selection. May call: base/, array.h, spans.h, kernels.h.
  */
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
@@ -26,7 +26,8 @@ typedef struct source {
     int64_t at;
 } source;
 
-/* Runs a statement with b = number of the source and r = its row (-1: null) for each picked row i. */
+/* Runs a statement with b = number of the source and r = its row (-1: null) for each picked row i.
+ */
 #define EACH_PICK(p, statement)                                                                    \
     do {                                                                                           \
         if ((p)->rows) {                                                                           \
@@ -63,12 +64,13 @@ TAKE_FIXED(wide16)
 
 static void take_wide(const source *s, const pick *p, void *to, size_t width) {
     uint8_t *out = to;
-    EACH_PICK(p, if (r < 0) memset(out + i * width, 0, width); else memcpy(
-                     out + i * width, (const uint8_t *)s[b].data + (size_t)(s[b].at + r) * width, width));
+    EACH_PICK(p, if (r < 0) memset(out + i * width, 0, width);
+              else memcpy(out + i * width,
+                          (const uint8_t *)s[b].data + (size_t)(s[b].at + r) * width, width));
 }
 
-static lochan_status take_fixed(const source *s, const pick *p, size_t width, struct ArrowArray *out,
-                                lochan_error *err) {
+static lochan_status take_fixed(const source *s, const pick *p, size_t width,
+                                struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(lochan_array__make_values(out, 1, (int64_t)p->n, width, err));
     void *to = (void *)(uintptr_t)out->buffers[1];
     switch (width) {
@@ -96,15 +98,17 @@ static lochan_status take_fixed(const source *s, const pick *p, size_t width, st
     return LOCHAN_OK;
 }
 
-static lochan_status take_bools(const source *s, const pick *p, struct ArrowArray *out, lochan_error *err) {
+static lochan_status take_bools(const source *s, const pick *p, struct ArrowArray *out,
+                                lochan_error *err) {
     LOCHAN_TRY(lochan_array__make_bits(out, 1, (int64_t)p->n, err));
     uint8_t *to = (uint8_t *)(uintptr_t)out->buffers[1];
-    EACH_PICK(p, to[i >> 3] |= (uint8_t)((r >= 0 && lochan_bit__get(s[b].data, s[b].at + r)) << (i & 7)));
+    EACH_PICK(p, to[i >> 3] |=
+                 (uint8_t)((r >= 0 && lochan_bit__get(s[b].data, s[b].at + r)) << (i & 7)));
     return LOCHAN_OK;
 }
 
-static lochan_status take_validity(const source *s, size_t n_sources, const pick *p, struct ArrowArray *out,
-                                   lochan_error *err) {
+static lochan_status take_validity(const source *s, size_t n_sources, const pick *p,
+                                   struct ArrowArray *out, lochan_error *err) {
     bool may_null = p->may_null;
     for (size_t i = 0; i < n_sources && !may_null; i++)
         may_null = s[i].validity != NULL;
@@ -114,17 +118,19 @@ static lochan_status take_validity(const source *s, size_t n_sources, const pick
     }
     LOCHAN_TRY(lochan_array__make_bits(out, 0, (int64_t)p->n, err));
     uint8_t *to = (uint8_t *)(uintptr_t)out->buffers[0];
-    EACH_PICK(p, to[i >> 3] |= (uint8_t)((r >= 0 && (!s[b].validity ||
-                                                     lochan_bit__get(s[b].validity, s[b].at + r)))
-                                         << (i & 7)));
+    EACH_PICK(p,
+              to[i >> 3] |=
+              (uint8_t)((r >= 0 && (!s[b].validity || lochan_bit__get(s[b].validity, s[b].at + r)))
+                        << (i & 7)));
     lochan_array__settle_nulls(out);
     return LOCHAN_OK;
 }
 
 static lochan_status too_long(const char *what, size_t rows, lochan_error *err) {
-    return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                             "more than 2 GiB of %s in one array of %zu rows: use smaller batches or the large type",
-                             what, rows);
+    return lochan_error__set(
+        err, LOCHAN_ERR_UNSUPPORTED,
+        "more than 2 GiB of %s in one array of %zu rows: use smaller batches or the large type",
+        what, rows);
 }
 
 /* Offsets, then bytes, in two passes; the second one knows that there is room. */
@@ -135,10 +141,12 @@ static lochan_status too_long(const char *what, size_t rows, lochan_error *err) 
         T *to = (T *)(uintptr_t)out->buffers[1];                                                   \
         int64_t end = 0;                                                                           \
         bool over = false;                                                                         \
-        EACH_PICK(p, to[i] = (T)end; if (r >= 0) {                                                 \
-            const T *o = (const T *)s[b].data + s[b].at + r;                                       \
-            over |= __builtin_add_overflow(end, (int64_t)(o[1] - o[0]), &end) || end > (LIMIT);    \
-        } if (over) break);                                                                        \
+        EACH_PICK(                                                                                 \
+            p, to[i] = (T)end; if (r >= 0) {                                                       \
+                const T *o = (const T *)s[b].data + s[b].at + r;                                   \
+                over |=                                                                            \
+                    __builtin_add_overflow(end, (int64_t)(o[1] - o[0]), &end) || end > (LIMIT);    \
+            } if (over) break);                                                                    \
         if (over)                                                                                  \
             return too_long("text", p->n, err);                                                    \
         to[p->n] = (T)end;                                                                         \
@@ -152,8 +160,8 @@ static lochan_status too_long(const char *what, size_t rows, lochan_error *err) 
 TAKE_BYTES(int32_t, INT32_MAX)
 TAKE_BYTES(int64_t, INT64_MAX)
 
-static lochan_status take_views(const source *s, size_t n_sources, const pick *p, struct ArrowArray *out,
-                                lochan_error *err) {
+static lochan_status take_views(const source *s, size_t n_sources, const pick *p,
+                                struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(take_fixed(s, p, 16, out, err));
     uint8_t *views = (uint8_t *)(uintptr_t)out->buffers[1];
     const uint8_t *bits = out->buffers[0];
@@ -179,8 +187,8 @@ done:
 }
 
 /* Lists: the items of each picked row are a span of the child. */
-static lochan_status take_lists(const struct ArrowSchema *schema, const source *s, const pick *p, bool large,
-                                struct ArrowArray *out, lochan_error *err) {
+static lochan_status take_lists(const struct ArrowSchema *schema, const source *s, const pick *p,
+                                bool large, struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_span *spans = lochan_mem__array(p->n ? p->n : 1, sizeof(*spans));
     if (!spans)
@@ -215,27 +223,31 @@ done:
     return rc;
 }
 
-static lochan_status take_fixed_lists(const struct ArrowSchema *schema, const source *s, const pick *p,
-                                      int64_t items, struct ArrowArray *out, lochan_error *err) {
+static lochan_status take_fixed_lists(const struct ArrowSchema *schema, const source *s,
+                                      const pick *p, int64_t items, struct ArrowArray *out,
+                                      lochan_error *err) {
     lochan_span *spans = lochan_mem__array(p->n ? p->n : 1, sizeof(*spans));
     if (!spans)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < p->n; i++) {
         const source *from = &s[p->rows ? 0 : p->batch_of[i]];
         int64_t r = p->rows ? p->rows[i] : (int64_t)p->row_of[i];
-        spans[i] = (lochan_span){r < 0 ? NULL : from->array->children[0], r < 0 ? 0 : (from->at + r) * items, items};
+        spans[i] = (lochan_span){r < 0 ? NULL : from->array->children[0],
+                                 r < 0 ? 0 : (from->at + r) * items, items};
     }
     lochan_status rc = lochan_spans__copy(schema->children[0], spans, p->n, out->children[0], err);
     lochan_mem__free(spans);
     return rc;
 }
 
-static lochan_status take_column(const struct ArrowSchema *schema, const struct ArrowArray *const *arrays,
-                                 const int64_t *shifts, size_t n_sources, const pick *p, struct ArrowArray *out,
+static lochan_status take_column(const struct ArrowSchema *schema,
+                                 const struct ArrowArray *const *arrays, const int64_t *shifts,
+                                 size_t n_sources, const pick *p, struct ArrowArray *out,
                                  lochan_error *err);
 
-static lochan_status take_struct(const struct ArrowSchema *schema, const source *s, size_t n_sources, const pick *p,
-                                 struct ArrowArray *out, lochan_error *err) {
+static lochan_status take_struct(const struct ArrowSchema *schema, const source *s,
+                                 size_t n_sources, const pick *p, struct ArrowArray *out,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const struct ArrowArray **arrays = lochan_mem__array(n_sources, sizeof(*arrays));
     int64_t *shifts = lochan_mem__array(n_sources, sizeof(*shifts));
@@ -260,9 +272,11 @@ done:
     return rc;
 }
 
-/* Keys are taken as they are, then turned into keys of the joined dictionary, in runs of one source. */
-static lochan_status take_dictionary(const struct ArrowSchema *schema, const lochan_type *key, const source *s,
-                                     size_t n_sources, const pick *p, struct ArrowArray *out, lochan_error *err) {
+/* Keys are taken as they are, then turned into keys of the joined dictionary, in runs of one
+ * source. */
+static lochan_status take_dictionary(const struct ArrowSchema *schema, const lochan_type *key,
+                                     const source *s, size_t n_sources, const pick *p,
+                                     struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_dict_join join = {0};
     size_t width = (size_t)lochan_type__byte_width(key);
@@ -291,8 +305,9 @@ done:
     return rc;
 }
 
-static lochan_status take_typed(const struct ArrowSchema *schema, const lochan_type *type, const source *s,
-                                size_t n_sources, const pick *p, struct ArrowArray *out, lochan_error *err) {
+static lochan_status take_typed(const struct ArrowSchema *schema, const lochan_type *type,
+                                const source *s, size_t n_sources, const pick *p,
+                                struct ArrowArray *out, lochan_error *err) {
     if (schema->dictionary)
         return take_dictionary(schema, type, s, n_sources, p, out, err);
     switch (type->id) {
@@ -321,13 +336,14 @@ static lochan_status take_typed(const struct ArrowSchema *schema, const lochan_t
     }
 }
 
-static lochan_status take_column(const struct ArrowSchema *schema, const struct ArrowArray *const *arrays,
-                                 const int64_t *shifts, size_t n_sources, const pick *p, struct ArrowArray *out,
+static lochan_status take_column(const struct ArrowSchema *schema,
+                                 const struct ArrowArray *const *arrays, const int64_t *shifts,
+                                 size_t n_sources, const pick *p, struct ArrowArray *out,
                                  lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(schema->format, &type, err));
-    LOCHAN_TRY(lochan_array__init(out, lochan_type__buffers(&type, schema->dictionary != NULL), schema->n_children,
-                                  err));
+    LOCHAN_TRY(lochan_array__init(out, lochan_type__buffers(&type, schema->dictionary != NULL),
+                                  schema->n_children, err));
     out->length = (int64_t)p->n;
     if (type.id == LOCHAN_TYPE_NULL && !schema->dictionary) {
         out->null_count = out->length;
@@ -353,8 +369,9 @@ done:
     return rc;
 }
 
-lochan_status lochan_take(const struct ArrowSchema *schema, const struct ArrowArray *in, const int64_t *rows, size_t n,
-                          struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_take(const struct ArrowSchema *schema, const struct ArrowArray *in,
+                          const int64_t *rows, size_t n, struct ArrowArray *out,
+                          lochan_error *err) {
     memset(out, 0, sizeof(*out));
     pick p = {.n = n, .rows = rows};
     static const int64_t none;
@@ -364,22 +381,24 @@ lochan_status lochan_take(const struct ArrowSchema *schema, const struct ArrowAr
     for (size_t i = 0; i < n; i++) {
         if (rows[i] >= in->length || rows[i] < -1)
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                     "take: row %" PRId64 " of an array of %" PRId64 " rows", rows[i], in->length);
+                                     "take: row %" PRId64 " of an array of %" PRId64 " rows",
+                                     rows[i], in->length);
         p.may_null |= rows[i] < 0;
     }
     int64_t shift = 0;
     return take_column(schema, &in, &shift, 1, &p, out, err);
 }
 
-lochan_status lochan_take_many(const struct ArrowSchema *schema, const struct ArrowArray *const *batches,
-                               size_t n_batches, const uint32_t *batch_of, const uint32_t *row_of, size_t n,
+lochan_status lochan_take_many(const struct ArrowSchema *schema,
+                               const struct ArrowArray *const *batches, size_t n_batches,
+                               const uint32_t *batch_of, const uint32_t *row_of, size_t n,
                                struct ArrowArray *out, lochan_error *err) {
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < n; i++) {
         if (batch_of[i] >= n_batches || row_of[i] >= batches[batch_of[i]]->length)
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                     "take: row %" PRIu32 " of batch %" PRIu32 ", of %zu batches", row_of[i],
-                                     batch_of[i], n_batches);
+                                     "take: row %" PRIu32 " of batch %" PRIu32 ", of %zu batches",
+                                     row_of[i], batch_of[i], n_batches);
     }
     if (n == 0 || n_batches == 0)
         return lochan_spans__copy(schema, NULL, 0, out, err);

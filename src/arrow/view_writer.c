@@ -1,6 +1,7 @@
-/* view_writer.c - data buffers for arrays of string and binary views whose views were copied from other arrays.
- * Invariant: memory never exceeds the smaller of what the views refer to and what the sources hold, because a small array
- * of views can refer to the same bytes a million times. May call: base/, array.h, spans.h.
+/* view_writer.c - data buffers for arrays of string and binary views whose views were copied from
+ * other arrays. Invariant: memory never exceeds the smaller of what the views refer to and what the
+ * sources hold, because a small array of views can refer to the same bytes a million times. May
+ * call: base/, array.h, spans.h.
  */
 #include "arrow/spans.h"
 
@@ -75,7 +76,8 @@ static lochan_status copy_sources(lochan_view_writer *w, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_view_writer__start(lochan_view_writer *w, const void *views, int64_t n, lochan_error *err) {
+lochan_status lochan_view_writer__start(lochan_view_writer *w, const void *views, int64_t n,
+                                        lochan_error *err) {
     const view16 *v = views;
     for (int64_t i = 0; i < n; i++) {
         if (v[i].length > 12 && !lochan_size__add(w->need, (size_t)v[i].length, &w->need))
@@ -121,11 +123,13 @@ lochan_status lochan_view_writer__fix(lochan_view_writer *w, size_t source, void
     return LOCHAN_OK;
 }
 
-lochan_status lochan_view_writer__finish(lochan_view_writer *w, struct ArrowArray *array, lochan_error *err) {
+lochan_status lochan_view_writer__finish(lochan_view_writer *w, struct ArrowArray *array,
+                                         lochan_error *err) {
     if (w->n_buffers == 0)
         return lochan_array__give_view_data(array, NULL, 0, err);
     if (!w->copy_whole)
-        w->buffers[w->n_buffers - 1]->size = w->used; /* what a block could not hold lies in the next one */
+        w->buffers[w->n_buffers - 1]->size =
+            w->used; /* what a block could not hold lies in the next one */
     int32_t n = w->n_buffers;
     w->n_buffers = 0; /* given, also on failure */
     return lochan_array__give_view_data(array, w->buffers, n, err);

@@ -19,7 +19,8 @@ static void ascending(const char *format, const char *const *texts, int64_t n) {
             int got = lochan_comparator__compare(up, 0, a, 0, b);
             int back = lochan_comparator__compare(down, 0, b, 0, a);
             if ((got > 0) - (got < 0) != want || (back > 0) - (back < 0) != want)
-                fail_msg("%s: %s and %s compare as %d, descending %d", format, texts[a], texts[b], got, back);
+                fail_msg("%s: %s and %s compare as %d, descending %d", format, texts[a], texts[b],
+                         got, back);
         }
     }
     lochan_comparator__free(up);
@@ -97,10 +98,12 @@ static void test_compare__dictionaries_of_two_batches(void **state) {
     assert_true(lochan_comparator__compare(c, 0, 3, 1, 1) > 0); /* null is last */
     lochan_comparator__free(c);
     key.column = lochan_schema__find(&schema, "list");
-    assert_status(lochan_comparator__create(&schema, &key, 1, batches, 2, &c, &err), LOCHAN_ERR_UNSUPPORTED);
+    assert_status(lochan_comparator__create(&schema, &key, 1, batches, 2, &c, &err),
+                  LOCHAN_ERR_UNSUPPORTED);
     assert_string_equal(err.column, "list");
     key.column = 4000;
-    assert_status(lochan_comparator__create(&schema, &key, 1, batches, 2, &c, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_comparator__create(&schema, &key, 1, batches, 2, &c, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
     assert_null(c);
     lochan_array__release(&in[0]);
     lochan_array__release(&in[1]);

@@ -90,7 +90,8 @@ static void test_concat__survives_lack_of_memory(void **state) {
     assert_ok(sample_schema(&fault_schema, &err));
     sample_slice(&fault_schema, 1, 5, &fault_in[0]);
     sample_slice(&fault_schema, 8, 5, &fault_in[1]);
-    fault_sweep(&(fault_case){.name = "concat", .body = fault_body, .kinds = FAULT_OOM, .dense = 60});
+    fault_sweep(
+        &(fault_case){.name = "concat", .body = fault_body, .kinds = FAULT_OOM, .dense = 60});
     lochan_array__release(&fault_in[0]);
     lochan_array__release(&fault_in[1]);
     lochan_schema__release(&fault_schema);

@@ -1,7 +1,8 @@
 /* test_equal.c - equality of batches whatever their layout. */
 #include "arrow/kernel_sample.h"
 
-static bool equal(const struct ArrowSchema *schema, const struct ArrowArray *x, const struct ArrowArray *y) {
+static bool equal(const struct ArrowSchema *schema, const struct ArrowArray *x,
+                  const struct ArrowArray *y) {
     lochan_error err;
     bool same = false;
     assert_ok(lochan_equal_columns(schema, x, y, &same, &err));
@@ -28,12 +29,14 @@ static void test_equal__slices_of_all_types(void **state) {
     assert_false(equal(&schema, &x, &z));
     for (int64_t c = 1; c < schema.n_children; c++) {
         bool same = false, same_row = false;
-        assert_ok(lochan_equal_columns(schema.children[c], x.children[c], y.children[c], &same, &err));
+        assert_ok(
+            lochan_equal_columns(schema.children[c], x.children[c], y.children[c], &same, &err));
         assert_true(same);
         char before[8192];
         snprintf(before, sizeof before, "%s", sample_json(schema.children[c], x.children[c], 39));
         same_row = strcmp(before, sample_json(schema.children[c], z.children[c], 39)) == 0;
-        assert_ok(lochan_equal_columns(schema.children[c], x.children[c], z.children[c], &same, &err));
+        assert_ok(
+            lochan_equal_columns(schema.children[c], x.children[c], z.children[c], &same, &err));
         assert_int_equal(same, same_row);
     }
     lochan_array__release(&z);

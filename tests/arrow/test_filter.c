@@ -1,7 +1,8 @@
 /* test_filter.c - rows by bitmap: scattered rows, long runs, all, none. */
 #include "arrow/kernel_sample.h"
 
-static void filter_case(const struct ArrowSchema *schema, int64_t offset, int64_t n, const uint8_t *bits) {
+static void filter_case(const struct ArrowSchema *schema, int64_t offset, int64_t n,
+                        const uint8_t *bits) {
     lochan_error err;
     struct ArrowArray in, out;
     sample_slice(schema, offset, n, &in);
@@ -85,7 +86,8 @@ static void test_filter__survives_lack_of_memory(void **state) {
     lochan_error err;
     assert_ok(sample_schema(&fault_schema, &err));
     sample_slice(&fault_schema, 1, 30, &fault_in);
-    fault_sweep(&(fault_case){.name = "filter", .body = fault_body, .kinds = FAULT_OOM, .dense = 60});
+    fault_sweep(
+        &(fault_case){.name = "filter", .body = fault_body, .kinds = FAULT_OOM, .dense = 60});
     lochan_array__release(&fault_in);
     lochan_schema__release(&fault_schema);
 }

@@ -35,7 +35,9 @@ static void add_value(lochan_builder *b, int column, uint64_t r, bool wide) {
         break;
     case 6: {
         uint8_t raw[16];
-        int64_t v[2] = {wide ? (int64_t)r : small, wide ? (int64_t)(r % 31) - 15 : small < 0 ? -1 : 0};
+        int64_t v[2] = {wide ? (int64_t)r : small, wide        ? (int64_t)(r % 31) - 15
+                                                   : small < 0 ? -1
+                                                               : 0};
         memcpy(raw, v, 16);
         assert_ok(lochan_builder__fixed(b, raw, &err));
         break;
@@ -51,8 +53,8 @@ static void add_value(lochan_builder *b, int column, uint64_t r, bool wide) {
     }
 }
 
-static void random_batch(struct ArrowSchema *schema, int64_t rows, bool wide, bool nulls, uint64_t *seed,
-                         struct ArrowArray *out) {
+static void random_batch(struct ArrowSchema *schema, int64_t rows, bool wide, bool nulls,
+                         uint64_t *seed, struct ArrowArray *out) {
     lochan_error err;
     lochan_builder *b;
     assert_ok(lochan_schema__init_struct(schema, COLUMNS, &err));
@@ -73,9 +75,10 @@ static void random_batch(struct ArrowSchema *schema, int64_t rows, bool wide, bo
     lochan_builder__free(b);
 }
 
-/* The comparator is tested on its own (test_compare.c); here it tells whether the order is right and stable. */
-static void assert_sorted(const struct ArrowSchema *schema, const struct ArrowArray *in, const lochan_sort_key *keys,
-                          size_t n_keys) {
+/* The comparator is tested on its own (test_compare.c); here it tells whether the order is right
+ * and stable. */
+static void assert_sorted(const struct ArrowSchema *schema, const struct ArrowArray *in,
+                          const lochan_sort_key *keys, size_t n_keys) {
     lochan_error err;
     int64_t *rows;
     lochan_comparator *c;
@@ -89,9 +92,9 @@ static void assert_sorted(const struct ArrowSchema *schema, const struct ArrowAr
             continue;
         int order = lochan_comparator__compare(c, 0, rows[i - 1], 0, rows[i]);
         if (order > 0 || (order == 0 && rows[i - 1] > rows[i]))
-            fail_msg("rows %lld and %lld are out of order at %lld (first key %s%s)", (long long)rows[i - 1],
-                     (long long)rows[i], (long long)i, formats[keys[0].column],
-                     keys[0].descending ? ", descending" : "");
+            fail_msg("rows %lld and %lld are out of order at %lld (first key %s%s)",
+                     (long long)rows[i - 1], (long long)rows[i], (long long)i,
+                     formats[keys[0].column], keys[0].descending ? ", descending" : "");
     }
     free(seen);
     lochan_comparator__free(c);
@@ -111,7 +114,8 @@ static void test_sort__random_batches(void **state) {
             size_t n_keys = 1 + fake_random(&seed) % 3;
             for (size_t i = 0; i < n_keys; i++) {
                 uint64_t r = fake_random(&seed);
-                keys[i] = (lochan_sort_key){k < COLUMNS && i == 0 ? k : (int)(r % COLUMNS), r & 256, r & 512};
+                keys[i] = (lochan_sort_key){k < COLUMNS && i == 0 ? k : (int)(r % COLUMNS), r & 256,
+                                            r & 512};
             }
             assert_sorted(&schema, &in, keys, n_keys);
         }
@@ -162,7 +166,8 @@ static void test_sort__short_text_with_zero_bytes(void **state) {
         if (i == 7)
             assert_ok(lochan_builder__null(lochan_builder__child(b, 0), &err));
         else
-            assert_ok(lochan_builder__bytes_value(lochan_builder__child(b, 0), bytes + (i > 7), (size_t)i % 7, &err));
+            assert_ok(lochan_builder__bytes_value(lochan_builder__child(b, 0), bytes + (i > 7),
+                                                  (size_t)i % 7, &err));
         assert_ok(lochan_builder__end_row(b, &err));
     }
     assert_ok(lochan_builder__finish(b, &in, &err));
@@ -179,8 +184,9 @@ static void test_sort__extremes_with_nulls(void **state) {
     (void)state;
     struct ArrowSchema schema;
     struct ArrowArray in;
-    column_of("l", (const char *[]){NULL, "9223372036854775807", "-9223372036854775808", "0", NULL,
-                                    "9223372036854775806", "-9223372036854775807"},
+    column_of("l",
+              (const char *[]){NULL, "9223372036854775807", "-9223372036854775808", "0", NULL,
+                               "9223372036854775806", "-9223372036854775807"},
               7, &schema, &in);
     for (int how = 0; how < 4; how++) {
         lochan_sort_key key = {0, how & 1, how & 2};

@@ -52,13 +52,17 @@ static void test_take__refuses_rows_outside(void **state) {
     const struct ArrowArray *batches[1] = {&in};
     assert_ok(sample_schema(&schema, &err));
     sample_slice(&schema, 0, 4, &in);
-    assert_status(lochan_take(&schema, &in, (int64_t[]){0, 4}, 2, &out, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_take(&schema, &in, (int64_t[]){0, 4}, 2, &out, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
     assert_null(out.release);
-    assert_status(lochan_take(&schema, &in, (int64_t[]){-2}, 1, &out, &err), LOCHAN_ERR_INVALID_ARGUMENT);
-    assert_status(lochan_take_many(&schema, batches, 1, (uint32_t[]){1}, (uint32_t[]){0}, 1, &out, &err),
+    assert_status(lochan_take(&schema, &in, (int64_t[]){-2}, 1, &out, &err),
                   LOCHAN_ERR_INVALID_ARGUMENT);
-    assert_status(lochan_take_many(&schema, batches, 1, (uint32_t[]){0}, (uint32_t[]){4}, 1, &out, &err),
-                  LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(
+        lochan_take_many(&schema, batches, 1, (uint32_t[]){1}, (uint32_t[]){0}, 1, &out, &err),
+        LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(
+        lochan_take_many(&schema, batches, 1, (uint32_t[]){0}, (uint32_t[]){4}, 1, &out, &err),
+        LOCHAN_ERR_INVALID_ARGUMENT);
     lochan_array__release(&in);
     lochan_schema__release(&schema);
 }
@@ -128,11 +132,12 @@ static lochan_status fault_body(void *ctx, lochan_error *err) {
     (void)ctx;
     struct ArrowArray out = {0};
     const struct ArrowArray *batches[2] = {&fault_in[0], &fault_in[1]};
-    lochan_status rc = lochan_take(&fault_schema, &fault_in[0], (int64_t[]){3, -1, 1, 1}, 4, &out, err);
+    lochan_status rc =
+        lochan_take(&fault_schema, &fault_in[0], (int64_t[]){3, -1, 1, 1}, 4, &out, err);
     lochan_array__release(&out);
     if (rc == LOCHAN_OK)
-        rc = lochan_take_many(&fault_schema, batches, 2, (uint32_t[]){0, 1, 0, 1}, (uint32_t[]){3, 4, 1, 2}, 4, &out,
-                              err);
+        rc = lochan_take_many(&fault_schema, batches, 2, (uint32_t[]){0, 1, 0, 1},
+                              (uint32_t[]){3, 4, 1, 2}, 4, &out, err);
     lochan_array__release(&out);
     return rc;
 }
