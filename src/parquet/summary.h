@@ -12,6 +12,7 @@
 typedef struct lochan_pq_leaf_summary {
     const char *path;         /* dotted path in the file: "price", "tags.list.element" */
     int column;               /* top-level column it belongs to */
+    bool is_flat;             /* that column has no other leaf and is no list */
     int32_t field_id;         /* of the leaf, -1 = none */
     int64_t compressed_bytes; /* pages with their headers, dictionary included */
     int64_t value_count;      /* rows for flat columns; entries, nulls included, for nested ones */

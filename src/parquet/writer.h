@@ -9,6 +9,7 @@
 #include "arrow/kernels.h"
 #include "base/ctx.h"
 #include "base/fs.h"
+#include "parquet/codec.h"
 #include "parquet/summary.h"
 
 /* Where the bytes go: sequential. */
@@ -17,19 +18,6 @@ typedef struct lochan_pq_sink {
     void *self;
     const char *name; /* for errors; copied */
 } lochan_pq_sink;
-
-typedef enum lochan_pq_codec {
-    LOCHAN_PQ_UNCOMPRESSED = 0, /* numbers of the Parquet format */
-    LOCHAN_PQ_SNAPPY = 1,
-    LOCHAN_PQ_GZIP = 2,
-    LOCHAN_PQ_BROTLI = 4,
-    LOCHAN_PQ_ZSTD = 6,
-    LOCHAN_PQ_LZ4_RAW = 7
-} lochan_pq_codec;
-
-/* "zstd", "snappy", "none", ...; false if unknown. */
-bool lochan_pq_codec__from_name(const char *name, lochan_pq_codec *out);
-const char *lochan_pq_codec__name(lochan_pq_codec codec);
 
 /* Zeroed fields are the defaults. */
 typedef struct lochan_pq_write_options {

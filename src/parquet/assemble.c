@@ -1,0 +1,153 @@
+/* assemble.c - see assemble.h. Every nested field looks at the levels of its first leaf: one pass gives validity and
+ * offsets. May call: base/, arrow/, column.h.
+ */
+#include "parquet/assemble.h"
+#include "arrow/view.h"
+
+static lochan_status mismatch(const lochan_pq_column *c, lochan_error *err) {
+    return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                 "its levels do not agree with those of its neighbours");
+}
+
+/* The dictionary of a keys column: the chunk's entries, then texts of pages that had no keys. */
+static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *array, lochan_error *err) {
+    struct ArrowArray *dictionary = lochan_array__add_dictionary(array);
+    lochan_pq_out out = {.kind = LOCHAN_PQ_OUT_STRING, .width = 4};
+    const lochan_pq_slice *slices = (const void *)c->dictionary.slices.data;
+    size_t extra = c->extra_ends.len / sizeof(int64_t);
+    if (!dictionary)
+        return lochan_error__nomem(err);
+    lochan_status rc = lochan_pq_out__reserve(&out, (int64_t)(c->dictionary.n + extra), err);
+    if (rc == LOCHAN_OK && c->dictionary.n > 0)
+        rc = lochan_pq_out__add_slices(&out, 0, slices, c->dictionary.n, err);
+    out.length = c->dictionary.n;
+    int64_t begin = 0;
+    for (size_t i = 0; i < extra && rc == LOCHAN_OK; i++) {
+        int64_t end;
+        memcpy(&end, c->extra_ends.data + i * sizeof end, sizeof end);
+        lochan_pq_slice one = {c->extra.data + begin, (uint32_t)(end - begin)};
+        rc = lochan_pq_out__add_slices(&out, 0, &one, 1, err);
+        out.length++;
+        begin = end;
+    }
+    if (rc == LOCHAN_OK)
+        rc = lochan_pq_out__finish(&out, dictionary, err);
+    lochan_pq_out__free(&out);
+    return rc;
+}
+
+static lochan_status assemble_leaf(lochan_pq_column *c, struct ArrowArray *out, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_out__finish(&c->out, out, err));
+    lochan_status rc = c->as_keys ? add_dictionary(c, out, err) : LOCHAN_OK;
+    if (rc != LOCHAN_OK)
+        lochan_array__release(out);
+    return rc;
+}
+
+/* Validity and, for lists, int32 offsets of a field's slots. */
+typedef struct slots {
+    int64_t length, nulls, items;
+    lochan_pq_vec validity, offsets;
+} slots;
+
+static void slots_free(slots *s) {
+    lochan_pq_vec__free(&s->validity);
+    lochan_pq_vec__free(&s->offsets);
+}
+
+static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_column *c, bool list, slots *s,
+                                lochan_error *err) {
+    const uint8_t *def = c->defs.data, *rep = c->leaf->max_rep > 0 ? c->reps.data : NULL;
+    size_t n = c->defs.len;
+    LOCHAN_TRY(lochan_pq_vec__reserve(&s->validity, n / 8 + 1, err));
+    memset(s->validity.data, 0, n / 8 + 1);
+    if (list)
+        LOCHAN_TRY(lochan_pq_vec__reserve(&s->offsets, (n + 1) * 4, err));
+    int32_t *offsets = (void *)s->offsets.data;
+    for (size_t i = 0; i < n; i++) {
+        unsigned r = rep ? rep[i] : 0;
+        if (def[i] < field->slot_def)
+            continue;
+        if (r <= field->slot_rep) {
+            if (list)
+                offsets[s->length] = (int32_t)s->items;
+            if (def[i] >= field->def)
+                lochan_bit__set(s->validity.data, s->length);
+            else
+                s->nulls++;
+            s->length++;
+        }
+        if (list && def[i] >= field->item_def && r <= field->item_rep)
+            s->items++;
+        if (s->length == 0)
+            return mismatch(c, err);
+    }
+    if (s->items > INT32_MAX)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "more than 2^31 list items in one batch: read fewer rows at a time");
+    if (list)
+        offsets[s->length] = (int32_t)s->items;
+    s->validity.len = (size_t)(s->length + 7) / 8;
+    s->offsets.len = list ? (size_t)(s->length + 1) * 4 : 0;
+    return LOCHAN_OK;
+}
+
+static lochan_status assemble_struct(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
+                                     lochan_error *err) {
+    lochan_pq_column *first = &columns[field->first_leaf];
+    slots s = {0};
+    lochan_status rc = lochan_array__init(out, 1, field->n_children, err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    LOCHAN_TRYG(read_slots(field, first, false, &s, err));
+    for (int i = 0; i < field->n_children; i++) {
+        LOCHAN_TRYG(lochan_pq_assemble(&field->children[i], columns, out->children[i], err));
+        if (out->children[i]->length != s.length) {
+            rc = mismatch(&columns[field->children[i].first_leaf], err);
+            goto done;
+        }
+    }
+    out->length = s.length;
+    out->null_count = s.nulls;
+    if (s.nulls > 0)
+        LOCHAN_TRYG(lochan_pq_vec__give(&s.validity, out, 0, err));
+done:
+    slots_free(&s);
+    if (rc != LOCHAN_OK)
+        lochan_array__release(out);
+    return rc;
+}
+
+static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
+                                   lochan_error *err) {
+    lochan_pq_column *first = &columns[field->first_leaf];
+    slots s = {0};
+    lochan_status rc = lochan_array__init(out, 2, 1, err);
+    if (rc != LOCHAN_OK)
+        return rc;
+    LOCHAN_TRYG(read_slots(field, first, true, &s, err));
+    LOCHAN_TRYG(lochan_pq_assemble(&field->children[0], columns, out->children[0], err));
+    if (out->children[0]->length != s.items) {
+        rc = mismatch(first, err);
+        goto done;
+    }
+    out->length = s.length;
+    out->null_count = s.nulls;
+    if (s.nulls > 0)
+        LOCHAN_TRYG(lochan_pq_vec__give(&s.validity, out, 0, err));
+    LOCHAN_TRYG(lochan_pq_vec__give(&s.offsets, out, 1, err));
+done:
+    slots_free(&s);
+    if (rc != LOCHAN_OK)
+        lochan_array__release(out);
+    return rc;
+}
+
+lochan_status lochan_pq_assemble(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
+                                 lochan_error *err) {
+    if (field->leaf >= 0)
+        return assemble_leaf(&columns[field->leaf], out, err);
+    if (field->type.id == LOCHAN_TYPE_STRUCT)
+        return assemble_struct(field, columns, out, err);
+    return assemble_list(field, columns, out, err);
+}

@@ -1,0 +1,228 @@
+/* codec.c - see codec.h. A codec is one entry of the table at the end.
+ * Invariant: no size comes from the compressed bytes without being checked against the page header.
+ * May call: base/, zstd, snappy, libdeflate.
+ */
+#include "parquet/codec.h"
+
+#include <libdeflate.h>
+#include <snappy-c.h>
+#include <string.h>
+#include <zstd.h>
+
+typedef struct codec_entry {
+    int32_t id;
+    const char *name;
+    uint32_t max_ratio; /* of decompressed to compressed size */
+    int min_level, max_level;
+    size_t (*bound)(size_t n);
+    /* Both return false on failure. compress sets *out_n. */
+    bool (*compress)(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst, size_t cap,
+                     size_t *out_n);
+    bool (*decompress)(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n);
+} codec_entry;
+
+static void *slot_take(_Atomic(void *) *slots) {
+    for (int i = 0; i < LOCHAN_PQ_CODEC_SLOTS; i++) {
+        void *p = atomic_exchange(&slots[i], NULL);
+        if (p)
+            return p;
+    }
+    return NULL;
+}
+
+/* Puts p back; false if all slots are full. */
+static bool slot_give(_Atomic(void *) *slots, void *p) {
+    for (int i = 0; i < LOCHAN_PQ_CODEC_SLOTS; i++) {
+        void *empty = NULL;
+        if (atomic_compare_exchange_strong(&slots[i], &empty, p))
+            return true;
+    }
+    return false;
+}
+
+void lochan_pq_codec_cache__deinit(lochan_pq_codec_cache *cache) {
+    for (int i = 0; i < LOCHAN_PQ_CODEC_SLOTS; i++) {
+        ZSTD_freeCCtx(atomic_exchange(&cache->zstd_compress[i], NULL));
+        ZSTD_freeDCtx(atomic_exchange(&cache->zstd_decompress[i], NULL));
+    }
+}
+
+static size_t plain_bound(size_t n) {
+    return n;
+}
+
+static bool plain_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
+                           size_t cap, size_t *out_n) {
+    (void)cache, (void)level, (void)cap;
+    memcpy(dst, src, n);
+    *out_n = n;
+    return true;
+}
+
+static bool plain_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+    (void)cache;
+    if (n != dst_n)
+        return false;
+    memcpy(dst, src, n);
+    return true;
+}
+
+static bool snappy_do_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
+                               size_t cap, size_t *out_n) {
+    (void)cache, (void)level;
+    *out_n = cap;
+    return snappy_compress((const char *)src, n, (char *)dst, out_n) == SNAPPY_OK;
+}
+
+static bool snappy_do_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst,
+                                 size_t dst_n) {
+    (void)cache;
+    size_t claimed = 0;
+    if (snappy_uncompressed_length((const char *)src, n, &claimed) != SNAPPY_OK || claimed != dst_n)
+        return false;
+    return snappy_uncompress((const char *)src, n, (char *)dst, &claimed) == SNAPPY_OK && claimed == dst_n;
+}
+
+static size_t gzip_bound(size_t n) {
+    return libdeflate_gzip_compress_bound(NULL, n);
+}
+
+static bool gzip_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
+                          size_t cap, size_t *out_n) {
+    (void)cache;
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(level ? level : 6);
+    if (!c)
+        return false;
+    *out_n = libdeflate_gzip_compress(c, src, n, dst, cap);
+    libdeflate_free_compressor(c);
+    return *out_n != 0;
+}
+
+/* A page may hold several gzip members one after the other. */
+static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+    (void)cache;
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    if (!d)
+        return false;
+    bool ok = true;
+    do {
+        size_t used = 0, made = 0;
+        ok = libdeflate_gzip_decompress_ex(d, src, n, dst, dst_n, &used, &made) == LIBDEFLATE_SUCCESS;
+        src += used, n -= used;
+        dst += made, dst_n -= made;
+    } while (ok && n > 0);
+    libdeflate_free_decompressor(d);
+    return ok && dst_n == 0;
+}
+
+static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
+                          size_t cap, size_t *out_n) {
+    ZSTD_CCtx *c = slot_take(cache->zstd_compress);
+    if (!c)
+        c = ZSTD_createCCtx();
+    if (!c)
+        return false;
+    *out_n = ZSTD_compressCCtx(c, dst, cap, src, n, level ? level : 1);
+    if (!slot_give(cache->zstd_compress, c))
+        ZSTD_freeCCtx(c);
+    return !ZSTD_isError(*out_n);
+}
+
+static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+    ZSTD_DCtx *d = slot_take(cache->zstd_decompress);
+    if (!d)
+        d = ZSTD_createDCtx();
+    if (!d)
+        return false;
+    size_t made = ZSTD_decompressDCtx(d, dst, dst_n, src, n);
+    if (!slot_give(cache->zstd_decompress, d))
+        ZSTD_freeDCtx(d);
+    return !ZSTD_isError(made) && made == dst_n;
+}
+
+/* Ratios: snappy copies at most 64 bytes per 3; deflate reaches 1032; a zstd block of a few bytes stands for 128 KiB. */
+static const codec_entry codecs[] = {
+    {LOCHAN_PQ_UNCOMPRESSED, "none", 1, 0, 0, plain_bound, plain_compress, plain_decompress},
+    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, snappy_max_compressed_length, snappy_do_compress, snappy_do_decompress},
+    {LOCHAN_PQ_GZIP, "gzip", 1100, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
+    {LOCHAN_PQ_ZSTD, "zstd", 45000, -7, 22, ZSTD_compressBound, zstd_compress, zstd_decompress},
+};
+
+static const codec_entry *find(int32_t codec) {
+    for (size_t i = 0; i < LOCHAN_COUNTOF(codecs); i++) {
+        if (codecs[i].id == codec)
+            return &codecs[i];
+    }
+    return NULL;
+}
+
+bool lochan_pq_codec__from_name(const char *name, lochan_pq_codec *out) {
+    for (size_t i = 0; i < LOCHAN_COUNTOF(codecs); i++) {
+        if (strcmp(codecs[i].name, name) == 0) {
+            *out = (lochan_pq_codec)codecs[i].id;
+            return true;
+        }
+    }
+    if (strcmp(name, "uncompressed") != 0)
+        return false;
+    *out = LOCHAN_PQ_UNCOMPRESSED;
+    return true;
+}
+
+const char *lochan_pq_codec__label(int32_t codec) {
+    static const char *const known[] = {"none", "snappy", "gzip", "lzo", "brotli", "lz4 (legacy)", "zstd", "lz4"};
+    return codec >= 0 && (size_t)codec < LOCHAN_COUNTOF(known) ? known[codec] : "unknown";
+}
+
+const char *lochan_pq_codec__name(lochan_pq_codec codec) {
+    return lochan_pq_codec__label(codec);
+}
+
+bool lochan_pq_codec__readable(int32_t codec) {
+    return find(codec) != NULL;
+}
+
+bool lochan_pq_codec__writable(int32_t codec) {
+    const codec_entry *e = find(codec);
+    return e && e->compress;
+}
+
+bool lochan_pq_codec__level_ok(int32_t codec, int level) {
+    const codec_entry *e = find(codec);
+    return e && (level == 0 || (level >= e->min_level && level <= e->max_level));
+}
+
+uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n) {
+    const codec_entry *e = find(codec);
+    return e ? (uint64_t)n * e->max_ratio : 0;
+}
+
+lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level, const uint8_t *src,
+                                        size_t n, lochan_buf *dst, lochan_error *err) {
+    const codec_entry *e = find(codec);
+    if (!e || !e->compress)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "cannot write codec %s", lochan_pq_codec__label(codec));
+    size_t out_n = 0, bound = e->bound(n);
+    LOCHAN_TRY(lochan_buf__reserve(dst, bound, err));
+    if (n > 0 && !e->compress(cache, level, src, n, dst->data + dst->len, bound, &out_n))
+        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "out of memory while compressing with %s", e->name);
+    if (n == 0 && codec != LOCHAN_PQ_UNCOMPRESSED &&
+        !e->compress(cache, level, (const uint8_t *)"", 0, dst->data + dst->len, bound, &out_n))
+        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "out of memory while compressing with %s", e->name);
+    dst->len += out_n;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t codec, const uint8_t *src, size_t n,
+                                          uint8_t *dst, size_t dst_n, lochan_error *err) {
+    const codec_entry *e = find(codec);
+    if (!e)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "codec %s (%d) is not supported",
+                                 lochan_pq_codec__label(codec), (int)codec);
+    if (n == 0 && dst_n == 0)
+        return LOCHAN_OK;
+    if (!e->decompress(cache, src, n, dst, dst_n))
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "page does not decompress with %s to %zu bytes", e->name,
+                                 dst_n);
+    return LOCHAN_OK;
+}

@@ -1,0 +1,394 @@
+/* column.c - see column.h.
+ * Flat columns take the short way: their definition levels are the validity bits, and values are decoded straight into
+ * the Arrow buffer. Nested ones read their levels through a window, since rows end inside pages.
+ * May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h, convert.h.
+ */
+#include "parquet/column.h"
+#include "parquet/bits.h"
+#include "parquet/convert.h"
+
+enum { BLOCK = 1024 };
+
+lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file, const lochan_pq_leaf *leaf,
+                                     const lochan_pq_column_chunk *chunk, int row_group, bool as_keys, size_t window,
+                                     lochan_error *err) {
+    memset(c, 0, sizeof *c);
+    c->leaf = leaf;
+    c->keep_levels = leaf->n_parts > 1 || leaf->max_rep > 0;
+    c->as_keys = as_keys;
+    c->scratch.budget = c->decoded.budget = file->ctx.budget;
+    lochan_pq_out__init(&c->out, leaf, as_keys);
+    if (c->keep_levels) {
+        c->window = lochan_mem__alloc(2 * LOCHAN_PQ_LEVEL_WINDOW);
+        if (!c->window)
+            return lochan_error__nomem(err);
+    }
+    return lochan_pq_pages__init(&c->pages, file, leaf, chunk, row_group, window, err);
+}
+
+void lochan_pq_column__close(lochan_pq_column *c) {
+    lochan_pq_pages__deinit(&c->pages);
+    lochan_pq_dictionary__deinit(&c->dictionary);
+    lochan_pq_out__free(&c->out);
+    lochan_pq_vec__free(&c->defs);
+    lochan_pq_vec__free(&c->reps);
+    lochan_pq_vec__free(&c->extra);
+    lochan_pq_vec__free(&c->extra_ends);
+    lochan_pq_scratch__free(&c->scratch);
+    lochan_pq_scratch__free(&c->decoded);
+    lochan_mem__free(c->window);
+    memset(c, 0, sizeof *c);
+}
+
+void lochan_pq_column__clear(lochan_pq_column *c) {
+    lochan_pq_out__free(&c->out);
+    c->defs.len = c->reps.len = 0;
+    c->extra.len = c->extra_ends.len = 0;
+}
+
+static lochan_status damaged(lochan_pq_column *c, const char *what, lochan_error *err) {
+    return lochan_pq_pages__fail(&c->pages, &c->page, LOCHAN_ERR_CORRUPT, err, "%s", what);
+}
+
+/* ---- levels ---- */
+
+static void levels_begin(lochan_pq_levels *l, unsigned max, const uint8_t *data, size_t n, bool packed) {
+    *l = (lochan_pq_levels){.max = (uint8_t)max, .packed = packed, .bits = data, .limit = (uint64_t)n * 8};
+    l->width = lochan_bits__width(max);
+    if (max > 0 && !packed)
+        lochan_rle__init(&l->rle, data, n, l->width);
+}
+
+static bool levels_read(lochan_pq_levels *l, uint8_t *out, uint32_t n) {
+    if (l->max == 0) {
+        memset(out, 0, n);
+        return true;
+    }
+    if (!l->packed) {
+        if (!lochan_rle__read8(&l->rle, out, n))
+            return false;
+    } else {
+        if (l->next + (uint64_t)n * l->width > l->limit)
+            return false;
+        for (uint32_t i = 0; i < n; i++) {
+            unsigned v = 0;
+            for (unsigned b = 0; b < l->width; b++, l->next++)
+                v = v << 1 | ((l->bits[l->next >> 3] >> (7 - (l->next & 7))) & 1);
+            out[i] = (uint8_t)v;
+        }
+    }
+    uint8_t largest = 0;
+    for (uint32_t i = 0; i < n; i++)
+        largest = out[i] > largest ? out[i] : largest;
+    return largest <= l->max;
+}
+
+/* Definition levels of a flat column as validity bits. */
+static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uint32_t n, size_t *ones) {
+    if (!l->packed)
+        return lochan_rle__read_bits(&l->rle, bits, to, n, ones);
+    *ones = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t level;
+        if (!levels_read(l, &level, 1))
+            return false;
+        lochan_bits__fill(bits, to + i, 1, level != 0);
+        *ones += level;
+    }
+    return true;
+}
+
+/* ---- pages ---- */
+
+static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
+    const lochan_pq_page *p = &c->page;
+    c->page_has_keys = p->encoding == LOCHAN_PQ_PLAIN_DICTIONARY || p->encoding == LOCHAN_PQ_RLE_DICTIONARY;
+    if (c->page_has_keys) {
+        if (!c->dictionary.loaded)
+            return damaged(c, "a page of keys without a dictionary", err);
+        if (p->values_size > 0 && p->values[0] > 32)
+            return damaged(c, "keys of more than 32 bits", err);
+        lochan_rle__init(&c->keys, p->values + (p->values_size > 0), p->values_size - (p->values_size > 0),
+                         p->values_size > 0 ? p->values[0] : 0);
+        return LOCHAN_OK;
+    }
+    c->values = (lochan_pq_values){.physical = c->leaf->physical, .width = c->leaf->width, .pos = p->values,
+                                   .end = p->values + p->values_size, .count = p->num_values,
+                                   .scratch = &c->decoded};
+    c->values.ops = lochan_pq_decoding__find(p->encoding, c->leaf->physical);
+    if (!c->values.ops)
+        return lochan_pq_pages__fail(&c->pages, p, LOCHAN_ERR_UNSUPPORTED, err, "encoding %s (%d) of %s",
+                                     lochan_pq_encoding__name(p->encoding), (int)p->encoding,
+                                     lochan_pq_physical__name(c->leaf->physical));
+    if (c->values.ops->begin && !c->values.ops->begin(&c->values))
+        return damaged(c, "the values of a page are damaged", err);
+    return LOCHAN_OK;
+}
+
+static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
+    lochan_pq_page *p = &c->page;
+    LOCHAN_TRY(lochan_pq_pages__load(&c->pages, p, err));
+    if (p->header.type == LOCHAN_PQ_DICTIONARY_PAGE)
+        return lochan_pq_dictionary__load(&c->dictionary, &c->pages, p, err);
+    levels_begin(&c->def, c->leaf->max_def, p->def, p->def_size, p->def_packed);
+    levels_begin(&c->rep, c->leaf->max_rep, p->rep, p->rep_size, p->rep_packed);
+    c->page_left = p->num_values;
+    return begin_values(c, err);
+}
+
+/* Moves to the next data page with entries. *more = false at the end of the chunk. */
+static lochan_status next_page(lochan_pq_column *c, bool *more, lochan_error *err) {
+    for (;;) {
+        LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, more, err));
+        if (!*more)
+            return LOCHAN_OK;
+        LOCHAN_TRY(load_page(c, err));
+        if (c->page.header.type != LOCHAN_PQ_DICTIONARY_PAGE && c->page_left > 0)
+            return LOCHAN_OK;
+    }
+}
+
+/* ---- values: the next n of the page, densely, from slot out.length on ---- */
+
+static bool next_slices(lochan_pq_column *c, size_t n, lochan_pq_slice *slices) {
+    if (c->page_has_keys)
+        return lochan_pq_dictionary__gather_slices(&c->dictionary, &c->keys, n, slices);
+    return c->values.ops->bytes(&c->values, n, slices);
+}
+
+/* Texts of a page without keys become entries of their own, after those of the dictionary. */
+static lochan_status add_extra(lochan_pq_column *c, const lochan_pq_slice *slices, size_t n, int64_t at,
+                               lochan_error *err) {
+    size_t total = 0, count = c->extra_ends.len / sizeof(int64_t);
+    for (size_t i = 0; i < n; i++)
+        total += slices[i].n;
+    if (c->dictionary.n + count + n > INT32_MAX)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a dictionary of more than 2^31 values");
+    LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra, total, err));
+    LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra_ends, n * sizeof(int64_t), err));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(c->extra.data + c->extra.len, slices[i].p, slices[i].n);
+        c->extra.len += slices[i].n;
+        int64_t end = (int64_t)c->extra.len;
+        memcpy(c->extra_ends.data + c->extra_ends.len, &end, sizeof end);
+        c->extra_ends.len += sizeof end;
+        uint32_t key = c->dictionary.n + (uint32_t)(count + i);
+        memcpy(lochan_pq_out__slot(&c->out, c->out.length + at + (int64_t)i), &key, 4);
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *err) {
+    lochan_pq_slice slices[BLOCK];
+    if (c->as_keys && c->page_has_keys) {
+        uint32_t *keys = (void *)lochan_pq_out__slot(&c->out, c->out.length);
+        return lochan_pq_dictionary__keys(&c->dictionary, &c->keys, (size_t)n, keys)
+                   ? LOCHAN_OK
+                   : damaged(c, "the keys of a page are damaged", err);
+    }
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
+        if (!next_slices(c, m, slices))
+            return damaged(c, "the values of a page are damaged or too few", err);
+        if (c->as_keys)
+            LOCHAN_TRY(add_extra(c, slices, m, at, err));
+        else
+            LOCHAN_TRY(lochan_pq_out__add_slices(&c->out, at, slices, m, err));
+    }
+    return LOCHAN_OK;
+}
+
+/* Fixed-width values whose physical form is not the Arrow form. */
+static lochan_status decode_converted(lochan_pq_column *c, int64_t n, lochan_error *err) {
+    lochan_pq_slice slices[BLOCK];
+    size_t width = (size_t)c->leaf->width;
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * width, err));
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
+        uint8_t *dst = lochan_pq_out__slot(&c->out, c->out.length + at);
+        bool fits;
+        if (c->leaf->physical == LOCHAN_PQ_BYTE_ARRAY) {
+            if (!c->values.ops->bytes(&c->values, m, slices))
+                return damaged(c, "the values of a page are damaged or too few", err);
+            fits = lochan_pq_convert__read_slices(c->leaf, slices, m, dst);
+        } else {
+            if (!c->values.ops->fixed(&c->values, m, c->scratch.data))
+                return damaged(c, "the values of a page are damaged or too few", err);
+            fits = lochan_pq_convert__read(c->leaf, c->scratch.data, m, dst);
+        }
+        if (!fits)
+            return damaged(c, "a value does not fit the column's type", err);
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error *err) {
+    bool ok;
+    if (n == 0)
+        return LOCHAN_OK;
+    switch (c->leaf->convert) {
+    case LOCHAN_PQ_CONVERT_NULL:
+        return damaged(c, "a value in a column of nulls", err);
+    case LOCHAN_PQ_CONVERT_BYTES:
+        return decode_bytes(c, n, err);
+    case LOCHAN_PQ_CONVERT_BOOL:
+        ok = !c->page_has_keys && c->values.ops->bits(&c->values, (size_t)n, c->out.values.data, c->out.length);
+        break;
+    default: {
+        uint8_t *dst = lochan_pq_out__slot(&c->out, c->out.length);
+        if (c->page_has_keys)
+            ok = lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n, c->leaf->out_width, dst);
+        else if (c->leaf->convert == LOCHAN_PQ_CONVERT_SAME)
+            ok = c->values.ops->fixed(&c->values, (size_t)n, dst);
+        else
+            return decode_converted(c, n, err);
+    }
+    }
+    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
+}
+
+/* ---- rows ---- */
+
+/* Claimed numbers of rows reserve at most this much at once; real rows grow past it. */
+enum { RESERVE_ROWS = 1 << 22 };
+
+static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    while (rows > 0) {
+        bool more = true;
+        if (c->page_left == 0)
+            LOCHAN_TRY(next_page(c, &more, err));
+        if (!more)
+            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
+                                         (long long)rows);
+        int64_t n = rows < c->page_left ? rows : c->page_left;
+        int64_t ahead = rows < RESERVE_ROWS ? rows : RESERVE_ROWS;
+        size_t valid = (size_t)n;
+        LOCHAN_TRY(lochan_pq_out__reserve(&c->out, n > ahead ? n : ahead, err));
+        if (c->leaf->max_def > 0 &&
+            !levels_read_bits(&c->def, c->out.validity.data, c->out.length, (uint32_t)n, &valid))
+            return damaged(c, "the definition levels of a page are damaged or too few", err);
+        LOCHAN_TRY(decode_values(c, (int64_t)valid, err));
+        lochan_pq_out__spread(&c->out, n, (int64_t)valid);
+        c->page_left -= (uint32_t)n;
+        rows -= n;
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status fill_window(lochan_pq_column *c, bool *more, lochan_error *err) {
+    *more = true;
+    if (c->page_left == 0)
+        LOCHAN_TRY(next_page(c, more, err));
+    if (!*more)
+        return LOCHAN_OK;
+    uint32_t n = c->page_left < LOCHAN_PQ_LEVEL_WINDOW ? c->page_left : LOCHAN_PQ_LEVEL_WINDOW;
+    if (!levels_read(&c->def, c->window, n) || !levels_read(&c->rep, c->window + LOCHAN_PQ_LEVEL_WINDOW, n))
+        return damaged(c, "the levels of a page are damaged or too few", err);
+    c->page_left -= n;
+    c->window_at = 0;
+    c->window_n = n;
+    return LOCHAN_OK;
+}
+
+/* Adds n entries of the window: levels to defs and reps, slots and values to out. */
+static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *err) {
+    const uint8_t *def = c->window + c->window_at, *rep = def + LOCHAN_PQ_LEVEL_WINDOW;
+    uint8_t max_def = c->leaf->max_def, slot_def = c->leaf->slot_def;
+    LOCHAN_TRY(lochan_pq_vec__reserve(&c->defs, n, err));
+    memcpy(c->defs.data + c->defs.len, def, n);
+    c->defs.len += n;
+    if (c->leaf->max_rep > 0) {
+        LOCHAN_TRY(lochan_pq_vec__reserve(&c->reps, n, err));
+        memcpy(c->reps.data + c->reps.len, rep, n);
+        c->reps.len += n;
+    }
+    LOCHAN_TRY(lochan_pq_out__reserve(&c->out, n, err));
+    int64_t slots = 0, valid = 0, at = c->out.length;
+    if (max_def == 0) {
+        slots = valid = n;
+    } else {
+        uint8_t *bits = c->out.validity.data;
+        for (uint32_t i = 0; i < n; i++) {
+            if (def[i] < slot_def)
+                continue;
+            bool is_valid = def[i] == max_def;
+            lochan_bits__fill(bits, at + slots, 1, is_valid);
+            slots++;
+            valid += is_valid;
+        }
+    }
+    LOCHAN_TRY(decode_values(c, valid, err));
+    lochan_pq_out__spread(&c->out, slots, valid);
+    c->window_at += n;
+    return LOCHAN_OK;
+}
+
+static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    int64_t done = 0; /* rows begun; the last one ends where the next begins */
+    for (;;) {
+        if (c->window_at == c->window_n) {
+            bool more;
+            if (done == rows && c->leaf->max_rep == 0)
+                return LOCHAN_OK;
+            LOCHAN_TRY(fill_window(c, &more, err));
+            if (!more) {
+                c->window_at = c->window_n = 0;
+                if (done == rows)
+                    return LOCHAN_OK;
+                return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
+                                             (long long)(rows - done));
+            }
+        }
+        const uint8_t *rep = c->window + LOCHAN_PQ_LEVEL_WINDOW + c->window_at;
+        uint32_t left = c->window_n - c->window_at, n = 0;
+        while (n < left && (rep[n] != 0 || done < rows)) {
+            done += rep[n] == 0;
+            if (done == 0)
+                return damaged(c, "its first row begins inside a list", err);
+            n++;
+        }
+        if (n > 0)
+            LOCHAN_TRY(add_entries(c, n, err));
+        if (n < left)
+            return LOCHAN_OK;
+    }
+}
+
+lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    if (rows == 0)
+        return lochan_pq_out__reserve(&c->out, 0, err);
+    return c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err);
+}
+
+/* Flat columns pass over whole pages by their headers. */
+static lochan_status skip_pages(lochan_pq_column *c, int64_t *rows, lochan_error *err) {
+    while (c->page_left == 0 && *rows > 0) {
+        bool more;
+        LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
+        if (!more)
+            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
+                                         (long long)*rows);
+        if (c->page.header.type != LOCHAN_PQ_DICTIONARY_PAGE && c->page.num_values <= *rows)
+            *rows -= c->page.num_values;
+        else
+            LOCHAN_TRY(load_page(c, err));
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    while (rows > 0) {
+        int64_t n = rows < BLOCK * 16 ? rows : BLOCK * 16;
+        if (!c->keep_levels) {
+            if (c->page_left == 0) {
+                LOCHAN_TRY(skip_pages(c, &rows, err));
+                continue;
+            }
+            n = n < c->page_left ? n : c->page_left;
+        }
+        LOCHAN_TRY(lochan_pq_column__read(c, n, err));
+        lochan_pq_column__clear(c);
+        rows -= n;
+    }
+    return LOCHAN_OK;
+}

@@ -1,0 +1,57 @@
+/* column.h - reading one leaf of one row group, rows at a time, into its Arrow buffers.
+ * Invariants: holds one decompressed page and the dictionary at a time; rows come in order. One thread at a time.
+ * May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h.
+ */
+#ifndef LOCHAN_PARQUET_COLUMN_H
+#define LOCHAN_PARQUET_COLUMN_H
+
+#include "parquet/dictionary.h"
+
+/* Levels of one page. */
+typedef struct lochan_pq_levels {
+    unsigned width;
+    uint8_t max;
+    bool packed; /* deprecated BIT_PACKED: most significant bit first */
+    const uint8_t *bits;
+    uint64_t next, limit; /* in bits */
+    lochan_rle rle;
+} lochan_pq_levels;
+
+enum { LOCHAN_PQ_LEVEL_WINDOW = 4096 };
+
+typedef struct lochan_pq_column {
+    lochan_pq_pages pages;
+    const lochan_pq_leaf *leaf;
+    bool keep_levels; /* nested: levels of the batch are kept in defs and reps */
+    bool as_keys;     /* output are keys into a dictionary */
+    lochan_pq_dictionary dictionary;
+    lochan_pq_out out;
+    lochan_pq_vec defs, reps; /* one byte an entry of the batch */
+    /* the page at hand */
+    lochan_pq_page page;
+    uint32_t page_left; /* entries not read (into the window, if levels are kept) */
+    bool page_has_keys;
+    lochan_rle keys;
+    lochan_pq_values values;
+    lochan_pq_levels def, rep;
+    /* levels read ahead of the rows wanted */
+    uint8_t *window; /* defs, then reps */
+    uint32_t window_at, window_n;
+    lochan_pq_scratch scratch;  /* physical values before conversion, slices */
+    lochan_pq_scratch decoded;  /* decoders' own */
+    lochan_pq_vec extra;        /* as_keys: texts of pages without keys, as slices' bytes */
+    lochan_pq_vec extra_ends;
+} lochan_pq_column;
+
+lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file, const lochan_pq_leaf *leaf,
+                                     const lochan_pq_column_chunk *chunk, int row_group, bool as_keys, size_t window,
+                                     lochan_error *err);
+void lochan_pq_column__close(lochan_pq_column *c); /* a zeroed one is fine */
+/* Adds the next `rows` rows to c->out (and the levels, if kept). */
+lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err);
+/* Passes over rows; whole pages are not decompressed. */
+lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err);
+/* Empties out and levels for the next batch. */
+void lochan_pq_column__clear(lochan_pq_column *c);
+
+#endif

@@ -1,0 +1,155 @@
+/* row_group.c - reading the selected columns of one row group, whole or batch by batch, leaves in parallel.
+ * Invariant: a batch is assembled only after every leaf delivered its rows. May call: base/, arrow/, the rest of parquet/.
+ */
+#include "parquet/assemble.h"
+#include "parquet/reader_own.h"
+
+/* Whole row groups of claimed rows are decoded without further thought up to OUTPUT_FREE bytes of arrays; beyond, the
+ * pages must hold at least a byte for OUTPUT_RATIO of them. */
+enum { OUTPUT_FREE = 512 << 20, OUTPUT_RATIO = 2000 };
+enum { WHOLE_CHUNK = 16 << 20 };
+
+/* Leaves that cost next to nothing are not worth a task of their own. */
+enum { ROWS_FOR_TASKS = 2048 };
+
+static lochan_status select_leaves(lochan_pq_group_read *g, lochan_error *err) {
+    const lochan_pq_field *root = &g->reader->schema.root;
+    int n_leaves = g->reader->schema.n_leaves;
+    g->leaves = lochan_mem__array((size_t)n_leaves + 1, sizeof *g->leaves);
+    g->selected = lochan_mem__array((size_t)n_leaves + 1, sizeof *g->selected);
+    if (!g->leaves || !g->selected)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < g->n; i++) {
+        int column = g->columns[i];
+        if (column < 0 || column >= root->n_children)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d", column);
+        const lochan_pq_field *field = &root->children[column];
+        for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
+            if (g->leaves[l].leaf)
+                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "column %d is asked for twice", column);
+            g->leaves[l].leaf = &g->reader->schema.leaves[l];
+            g->selected[g->n_selected++] = l;
+        }
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader, int row_group,
+                                          const int *columns, size_t n, size_t window, lochan_error *err) {
+    lochan_status rc;
+    *g = (lochan_pq_group_read){.reader = reader, .row_group = row_group, .columns = columns, .n = n};
+    g->rows_left = lochan_pq_reader__group(reader, row_group)->num_rows;
+    LOCHAN_TRYG(select_leaves(g, err));
+    atomic_fetch_add_explicit(&reader->file.row_groups_read, 1, memory_order_relaxed);
+    for (size_t i = 0; i < g->n_selected; i++) {
+        const lochan_pq_leaf *leaf = &reader->schema.leaves[g->selected[i]];
+        bool as_keys = reader->schema.root.children[leaf->column].schema->dictionary != NULL;
+        LOCHAN_TRYG(lochan_pq_column__open(&g->leaves[leaf->index], &reader->file, leaf,
+                                           lochan_pq_reader__chunk(reader, row_group, leaf->index), row_group, as_keys,
+                                           window, err));
+    }
+done:
+    if (rc != LOCHAN_OK)
+        lochan_pq_group_read__end(g);
+    return rc;
+}
+
+void lochan_pq_group_read__end(lochan_pq_group_read *g) {
+    for (size_t i = 0; g->leaves && i < g->n_selected; i++)
+        lochan_pq_column__close(&g->leaves[g->selected[i]]);
+    lochan_mem__free(g->leaves);
+    lochan_mem__free(g->selected);
+    memset(g, 0, sizeof *g);
+}
+
+typedef struct leaf_task {
+    lochan_pq_group_read *g;
+    int64_t rows;
+} leaf_task;
+
+static lochan_status read_leaf(void *ctx, size_t i, lochan_error *err) {
+    leaf_task *task = ctx;
+    return lochan_pq_column__read(&task->g->leaves[task->g->selected[i]], task->rows, err);
+}
+
+static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
+    leaf_task *task = ctx;
+    return lochan_pq_column__skip(&task->g->leaves[task->g->selected[i]], task->rows, err);
+}
+
+static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int64_t rows, lochan_error *err) {
+    const lochan_ctx *ctx = &g->reader->file.ctx;
+    leaf_task task = {g, rows};
+    lochan_pool *pool = rows >= ROWS_FOR_TASKS ? ctx->pool : NULL;
+    return lochan_pool__for(pool, g->n_selected, fn, &task, ctx->cancel, err);
+}
+
+lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows, struct ArrowArray *out,
+                                         lochan_error *err) {
+    lochan_status rc;
+    const lochan_pq_field *root = &g->reader->schema.root;
+    memset(out, 0, sizeof *out);
+    LOCHAN_TRY(for_leaves(g, read_leaf, rows, err));
+    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
+    for (size_t i = 0; i < g->n; i++)
+        LOCHAN_TRYG(lochan_pq_assemble(&root->children[g->columns[i]], g->leaves, out->children[i], err));
+    out->length = rows;
+    g->rows_left -= rows;
+    for (size_t i = 0; i < g->n_selected; i++)
+        lochan_pq_column__clear(&g->leaves[g->selected[i]]);
+done:
+    if (rc != LOCHAN_OK)
+        lochan_array__release(out);
+    return rc;
+}
+
+lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, lochan_error *err) {
+    LOCHAN_TRY(for_leaves(g, skip_leaf, rows, err));
+    g->rows_left -= rows;
+    return LOCHAN_OK;
+}
+
+/* Refuses whole row groups whose claimed rows could not come from their bytes. */
+static lochan_status check_output(const lochan_pq_group_read *g, lochan_error *err) {
+    uint64_t output = 0, stored = 0, rows = (uint64_t)g->rows_left;
+    for (size_t i = 0; i < g->n_selected; i++) {
+        const lochan_pq_leaf *leaf = &g->reader->schema.leaves[g->selected[i]];
+        uint64_t width = leaf->out_width ? (uint64_t)leaf->out_width : 4, bytes;
+        if (leaf->max_rep > 0 || leaf->type.id == LOCHAN_TYPE_NULL)
+            continue;
+        if (__builtin_mul_overflow(rows, width, &bytes) || __builtin_add_overflow(output, bytes, &output))
+            output = UINT64_MAX;
+        stored += (uint64_t)lochan_pq_reader__chunk(g->reader, g->row_group, leaf->index)->meta.compressed_size;
+    }
+    if (output <= OUTPUT_FREE || output / OUTPUT_RATIO <= stored)
+        return LOCHAN_OK;
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
+                                         "row group %d claims %lld rows in %llu bytes: read it as a stream",
+                                         g->row_group, (long long)g->rows_left, (unsigned long long)stored);
+    return lochan_error__in_file(err, rc, g->reader->file.name, -1);
+}
+
+lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row_group, const int *columns, size_t n,
+                                               struct ArrowArray *out, lochan_error *err) {
+    lochan_pq_group_read g = {0};
+    int *all = NULL;
+    lochan_status rc;
+    memset(out, 0, sizeof *out);
+    LOCHAN_CHECK_ARG(row_group >= 0 && row_group < (int)reader->meta.row_groups.n, err);
+    if (!columns) {
+        n = (size_t)reader->schema.root.n_children;
+        all = lochan_mem__array(n + 1, sizeof *all);
+        if (!all)
+            return lochan_error__nomem(err);
+        for (size_t i = 0; i < n; i++)
+            all[i] = (int)i;
+        columns = all;
+    }
+    LOCHAN_TRYG(lochan_pq_group_read__begin(&g, reader, row_group, columns, n, WHOLE_CHUNK, err));
+    LOCHAN_TRYG(check_output(&g, err));
+    LOCHAN_TRYG(lochan_pq_group_read__next(&g, g.rows_left, out, err));
+done:
+    lochan_pq_group_read__end(&g);
+    lochan_mem__free(all);
+    return rc;
+}

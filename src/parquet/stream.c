@@ -1,0 +1,245 @@
+/* stream.c - a stream of batches over row groups: prunes by statistics, decodes the predicate's columns first, and the
+ * others only for batches in which rows are left.
+ * Invariants: batches never cross row groups; memory is a batch and a page per column.
+ * May call: base/, arrow/, the rest of parquet/.
+ */
+#include "arrow/kernels.h"
+#include "parquet/reader_own.h"
+
+enum { DEFAULT_BATCH_ROWS = 65536, STREAM_WINDOW = 1 << 20 };
+
+typedef struct pq_stream {
+    lochan_pq_reader *reader; /* one reference */
+    const lochan_expr *predicate;
+    int *groups;
+    size_t n_groups, next_group;
+    int64_t batch_rows;
+    /* Columns read for the predicate come first; `first` of them. Without a predicate all are in the second part. */
+    int *columns;
+    size_t n_first, n_columns;
+    int *order;     /* position of each output column among `columns` */
+    size_t n_out;
+    struct ArrowSchema first_schema, rest_schema;
+    bool open;      /* a row group is under way */
+    bool all_match; /* its statistics say that the predicate holds everywhere */
+    lochan_pq_group_read first, rest;
+} pq_stream;
+
+static void free_stream(void *state) {
+    pq_stream *s = state;
+    lochan_pq_group_read__end(&s->first);
+    lochan_pq_group_read__end(&s->rest);
+    lochan_schema__release(&s->first_schema);
+    lochan_schema__release(&s->rest_schema);
+    lochan_mem__free(s->groups);
+    lochan_mem__free(s->columns);
+    lochan_mem__free(s->order);
+    lochan_pq_reader__close(s->reader);
+    lochan_mem__free(s);
+}
+
+typedef struct stats_of_group {
+    const lochan_pq_reader *reader;
+    int row_group;
+} stats_of_group;
+
+static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out) {
+    stats_of_group *s = ctx;
+    int i = lochan_schema__find(&s->reader->schema.arrow, column);
+    return i >= 0 && lochan_pq_reader__column_stats(s->reader, s->row_group, i, out);
+}
+
+/* Opens the next row group that may hold matching rows. *more = false: none is left. */
+static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
+    *more = false;
+    while (s->next_group < s->n_groups) {
+        int g = s->groups[s->next_group++];
+        stats_of_group stats = {s->reader, g};
+        if (lochan_pq_reader__group(s->reader, g)->num_rows == 0)
+            continue;
+        if (!lochan_expr__may_match(s->predicate, stats_by_name, &stats)) {
+            atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
+            continue;
+        }
+        s->all_match = !s->predicate || lochan_expr__all_match(s->predicate, stats_by_name, &stats);
+        LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first, STREAM_WINDOW, err));
+        lochan_status rc = lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
+                                                       s->n_columns - s->n_first, STREAM_WINDOW, err);
+        if (rc != LOCHAN_OK) {
+            lochan_pq_group_read__end(&s->first);
+            return rc;
+        }
+        if (s->n_first > 0) /* two parts, one row group */
+            atomic_fetch_sub_explicit(&s->reader->file.row_groups_read, 1, memory_order_relaxed);
+        s->open = true;
+        *more = true;
+        return LOCHAN_OK;
+    }
+    return LOCHAN_OK;
+}
+
+static void close_group(pq_stream *s) {
+    lochan_pq_group_read__end(&s->first);
+    lochan_pq_group_read__end(&s->rest);
+    s->open = false;
+}
+
+/* Keeps the rows whose bit is set; *a is replaced. */
+static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArray *a, const uint8_t *bits,
+                               lochan_error *err) {
+    struct ArrowArray kept;
+    LOCHAN_TRY(lochan_filter(schema, a, bits, &kept, err));
+    lochan_array__release(a);
+    lochan_array__move(&kept, a);
+    return LOCHAN_OK;
+}
+
+/* Columns of both parts in the order asked for. */
+static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct ArrowArray *rest, int64_t rows,
+                                struct ArrowArray *out, lochan_error *err) {
+    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)s->n_out, err));
+    for (size_t i = 0; i < s->n_out; i++) {
+        size_t at = (size_t)s->order[i];
+        struct ArrowArray *from = at < s->n_first ? first->children[at] : rest->children[at - s->n_first];
+        lochan_array__move(from, out->children[i]);
+    }
+    out->length = rows;
+    return LOCHAN_OK;
+}
+
+/* One batch of the open row group; *out stays released if no row is left of it. */
+static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_error *err) {
+    int64_t left = s->rest.rows_left, rows = left < s->batch_rows ? left : s->batch_rows, kept = rows;
+    struct ArrowArray first = {0}, rest = {0};
+    uint8_t *bits = NULL;
+    lochan_status rc = LOCHAN_OK;
+    if (s->n_first > 0)
+        LOCHAN_TRYG(lochan_pq_group_read__next(&s->first, rows, &first, err));
+    if (s->predicate && !s->all_match) {
+        bits = lochan_mem__alloc((size_t)(rows + 7) / 8);
+        if (!bits) {
+            rc = lochan_error__nomem(err);
+            goto done;
+        }
+        LOCHAN_TRYG(lochan_expr__apply(s->predicate, &s->first_schema, &first, bits, &kept, err));
+    }
+    if (kept == 0) {
+        rc = lochan_pq_group_read__skip(&s->rest, rows, err);
+        goto done;
+    }
+    LOCHAN_TRYG(lochan_pq_group_read__next(&s->rest, rows, &rest, err));
+    if (kept < rows) {
+        LOCHAN_TRYG(keep_rows(&s->first_schema, &first, bits, err));
+        if (s->n_columns > s->n_first)
+            LOCHAN_TRYG(keep_rows(&s->rest_schema, &rest, bits, err));
+    }
+    rc = join_parts(s, &first, &rest, kept, out, err);
+done:
+    lochan_array__release(&first);
+    lochan_array__release(&rest);
+    lochan_mem__free(bits);
+    return rc;
+}
+
+static lochan_status next_batch(void *state, struct ArrowArray *out, lochan_error *err) {
+    pq_stream *s = state;
+    memset(out, 0, sizeof *out);
+    while (!out->release) {
+        LOCHAN_TRY(lochan_cancel__check(s->reader->file.ctx.cancel, err));
+        if (!s->open) {
+            bool more;
+            LOCHAN_TRY(open_group(s, &more, err));
+            if (!more)
+                return LOCHAN_OK;
+        }
+        LOCHAN_TRY(read_batch(s, out, err));
+        if (s->rest.rows_left == 0)
+            close_group(s);
+    }
+    return LOCHAN_OK;
+}
+
+static bool contains(const int *columns, size_t n, int column) {
+    for (size_t i = 0; i < n; i++) {
+        if (columns[i] == column)
+            return true;
+    }
+    return false;
+}
+
+/* Orders the columns: those of the predicate, then the others asked for. */
+static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
+    const lochan_pq_schema *schema = &s->reader->schema;
+    size_t n_predicate = s->predicate ? lochan_expr__columns(s->predicate) : 0;
+    s->n_out = scan->columns ? scan->n_columns : (size_t)schema->root.n_children;
+    s->columns = lochan_mem__array(n_predicate + s->n_out + 1, sizeof *s->columns);
+    s->order = lochan_mem__array(s->n_out + 1, sizeof *s->order);
+    if (!s->columns || !s->order)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n_predicate; i++) {
+        const char *name = lochan_expr__column(s->predicate, i);
+        int column = lochan_schema__find(&schema->arrow, name);
+        if (column < 0)
+            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'", name);
+        if (!contains(s->columns, s->n_first, column))
+            s->columns[s->n_first++] = column;
+    }
+    s->n_columns = s->n_first;
+    for (size_t i = 0; i < s->n_out; i++) {
+        int column = scan->columns ? scan->columns[i] : (int)i;
+        if (column < 0 || column >= schema->root.n_children)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d", column);
+        if (scan->columns && contains(scan->columns, i, column))
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "column %d is asked for twice", column);
+        size_t at = 0;
+        while (at < s->n_columns && s->columns[at] != column)
+            at++;
+        if (at == s->n_columns)
+            s->columns[s->n_columns++] = column;
+        s->order[i] = (int)at;
+    }
+    LOCHAN_TRY(lochan_schema__select(&schema->arrow, s->columns, s->n_first, &s->first_schema, err));
+    return lochan_schema__select(&schema->arrow, s->columns + s->n_first, s->n_columns - s->n_first, &s->rest_schema,
+                                 err);
+}
+
+static lochan_status plan_groups(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
+    int n = lochan_pq_reader__row_groups(s->reader);
+    s->n_groups = scan->row_groups ? scan->n_row_groups : (size_t)n;
+    s->groups = lochan_mem__array(s->n_groups + 1, sizeof *s->groups);
+    if (!s->groups)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < s->n_groups; i++) {
+        s->groups[i] = scan->row_groups ? scan->row_groups[i] : (int)i;
+        if (s->groups[i] < 0 || s->groups[i] >= n)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no row group %d", s->groups[i]);
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_reader__stream(lochan_pq_reader *reader, const lochan_pq_scan *scan,
+                                       struct ArrowArrayStream *out, lochan_error *err) {
+    static const lochan_pq_scan everything = {0};
+    struct ArrowSchema schema = {0};
+    lochan_status rc;
+    memset(out, 0, sizeof *out);
+    if (!scan)
+        scan = &everything;
+    pq_stream *s = lochan_mem__zalloc(sizeof *s);
+    if (!s)
+        return lochan_error__nomem(err);
+    s->reader = reader;
+    atomic_fetch_add(&reader->refs, 1);
+    s->predicate = scan->predicate;
+    s->batch_rows = scan->batch_rows > 0 ? scan->batch_rows : DEFAULT_BATCH_ROWS;
+    LOCHAN_TRYG(plan_groups(s, scan, err));
+    LOCHAN_TRYG(plan_columns(s, scan, err));
+    if (scan->columns)
+        LOCHAN_TRYG(lochan_schema__select(&reader->schema.arrow, scan->columns, scan->n_columns, &schema, err));
+    else
+        LOCHAN_TRYG(lochan_schema__dup(&reader->schema.arrow, &schema, err));
+    return lochan_stream__make(&schema, next_batch, free_stream, s, out, err);
+done:
+    free_stream(s);
+    return rc;
+}

@@ -1,0 +1,396 @@
+/* writer.c - see writer.h. Batches are cut into slices that end at row-group ends and at fixed steps, each slice goes to
+ * all leaves in parallel; a finished row group is written leaf by leaf, and its metadata kept for the footer.
+ * May call: base/, arrow/, the rest of parquet/.
+ */
+#include "parquet/writer.h"
+#include "parquet/column_writer.h"
+#include "parquet/summary_own.h"
+
+#define BIT LOCHAN_THRIFT_BIT
+
+enum {
+    DEFAULT_GROUP_ROWS = 131072,
+    DEFAULT_GROUP_BYTES = 128 << 20,
+    DEFAULT_PAGE_BYTES = 1 << 20,
+    DEFAULT_PAGE_ROWS = 20000,
+    DEFAULT_STATISTICS_BYTES = 64,
+    STEP_ROWS = 8192,      /* rows between two looks at the size of the row group */
+    ROWS_FOR_TASKS = 1024, /* fewer rows are not worth other threads */
+    MAX_ROW_GROUPS = 32767 /* an ordinal has 16 bits */
+};
+
+struct lochan_pq_writer {
+    lochan_ctx ctx;
+    lochan_pq_sink sink;
+    char *name;
+    lochan_pq_write_options options;
+    lochan_pq_schema schema;
+    lochan_pq_codec_cache codecs;
+    lochan_pq_column_writer *columns; /* one per leaf */
+    int n_columns;
+    lochan_arena arena; /* metadata until close */
+    lochan_pq_row_group_meta *groups;
+    size_t n_groups, cap_groups;
+    lochan_pq_key_value *metadata;
+    size_t n_metadata, cap_metadata;
+    uint64_t offset;    /* bytes written */
+    int64_t group_rows; /* of the row group under way */
+    int64_t rows;       /* of finished row groups */
+    bool finished, closed;
+    lochan_status failed; /* the first failure: the file is unusable */
+};
+
+static lochan_status fail(lochan_pq_writer *w, lochan_status rc, lochan_error *err) {
+    if (rc != LOCHAN_OK && w->failed == LOCHAN_OK)
+        w->failed = rc;
+    return rc == LOCHAN_OK ? rc : lochan_error__in_file(err, rc, w->name, -1);
+}
+
+static lochan_status check_usable(lochan_pq_writer *w, lochan_error *err) {
+    if (w->failed != LOCHAN_OK)
+        return lochan_error__set(err, w->failed, "writing %s has failed before", w->name);
+    if (w->closed)
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "%s is closed", w->name);
+    return LOCHAN_OK;
+}
+
+static lochan_status put(lochan_pq_writer *w, const void *p, size_t n, lochan_error *err) {
+    if (n == 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(w->sink.write(w->sink.self, p, n, err));
+    w->offset += n;
+    return LOCHAN_OK;
+}
+
+/* ---- sinks ---- */
+
+static lochan_status write_file(void *self, const void *p, size_t n, lochan_error *err) {
+    lochan_pq_file_sink *s = self;
+    LOCHAN_TRY(lochan_file__write(s->file, p, n, s->offset, err));
+    s->offset += n;
+    return LOCHAN_OK;
+}
+
+lochan_pq_sink lochan_pq_sink__of_file(lochan_pq_file_sink *state, lochan_file *file) {
+    *state = (lochan_pq_file_sink){file, 0};
+    return (lochan_pq_sink){write_file, state, lochan_file__path(file)};
+}
+
+static lochan_status write_buf(void *self, const void *p, size_t n, lochan_error *err) {
+    return lochan_buf__append(self, p, n, err);
+}
+
+lochan_pq_sink lochan_pq_sink__of_buf(lochan_buf *buf) {
+    return (lochan_pq_sink){write_buf, buf, "memory"};
+}
+
+/* ---- open ---- */
+
+static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_options *options, lochan_error *err) {
+    lochan_pq_write_options *o = &w->options;
+    if (options)
+        *o = *options;
+    if (!o->codec_set)
+        o->codec = LOCHAN_PQ_ZSTD;
+    if (!lochan_pq_codec__writable(o->codec))
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "codec %s cannot be written",
+                                 lochan_pq_codec__label(o->codec));
+    if (!lochan_pq_codec__level_ok(o->codec, o->level))
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "codec %s has no level %d",
+                                 lochan_pq_codec__label(o->codec), o->level);
+    LOCHAN_CHECK_ARG(o->row_group_rows >= 0 && o->row_group_bytes >= 0 && o->page_bytes >= 0 && o->page_rows >= 0 &&
+                         o->max_statistics_bytes >= 0,
+                     err);
+    o->row_group_rows = o->row_group_rows ? o->row_group_rows : DEFAULT_GROUP_ROWS;
+    o->row_group_bytes = o->row_group_bytes ? o->row_group_bytes : DEFAULT_GROUP_BYTES;
+    o->page_bytes = o->page_bytes ? o->page_bytes : DEFAULT_PAGE_BYTES;
+    o->page_rows = o->page_rows ? o->page_rows : DEFAULT_PAGE_ROWS;
+    o->max_statistics_bytes = o->max_statistics_bytes ? o->max_statistics_bytes : DEFAULT_STATISTICS_BYTES;
+    o->created_by = lochan_arena__strdup(&w->arena, o->created_by ? o->created_by : "lochan version 0.1.0");
+    lochan_sort_key *sorting = lochan_arena__array(&w->arena, o->n_sorting + 1, sizeof *sorting);
+    if (!o->created_by || !sorting)
+        return lochan_error__nomem(err);
+    if (o->n_sorting > 0)
+        memcpy(sorting, o->sorting, o->n_sorting * sizeof *sorting);
+    o->sorting = sorting;
+    return LOCHAN_OK;
+}
+
+static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err) {
+    for (size_t i = 0; i < w->options.n_sorting; i++) {
+        int c = w->options.sorting[i].column;
+        if (c < 0 || c >= w->schema.root.n_children || w->schema.root.children[c].leaf < 0)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "sorting column %d is not a flat column", c);
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink *sink,
+                                     const struct ArrowSchema *schema, const lochan_pq_write_options *options,
+                                     lochan_pq_writer **out, lochan_error *err) {
+    lochan_status rc;
+    *out = NULL;
+    lochan_pq_writer *w = lochan_mem__zalloc(sizeof *w);
+    if (!w)
+        return lochan_error__nomem(err);
+    if (ctx)
+        w->ctx = *ctx;
+    w->sink = *sink;
+    lochan_arena__init(&w->arena, 0);
+    w->name = lochan_mem__strdup(sink->name ? sink->name : "");
+    if (!w->name) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(fill_options(w, options, err));
+    LOCHAN_TRYG(lochan_pq_schema__from_arrow(schema, &w->schema, err));
+    LOCHAN_TRYG(check_sorting(w, err));
+    w->columns = lochan_mem__array((size_t)w->schema.n_leaves + 1, sizeof *w->columns);
+    if (!w->columns) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    for (; w->n_columns < w->schema.n_leaves; w->n_columns++)
+        LOCHAN_TRYG(lochan_pq_column_writer__init(&w->columns[w->n_columns], &w->schema,
+                                                  &w->schema.leaves[w->n_columns], &w->options, &w->codecs,
+                                                  w->ctx.budget, err));
+    LOCHAN_TRYG(put(w, "PAR1", 4, err));
+    *out = w;
+done:
+    if (rc != LOCHAN_OK)
+        lochan_pq_writer__free(w);
+    return rc;
+}
+
+void lochan_pq_writer__free(lochan_pq_writer *w) {
+    if (!w)
+        return;
+    for (int i = 0; i < w->n_columns; i++)
+        lochan_pq_column_writer__deinit(&w->columns[i]);
+    lochan_mem__free(w->columns);
+    lochan_mem__free(w->groups);
+    lochan_mem__free(w->metadata);
+    lochan_mem__free(w->name);
+    lochan_pq_codec_cache__deinit(&w->codecs);
+    lochan_pq_schema__deinit(&w->schema);
+    lochan_arena__deinit(&w->arena);
+    lochan_mem__free(w);
+}
+
+/* ---- rows ---- */
+
+typedef struct append_task {
+    lochan_pq_writer *w;
+    const struct ArrowArray *batch;
+    int64_t first, n; /* rows of the batch */
+} append_task;
+
+static lochan_status append_leaf(void *ctx, size_t i, lochan_error *err) {
+    append_task *t = ctx;
+    lochan_pq_column_writer *c = &t->w->columns[i];
+    return lochan_pq_column_writer__append(c, t->batch->children[c->leaf->column], t->batch->offset + t->first, t->n,
+                                           t->w->rows + t->w->group_rows, err);
+}
+
+static lochan_status finish_leaf(void *ctx, size_t i, lochan_error *err) {
+    lochan_pq_writer *w = ctx;
+    return lochan_pq_column_writer__finish(&w->columns[i], err);
+}
+
+uint64_t lochan_pq_writer__bytes(const lochan_pq_writer *w) {
+    uint64_t n = w->offset;
+    for (int i = 0; i < w->n_columns; i++)
+        n += lochan_pq_column_writer__bytes(&w->columns[i]);
+    return n;
+}
+
+int64_t lochan_pq_writer__rows(const lochan_pq_writer *w) {
+    return w->rows + w->group_rows;
+}
+
+static lochan_status check_batch(const lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+    if (batch->n_children != w->schema.root.n_children)
+        return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "a batch of %lld columns for a file of %d",
+                                 (long long)batch->n_children, w->schema.root.n_children);
+    for (int64_t i = 0; i < batch->n_children; i++) {
+        if (batch->children[i]->length < batch->offset + batch->length)
+            return lochan_error__set(err, LOCHAN_ERR_DATA, "column %lld of a batch is shorter than the batch",
+                                     (long long)i);
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+    for (int64_t at = 0; at < batch->length;) {
+        int64_t n = batch->length - at, room = w->options.row_group_rows - w->group_rows;
+        int64_t step = STEP_ROWS - w->group_rows % STEP_ROWS;
+        n = n < room ? n : room;
+        n = n < step ? n : step;
+        append_task task = {w, batch, at, n};
+        LOCHAN_TRY(lochan_pool__for(n >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns, append_leaf, &task,
+                                    w->ctx.cancel, err));
+        w->group_rows += n;
+        at += n;
+        bool full = w->group_rows == w->options.row_group_rows;
+        if (!full && w->group_rows % STEP_ROWS == 0)
+            full = lochan_pq_writer__bytes(w) - w->offset >= (uint64_t)w->options.row_group_bytes;
+        if (full)
+            LOCHAN_TRY(lochan_pq_writer__end_row_group(w, err));
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+    LOCHAN_TRY(check_usable(w, err));
+    LOCHAN_CHECK_ARG(!w->finished, err);
+    LOCHAN_TRY(check_batch(w, batch, err));
+    return fail(w, write_rows(w, batch, err), err);
+}
+
+/* ---- row groups ---- */
+
+static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **out, lochan_error *err) {
+    if (w->n_groups == w->cap_groups) {
+        size_t cap = w->cap_groups ? w->cap_groups * 2 : 16;
+        lochan_pq_row_group_meta *groups = lochan_mem__realloc(w->groups, cap * sizeof *groups);
+        if (!groups)
+            return lochan_error__nomem(err);
+        w->groups = groups;
+        w->cap_groups = cap;
+    }
+    lochan_pq_row_group_meta *g = &w->groups[w->n_groups];
+    memset(g, 0, sizeof *g);
+    g->set = BIT(1) | BIT(2) | BIT(3) | BIT(5) | BIT(6);
+    if (w->n_groups <= MAX_ROW_GROUPS) {
+        g->set |= BIT(7);
+        g->ordinal = (int32_t)w->n_groups;
+    }
+    g->num_rows = w->group_rows;
+    g->file_offset = (int64_t)w->offset;
+    *out = g;
+    return LOCHAN_OK;
+}
+
+static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g, lochan_error *err) {
+    size_t n = w->options.n_sorting;
+    if (n == 0)
+        return LOCHAN_OK;
+    lochan_pq_sorting_column *s = lochan_arena__array(&w->arena, n, sizeof *s);
+    if (!s)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const lochan_sort_key *k = &w->options.sorting[i];
+        s[i] = (lochan_pq_sorting_column){BIT(1) | BIT(2) | BIT(3), w->schema.root.children[k->column].leaf,
+                                          k->descending, k->nulls_first};
+    }
+    g->set |= BIT(4);
+    g->sorting = (lochan_thrift_list){s, (uint32_t)n};
+    return LOCHAN_OK;
+}
+
+static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
+    lochan_pq_row_group_meta *g = NULL;
+    LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns,
+                                finish_leaf, w, w->ctx.cancel, err));
+    LOCHAN_TRY(add_group(w, &g, err));
+    lochan_pq_column_chunk *chunks = lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *chunks);
+    if (!chunks)
+        return lochan_error__nomem(err);
+    g->columns = (lochan_thrift_list){chunks, (uint32_t)w->n_columns};
+    LOCHAN_TRY(put_sorting(w, g, err));
+    for (int i = 0; i < w->n_columns; i++) {
+        lochan_pq_column_writer *c = &w->columns[i];
+        LOCHAN_TRY(lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
+        g->total_byte_size += chunks[i].meta.uncompressed_size;
+        g->total_compressed += chunks[i].meta.compressed_size;
+        LOCHAN_TRY(put(w, c->dictionary_page.data, c->dictionary_page.len, err));
+        LOCHAN_TRY(put(w, c->pages.data, c->pages.len, err));
+        lochan_pq_column_writer__clear(c);
+    }
+    w->n_groups++;
+    w->rows += w->group_rows;
+    w->group_rows = 0;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_writer__end_row_group(lochan_pq_writer *w, lochan_error *err) {
+    LOCHAN_TRY(check_usable(w, err));
+    return w->group_rows > 0 ? fail(w, end_group(w, err), err) : LOCHAN_OK;
+}
+
+lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *w, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_writer__end_row_group(w, err));
+    w->finished = true;
+    return LOCHAN_OK;
+}
+
+/* ---- footer ---- */
+
+lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *w, const char *key, const char *value,
+                                             lochan_error *err) {
+    LOCHAN_TRY(check_usable(w, err));
+    size_t i = 0;
+    while (i < w->n_metadata && strcmp(w->metadata[i].key.p, key) != 0)
+        i++;
+    if (i == w->cap_metadata) {
+        size_t cap = w->cap_metadata ? w->cap_metadata * 2 : 16;
+        lochan_pq_key_value *metadata = lochan_mem__realloc(w->metadata, cap * sizeof *metadata);
+        if (!metadata)
+            return lochan_error__nomem(err);
+        w->metadata = metadata;
+        w->cap_metadata = cap;
+    }
+    char *k = lochan_arena__strdup(&w->arena, key), *v = lochan_arena__strdup(&w->arena, value);
+    if (!k || !v)
+        return lochan_error__nomem(err);
+    w->metadata[i] = (lochan_pq_key_value){BIT(1) | BIT(2), lochan_str__of(k), lochan_str__of(v)};
+    if (i == w->n_metadata)
+        w->n_metadata++;
+    return LOCHAN_OK;
+}
+
+static lochan_status make_meta(lochan_pq_writer *w, lochan_pq_file_meta *meta, lochan_error *err) {
+    lochan_pq_column_order *orders = lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *orders);
+    if (!orders)
+        return lochan_error__nomem(err);
+    for (int i = 0; i < w->n_columns; i++)
+        orders[i].set = BIT(1);
+    *meta = (lochan_pq_file_meta){.set = BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(6) | BIT(7), .version = 2};
+    meta->schema = (lochan_thrift_list){w->schema.elements, w->schema.n_elements};
+    meta->num_rows = w->rows;
+    meta->row_groups = (lochan_thrift_list){w->groups, (uint32_t)w->n_groups};
+    meta->created_by = lochan_str__of(w->options.created_by);
+    meta->column_orders = (lochan_thrift_list){orders, (uint32_t)w->n_columns};
+    if (w->n_metadata > 0) {
+        meta->set |= BIT(5);
+        meta->key_values = (lochan_thrift_list){w->metadata, (uint32_t)w->n_metadata};
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summary, lochan_error *err) {
+    lochan_pq_file_meta meta;
+    lochan_buf buf;
+    lochan_status rc;
+    lochan_buf__init(&buf, INT32_MAX);
+    LOCHAN_TRYG(make_meta(w, &meta, err));
+    LOCHAN_TRYG(lochan_thrift__write(&buf, &lochan_pq_file_meta__type, &meta, err));
+    uint32_t length = (uint32_t)buf.len;
+    LOCHAN_TRYG(lochan_buf__u32le(&buf, length, err));
+    LOCHAN_TRYG(lochan_buf__append(&buf, "PAR1", 4, err));
+    LOCHAN_TRYG(put(w, buf.data, buf.len, err));
+    if (summary)
+        LOCHAN_TRYG(lochan_pq_summary__of_meta(&meta, &w->schema, w->offset, length, summary, err));
+done:
+    lochan_buf__deinit(&buf);
+    return rc;
+}
+
+lochan_status lochan_pq_writer__close(lochan_pq_writer *w, lochan_pq_summary *summary, lochan_error *err) {
+    if (summary)
+        memset(summary, 0, sizeof *summary);
+    LOCHAN_TRY(lochan_pq_writer__finish_data(w, err));
+    LOCHAN_TRY(fail(w, write_footer(w, summary, err), err));
+    w->closed = true;
+    return LOCHAN_OK;
+}
