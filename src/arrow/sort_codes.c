@@ -129,30 +129,59 @@ static range decimal_codes(uint64_t *v, const lochan_cells *c, int64_t rows, boo
 static uint64_t prefix_of(lochan_str s, size_t width) {
     uint64_t x = 0;
     memcpy(&x, s.p, s.n < width ? s.n : width);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return x;
+#else
     return __builtin_bswap64(x);
+#endif
 }
 
-/* Bytes, then the length: so "a" comes before "a\0". */
-static uint64_t short_text_code(lochan_str s, size_t longest) {
-    uint64_t bytes = longest ? prefix_of(s, 7) >> (8 * (8 - longest)) : 0;
-    return bytes << 3 | s.n;
-}
+/* What the texts of a column have in common. */
+typedef struct text_shape {
+    size_t common;  /* bytes that all begin with */
+    size_t longest; /* bytes behind those */
+} text_shape;
 
-/* Text of at most 7 bytes is a number with its length behind it; longer text gives a prefix of 8.
- */
-static range text_codes(uint64_t *v, const lochan_cells *c, int64_t rows, bool *exact) {
-    size_t longest = 0;
-    for (int64_t i = 0; i < rows && longest < 8; i++) {
+static text_shape shape_of(const lochan_cells *c, int64_t rows) {
+    lochan_str first = {NULL, 0};
+    size_t common = SIZE_MAX, longest = 0;
+    for (int64_t i = 0; i < rows; i++) {
         int64_t slot = lochan_cells__slot(c, i);
-        size_t n = slot < 0 ? 0 : lochan_cells__bytes(c, slot).n;
-        longest = n > longest ? n : longest;
+        if (slot < 0)
+            continue;
+        lochan_str s = lochan_cells__bytes(c, slot);
+        if (common == SIZE_MAX) {
+            first = s;
+            common = s.n < MAX_COMMON ? s.n : MAX_COMMON;
+        }
+        common = s.n < common ? s.n : common;
+        while (common > 0 && memcmp(s.p, first.p, common) != 0)
+            common--;
+        longest = s.n > longest ? s.n : longest;
     }
+    return common == SIZE_MAX ? (text_shape){0, 0} : (text_shape){common, longest - common};
+}
+
+/* The bytes behind the common ones, then how many: so "a" comes before "a\0". */
+static uint64_t short_text_code(lochan_str s, const text_shape *shape) {
+    lochan_str rest = {s.p + shape->common, s.n - shape->common};
+    uint64_t bytes = shape->longest ? prefix_of(rest, 7) >> (8 * (8 - shape->longest)) : 0;
+    return bytes << 3 | rest.n;
+}
+
+/* Text of at most 7 bytes behind what all have in common is a number with its length; longer text
+ * gives the next 8 bytes. */
+static range text_codes(uint64_t *v, const lochan_cells *c, int64_t rows, bool *exact) {
+    text_shape shape = shape_of(c, rows);
     range r = {UINT64_MAX, 0, false};
-    *exact = longest < 8;
+    *exact = shape.longest < 8;
     if (*exact)
-        EACH_SLOT(c, rows, short_text_code(lochan_cells__bytes(c, slot), longest));
+        EACH_SLOT(c, rows, short_text_code(lochan_cells__bytes(c, slot), &shape));
     else
-        EACH_SLOT(c, rows, prefix_of(lochan_cells__bytes(c, slot), 8));
+        EACH_SLOT(c, rows,
+                  prefix_of((lochan_str){lochan_cells__bytes(c, slot).p + shape.common,
+                                         lochan_cells__bytes(c, slot).n - shape.common},
+                            8));
     return r;
 }
 
