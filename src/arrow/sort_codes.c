@@ -8,9 +8,10 @@
 #include "base/mem.h"
 
 enum {
-    MAX_RANKS = 1 << 16,
-    MAX_PROBES = 256
-}; /* different texts worth ranking; more are cheaper to sort by prefix */
+    MAX_RANKS = 1 << 16, /* different texts worth ranking; more are cheaper to sort by prefix */
+    MAX_PROBES = 256,
+    MAX_COMMON = 256
+};
 
 /* Codes of the valid rows are raw (any uint64 order); this shifts them to start at 0, turns them
  * round and adds the place of the nulls. */
