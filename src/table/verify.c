@@ -88,13 +88,25 @@ static lochan_status check_disjoint(table_check *t, lochan_error *err) {
     return rc;
 }
 
-/* A table that cannot be listed is a finding. */
+/* What is wrong with a table as a whole is a finding too. */
+static lochan_status table_finding(lochan_verification *v, const lochan_table_name *name, lochan_status rc,
+                                   const lochan_error *seen, lochan_error *err) {
+    if (rc == LOCHAN_ERR_UNSUPPORTED || rc == LOCHAN_ERR_CORRUPT || rc == LOCHAN_ERR_SCHEMA)
+        return lochan_verification__add(v, err, "table", NULL, "lake.db", "%s.%s: %s", name->source, name->dataset,
+                                        seen->message);
+    if (rc != LOCHAN_OK && err)
+        *err = *seen;
+    return rc;
+}
+
 static lochan_status list_table(table_check *t, const lochan_table_name *name, bool *listed, lochan_error *err) {
     lochan_error seen;
     lochan_verification *v = t->v;
     lochan_error_init(&seen);
     *listed = false;
-    LOCHAN_TRY(lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, err));
+    lochan_status rc = lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, &seen);
+    if (rc != LOCHAN_OK)
+        return table_finding(v, name, rc, &seen, err);
     const struct ArrowSchema *schema = &t->table->def.schema;
     size_t n = (size_t)schema->n_children;
     int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
@@ -102,14 +114,10 @@ static lochan_status list_table(table_check *t, const lochan_table_name *name, b
         return lochan_error__nomem(err);
     for (size_t i = 0; i < n; i++)
         ids[i] = lochan_schema__field_id(schema->children[i]);
-    lochan_status rc = lochan_catalog__files(v->lake->catalog, &t->table->def, ids, n, &t->list, &seen);
+    rc = lochan_catalog__files(v->lake->catalog, &t->table->def, ids, n, &t->list, &seen);
     lochan_mem__free(ids);
     *listed = rc == LOCHAN_OK;
-    if (rc == LOCHAN_ERR_UNSUPPORTED || rc == LOCHAN_ERR_CORRUPT)
-        return lochan_verification__add(v, err, "table", t->table, "lake.db", "%s", seen.message);
-    if (rc != LOCHAN_OK && err)
-        *err = seen;
-    return rc;
+    return table_finding(v, name, rc, &seen, err);
 }
 
 static lochan_status check_table(lochan_verification *v, const lochan_table_name *name, lochan_error *err) {
