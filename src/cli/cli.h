@@ -106,7 +106,7 @@ typedef struct lochan_cli_name {
 /* "ecb/fx_daily", "ecb.fx_daily", "fx_daily --source ecb"; "ecb" alone if whole_source. */
 lochan_status lochan_cli__parse_name(lochan_cli *cli, const char *text, bool whole_source,
                                      lochan_cli_name *out);
-/* After NOT_FOUND: hints at a dataset of the lake with a similar name. */
+/* After NOT_FOUND: hints at a dataset of the lake with a similar name, if there is one. */
 void lochan_cli__hint_dataset(lochan_cli *cli, const lochan_cli_name *name);
 
 #endif

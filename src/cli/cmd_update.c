@@ -73,8 +73,14 @@ static lochan_status read_request(lochan_cli *cli, bool backfill, lochan_update_
 static lochan_status print_json(const lochan_cli_name *name, const lochan_update_request *request,
                                 const lochan_update_report *r, lochan_status status,
                                 const char *final_to, lochan_error *err) {
-    static const char *const stages[] = {"plan_seconds", "fetch_seconds", "write_seconds",
-                                         "publish_seconds"};
+    static const struct {
+        lochan_stage stage;
+        const char *key;
+    } stages[] = {{LOCHAN_STAGE_PLAN, "plan_seconds"},
+                  {LOCHAN_STAGE_FETCH, "fetch_seconds"},
+                  {LOCHAN_STAGE_NORMALISE, "normalise_seconds"},
+                  {LOCHAN_STAGE_WRITE, "write_seconds"},
+                  {LOCHAN_STAGE_PUBLISH, "publish_seconds"}};
     lochan_cli_object o = {0};
     lochan_cli__put_text(&o, "source", name->source);
     lochan_cli__put_text(&o, "dataset", name->dataset);
@@ -110,7 +116,7 @@ static lochan_status print_json(const lochan_cli_name *name, const lochan_update
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         lochan_cli__put_int(&o, numbers[i].key, numbers[i].value);
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-        lochan_cli__put_double(&o, stages[i], r->stage_seconds[i]);
+        lochan_cli__put_double(&o, stages[i].key, r->stage_seconds[stages[i].stage]);
     lochan_cli__put_double(&o, "seconds", r->seconds);
     return lochan_cli__print_object(&o, err);
 }

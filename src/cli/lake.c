@@ -107,8 +107,6 @@ void lochan_cli__hint_dataset(lochan_cli *cli, const lochan_cli_name *name) {
     const char *nearest = lochan_cli__nearest(wanted, (const char *const *)names, n);
     if (nearest)
         lochan_cli__hint(&cli->err, "did you mean %s?", nearest);
-    else if (n == 0)
-        lochan_cli__hint(&cli->err, "the lake has no dataset yet: 'lochan dataset add' adds one");
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);

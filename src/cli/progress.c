@@ -49,9 +49,22 @@ static void add_time_left(lochan_cli_text *t, const lochan_cli_progress *p,
     lochan_cli__adds(t, " left");
 }
 
+static const char *stage_name(lochan_stage stage) {
+    switch (stage) {
+    case LOCHAN_STAGE_PLAN:
+        return "planning";
+    case LOCHAN_STAGE_FETCH:
+        return "fetching";
+    case LOCHAN_STAGE_WRITE:
+        return "writing";
+    case LOCHAN_STAGE_PUBLISH:
+        return "publishing";
+    default: /* of a newer library */
+        return "working";
+    }
+}
+
 void lochan_cli__on_update(void *payload, const lochan_progress *now) {
-    static const char *const stages[LOCHAN_STAGE_COUNT] = {"planning", "fetching", "writing",
-                                                           "publishing", "done"};
     lochan_cli_progress *p = payload;
     if (!p->shown)
         return;
@@ -63,8 +76,7 @@ void lochan_cli__on_update(void *payload, const lochan_progress *now) {
         return;
     }
     lochan_cli_text t = {0};
-    lochan_cli__addf(&t, "%s: %s", p->what,
-                     stages[now->stage < LOCHAN_STAGE_COUNT ? now->stage : 0]);
+    lochan_cli__addf(&t, "%s: %s", p->what, stage_name(now->stage));
     if (now->pages_total > 0)
         lochan_cli__addf(&t, "  %lld/%lld pages", (long long)now->pages_done,
                          (long long)now->pages_total);
