@@ -1,17 +1,19 @@
 /* data_file.c - opening the files that the catalog lists.
- * Invariant: a file whose size or row count is not the catalog's is never read. May call: base/, arrow/, parquet/, store/.
+ * Invariant: a file whose size or row count is not the catalog's is never read. May call: base/,
+ * arrow/, parquet/, store/.
  */
 #include "arrow/builder.h"
 #include "arrow/view.h"
 #include "table/write.h"
 
 static lochan_status missing(const char *path, lochan_error *err) {
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "file %s is in the catalog but not in the lake", path);
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                         "file %s is in the catalog but not in the lake", path);
     return lochan_error__in_file(err, rc, path, -1);
 }
 
-lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file, lochan_pq_reader **out,
-                                     lochan_error *err) {
+lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
+                                     lochan_pq_reader **out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_store_reader *store = NULL;
     lochan_error seen;
@@ -27,7 +29,8 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
     }
     uint64_t size = lochan_store_reader__size(store);
     if (file->bytes < 0 || size != (uint64_t)file->bytes) {
-        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "file %s has %llu bytes, the catalog says %lld", file->path,
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "file %s has %llu bytes, the catalog says %lld", file->path,
                                (unsigned long long)size, (long long)file->bytes);
         lochan_store_reader__close(store);
         return lochan_error__in_file(err, rc, file->path, -1);
@@ -39,7 +42,8 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
                                .name = file->path};
     LOCHAN_TRY(lochan_pq_reader__open(&lake->ctx, &source, NULL, out, err));
     if (lochan_pq_reader__rows(*out) != file->rows) {
-        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "file %s has %lld rows, the catalog says %lld", file->path,
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "file %s has %lld rows, the catalog says %lld", file->path,
                                (long long)lochan_pq_reader__rows(*out), (long long)file->rows);
         lochan_pq_reader__close(*out);
         *out = NULL;
@@ -48,8 +52,8 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
     return LOCHAN_OK;
 }
 
-static lochan_status filled_column(const struct ArrowSchema *field, const struct ArrowArray *column, int64_t micros,
-                                   struct ArrowArray *out, lochan_error *err) {
+static lochan_status filled_column(const struct ArrowSchema *field, const struct ArrowArray *column,
+                                   int64_t micros, struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_view view = {0};
     lochan_builder *b = NULL;
@@ -67,8 +71,9 @@ done:
     return rc;
 }
 
-lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at, int64_t published_ns,
-                                    struct ArrowArray *in, struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at,
+                                    int64_t published_ns, struct ArrowArray *in,
+                                    struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray column = {0}, filled = {0};
     memset(out, 0, sizeof *out);
@@ -82,7 +87,8 @@ lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_
         return lochan_error__nomem(err);
     int64_t rows = lochan_shared__get(shared)->length;
     LOCHAN_TRYG(lochan_shared__child(shared, known_at, &column, err));
-    LOCHAN_TRYG(filled_column(schema->children[known_at], &column, published_ns / 1000, &filled, err));
+    LOCHAN_TRYG(
+        filled_column(schema->children[known_at], &column, published_ns / 1000, &filled, err));
     LOCHAN_TRYG(lochan_shared__slice(shared, 0, rows, out, err));
     lochan_array__release(out->children[known_at]);
     lochan_array__move(&filled, out->children[known_at]);

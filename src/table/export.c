@@ -1,5 +1,6 @@
 /* export.c - a stream of rows to one Parquet file anywhere.
- * Invariant: the target's name appears only over a whole, durable file. May call: base/, arrow/, parquet/.
+ * Invariant: the target's name appears only over a whole, durable file. May call: base/, arrow/,
+ * parquet/.
  */
 #include "arrow/array.h"
 #include "base/clock.h"
@@ -26,8 +27,8 @@ static lochan_status make_names(const char *path, char **temp, char **dir, locha
     return rc;
 }
 
-static lochan_status copy_rows(struct ArrowArrayStream *stream, lochan_file *file, const char *name, int64_t *rows,
-                               lochan_error *err) {
+static lochan_status copy_rows(struct ArrowArrayStream *stream, lochan_file *file, const char *name,
+                               int64_t *rows, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_ctx ctx = {0};
     struct ArrowSchema schema = {0};
@@ -58,15 +59,16 @@ done:
 }
 
 /* Without overwrite the name is given by link, which fails where something bears it already. */
-static lochan_status give_name(const char *temp, const char *path, bool overwrite, lochan_error *err) {
+static lochan_status give_name(const char *temp, const char *path, bool overwrite,
+                               lochan_error *err) {
     if (overwrite)
         return lochan_fs__rename(temp, path, err);
     LOCHAN_TRY(lochan_fs__link(temp, path, err));
     return lochan_fs__unlink(temp, false, err);
 }
 
-lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream, const char *path, bool overwrite,
-                                          int64_t *rows, lochan_error *err) {
+lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream, const char *path,
+                                          bool overwrite, int64_t *rows, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     char *temp = NULL, *dir = NULL;
     lochan_file *file = NULL;
@@ -80,7 +82,8 @@ lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream, const
         return lochan_error__in_file(err, rc, path, -1);
     }
     LOCHAN_TRYG(make_names(path, &temp, &dir, err));
-    LOCHAN_TRYG(lochan_file__open(temp, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_EXCLUSIVE, &file, err));
+    LOCHAN_TRYG(lochan_file__open(temp, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_EXCLUSIVE,
+                                  &file, err));
     made = true;
     LOCHAN_TRYG(copy_rows(stream, file, path, &n, err));
     rc = lochan_file__close(file, err);

@@ -22,14 +22,17 @@ static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_
     }
     LOCHAN_TRYG(lochan_projection__apply(&w->input, raw, &rows, err));
     LOCHAN_TRYG(lochan_write__check_rows(w, in->partition, &rows, err));
-    LOCHAN_TRYG(lochan_rows__check_order(w->table, &w->base.schema, w->keyed, &rows, &in->last, &bad, err));
+    LOCHAN_TRYG(
+        lochan_rows__check_order(w->table, &w->base.schema, w->keyed, &rows, &in->last, &bad, err));
     if (bad >= 0) {
         rc = lochan_error__set(err, LOCHAN_ERR_DATA, "row %lld of the new rows is out of order%s",
-                               (long long)(in->rows + bad), w->keyed ? " or repeats the key before it" : "");
+                               (long long)(in->rows + bad),
+                               w->keyed ? " or repeats the key before it" : "");
         rc = lochan_error__in_table(err, rc, w->table->full_name, NULL, in->rows + bad);
         goto done;
     }
-    LOCHAN_TRYG(lochan_keycode__init(&in->codes, &w->base.schema, &rows, w->table->order, w->table->n_order, err));
+    LOCHAN_TRYG(lochan_keycode__init(&in->codes, &w->base.schema, &rows, w->table->order,
+                                     w->table->n_order, err));
     in->length = rows.length;
     in->rows += rows.length;
     in->batch = lochan_shared__give(&rows);
@@ -74,8 +77,8 @@ static lochan_status fill(lochan_incoming *in, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-static lochan_status is_below(lochan_incoming *in, int64_t row, const lochan_str *key, bool inclusive, lochan_buf *code,
-                              bool *below, lochan_error *err) {
+static lochan_status is_below(lochan_incoming *in, int64_t row, const lochan_str *key,
+                              bool inclusive, lochan_buf *code, bool *below, lochan_error *err) {
     LOCHAN_TRY(lochan_keycode__encode(&in->codes, row, code, err));
     int c = lochan_keycode__compare((lochan_str){(const char *)code->data, code->len}, *key);
     *below = c < 0 || (inclusive && c == 0);
@@ -83,8 +86,8 @@ static lochan_status is_below(lochan_incoming *in, int64_t row, const lochan_str
 }
 
 /* First row at or after pos that is not below key. */
-static lochan_status find_end(lochan_incoming *in, const lochan_str *key, bool inclusive, int64_t *end,
-                              lochan_error *err) {
+static lochan_status find_end(lochan_incoming *in, const lochan_str *key, bool inclusive,
+                              int64_t *end, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int64_t low = in->pos, high = in->length;
     lochan_buf code;
@@ -104,8 +107,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive, struct ArrowArray *out,
-                                    lochan_error *err) {
+lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive,
+                                    struct ArrowArray *out, lochan_error *err) {
     memset(out, 0, sizeof *out);
     LOCHAN_TRY(fill(in, err));
     int64_t end = in->length;
@@ -120,8 +123,8 @@ lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, 
 
 /* ---- segments ---- */
 
-/* A guess of what rows hold in memory: fixed widths, and 32 bytes for everything else. It keeps a stream of any length from
- * piling up unseen; exactness is not needed. */
+/* A guess of what rows hold in memory: fixed widths, and 32 bytes for everything else. It keeps a
+ * stream of any length from piling up unseen; exactness is not needed. */
 static size_t row_bytes(const struct ArrowSchema *schema) {
     size_t bytes = 0;
     for (int64_t i = 0; i < schema->n_children; i++) {
@@ -134,7 +137,8 @@ static size_t row_bytes(const struct ArrowSchema *schema) {
     return bytes;
 }
 
-lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct ArrowArray *rows, lochan_error *err) {
+lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct ArrowArray *rows,
+                                   lochan_error *err) {
     if (seg->n == seg->cap) {
         size_t cap = seg->cap ? seg->cap * 2 : 8;
         struct ArrowArray *batches = lochan_mem__realloc(seg->batches, cap * sizeof *batches);
@@ -144,7 +148,8 @@ lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct 
         seg->cap = cap;
     }
     size_t bytes = (size_t)rows->length * row_bytes(&w->base.schema);
-    LOCHAN_TRY(lochan_budget__take(w->lake->ctx.budget, bytes, "merging new rows into a file", err));
+    LOCHAN_TRY(
+        lochan_budget__take(w->lake->ctx.budget, bytes, "merging new rows into a file", err));
     seg->budget += bytes;
     seg->rows += rows->length;
     lochan_array__move(rows, &seg->batches[seg->n++]);
@@ -172,7 +177,8 @@ int64_t lochan_segment__left(const lochan_segment *seg) {
 }
 
 /* <0, 0, >0: value of row i against a bound; 0 also if they cannot be compared. */
-static int compare_bound(const lochan_view *v, int64_t i, const lochan_expr_stats *stats, bool max) {
+static int compare_bound(const lochan_view *v, int64_t i, const lochan_expr_stats *stats,
+                         bool max) {
     if (lochan_view__is_null(v, i))
         return 0;
     if (lochan_type__is_bytes(v->type.id)) {
@@ -187,17 +193,20 @@ static int compare_bound(const lochan_view *v, int64_t i, const lochan_expr_stat
     return (a > b) - (a < b);
 }
 
-bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema, int column,
-                              const lochan_expr_stats *stats) {
+bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema,
+                              int column, const lochan_expr_stats *stats) {
     const struct ArrowArray *head = &seg->batches[0], *tail = &seg->batches[seg->n - 1];
     lochan_view first = {0}, last = {0};
     bool meet = true;
     lochan_type type;
     if (!stats->has_min || !stats->has_max || stats->null_count != 0 ||
-        lochan_type__parse(schema->children[column]->format, &type, NULL) != LOCHAN_OK || type.id != stats->type.id)
+        lochan_type__parse(schema->children[column]->format, &type, NULL) != LOCHAN_OK ||
+        type.id != stats->type.id)
         return true;
-    if (lochan_view__init(&first, schema->children[column], head->children[column], NULL) == LOCHAN_OK &&
-        lochan_view__init(&last, schema->children[column], tail->children[column], NULL) == LOCHAN_OK) {
+    if (lochan_view__init(&first, schema->children[column], head->children[column], NULL) ==
+            LOCHAN_OK &&
+        lochan_view__init(&last, schema->children[column], tail->children[column], NULL) ==
+            LOCHAN_OK) {
         meet = compare_bound(&first, head->offset, stats, true) <= 0 &&
                compare_bound(&last, tail->offset + tail->length - 1, stats, false) >= 0;
     }

@@ -1,5 +1,6 @@
-/* incoming.h - the new rows of one merge: a batch or a stream of batches, checked, and taken in key order.
- * Invariant: rows of a keyed table come strictly ascending, others in their order. May call: base/, arrow/, write.h.
+/* incoming.h - the new rows of one merge: a batch or a stream of batches, checked, and taken in key
+ * order. Invariant: rows of a keyed table come strictly ascending, others in their order. May call:
+ * base/, arrow/, write.h.
  */
 #ifndef LOCHAN_TABLE_INCOMING_H
 #define LOCHAN_TABLE_INCOMING_H
@@ -22,30 +23,32 @@ lochan_status lochan_incoming__init(lochan_incoming *in, lochan_write *w, uint32
                                     struct ArrowArrayStream *stream, const struct ArrowArray *batch,
                                     lochan_error *err);
 void lochan_incoming__deinit(lochan_incoming *in);
-/* Takes some of the next rows: those below `key` (or equal to it, if `inclusive`), NULL = any. release NULL: there is none
- * (the next row lies beyond key, or nothing is left). */
-lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive, struct ArrowArray *out,
-                                    lochan_error *err);
+/* Takes some of the next rows: those below `key` (or equal to it, if `inclusive`), NULL = any.
+ * release NULL: there is none (the next row lies beyond key, or nothing is left). */
+lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive,
+                                    struct ArrowArray *out, lochan_error *err);
 
 /* New rows that belong to one old file. */
 typedef struct lochan_segment {
     struct ArrowArray *batches;
     size_t n, cap;
     int64_t rows;
-    size_t budget;  /* bytes taken from the lake's budget */
-    size_t at;      /* next row: batch ... */
-    int64_t row;    /* ... and row in it */
+    size_t budget; /* bytes taken from the lake's budget */
+    size_t at;     /* next row: batch ... */
+    int64_t row;   /* ... and row in it */
 } lochan_segment;
 
-lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct ArrowArray *rows, lochan_error *err);
+lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct ArrowArray *rows,
+                                   lochan_error *err);
 void lochan_segment__deinit(lochan_segment *seg, lochan_write *w);
 static inline int64_t lochan_segment__rows(const lochan_segment *seg) {
     return seg->rows;
 }
 void lochan_segment__rewind(lochan_segment *seg);
 int64_t lochan_segment__left(const lochan_segment *seg);
-/* Whether values of the order's first column between the first and the last row may lie within the statistics. */
-bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema, int column,
-                              const lochan_expr_stats *stats);
+/* Whether values of the order's first column between the first and the last row may lie within the
+ * statistics. */
+bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema,
+                              int column, const lochan_expr_stats *stats);
 
 #endif

@@ -4,18 +4,18 @@
 #include "table/keycode.h"
 
 static bool is_int_like(lochan_type_id id) {
-    return lochan_type__is_integer(id) ||
-           (id >= LOCHAN_TYPE_DATE32 && id <= LOCHAN_TYPE_DURATION);
+    return lochan_type__is_integer(id) || (id >= LOCHAN_TYPE_DATE32 && id <= LOCHAN_TYPE_DURATION);
 }
 
 bool lochan_keycode__supports(const lochan_type *type) {
-    return type->id == LOCHAN_TYPE_BOOL || is_int_like(type->id) || lochan_type__is_bytes(type->id) ||
-           type->id == LOCHAN_TYPE_FLOAT32 || type->id == LOCHAN_TYPE_FLOAT64 ||
-           type->id == LOCHAN_TYPE_DECIMAL128;
+    return type->id == LOCHAN_TYPE_BOOL || is_int_like(type->id) ||
+           lochan_type__is_bytes(type->id) || type->id == LOCHAN_TYPE_FLOAT32 ||
+           type->id == LOCHAN_TYPE_FLOAT64 || type->id == LOCHAN_TYPE_DECIMAL128;
 }
 
-lochan_status lochan_keycode__init(lochan_keycode *k, const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                   const lochan_sort_key *columns, size_t n, lochan_error *err) {
+lochan_status lochan_keycode__init(lochan_keycode *k, const struct ArrowSchema *schema,
+                                   const struct ArrowArray *batch, const lochan_sort_key *columns,
+                                   size_t n, lochan_error *err) {
     memset(k, 0, sizeof *k);
     k->views = lochan_mem__array(n ? n : 1, sizeof *k->views);
     if (!k->views)
@@ -71,7 +71,8 @@ static lochan_status put_bytes(lochan_buf *out, lochan_str s, lochan_error *err)
     return lochan_buf__append(out, end, sizeof end, err);
 }
 
-static lochan_status put_value(lochan_buf *out, const lochan_view *v, int64_t row, lochan_error *err) {
+static lochan_status put_value(lochan_buf *out, const lochan_view *v, int64_t row,
+                               lochan_error *err) {
     if (v->type.id == LOCHAN_TYPE_BOOL)
         return lochan_buf__putc(out, lochan_view__int64(v, row) ? 1 : 0, err);
     if (lochan_type__is_bytes(v->type.id))
@@ -89,7 +90,8 @@ static lochan_status put_value(lochan_buf *out, const lochan_view *v, int64_t ro
     return put_u64be(out, is_unsigned ? u : u ^ (UINT64_C(1) << 63), err);
 }
 
-lochan_status lochan_keycode__encode(const lochan_keycode *k, int64_t row, lochan_buf *out, lochan_error *err) {
+lochan_status lochan_keycode__encode(const lochan_keycode *k, int64_t row, lochan_buf *out,
+                                     lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_buf__clear(out);
     for (size_t i = 0; i < k->n && rc == LOCHAN_OK; i++) {
@@ -100,8 +102,8 @@ lochan_status lochan_keycode__encode(const lochan_keycode *k, int64_t row, locha
             rc = put_value(out, v, row, err);
     }
     if (rc == LOCHAN_ERR_MEMORY_LIMIT || (rc == LOCHAN_OK && out->len > LOCHAN_KEYCODE_MAX)) {
-        rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "the key of row %lld is longer than %d bytes", (long long)row,
-                               LOCHAN_KEYCODE_MAX);
+        rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "the key of row %lld is longer than %d bytes",
+                               (long long)row, LOCHAN_KEYCODE_MAX);
         return lochan_error__in_table(err, rc, NULL, NULL, row);
     }
     return rc;

@@ -1,5 +1,6 @@
 /* lake.c - making, opening and closing a lake; the small public calls around it.
- * Invariants: a lake that open returned is whole; a failed open leaves nothing behind. May call: base/, store/, catalog/.
+ * Invariants: a lake that open returned is whole; a failed open leaves nothing behind. May call:
+ * base/, store/, catalog/.
  */
 #include "table/lake.h"
 
@@ -18,7 +19,8 @@ void lochan_free(void *p) {
 }
 
 /* Takes over the options a caller of any version gave: what it does not know is default. */
-static lochan_status read_options(const lochan_lake_options *options, lochan_lake_options *out, lochan_error *err) {
+static lochan_status read_options(const lochan_lake_options *options, lochan_lake_options *out,
+                                  lochan_error *err) {
     static const uint8_t zero[sizeof out->reserved];
     *out = (lochan_lake_options)LOCHAN_LAKE_OPTIONS_INIT;
     if (options) {
@@ -36,7 +38,8 @@ static lochan_status read_options(const lochan_lake_options *options, lochan_lak
     return LOCHAN_OK;
 }
 
-static lochan_status found_entry(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status found_entry(void *ctx, const char *name, const lochan_stat *st,
+                                 lochan_error *err) {
     (void)name, (void)st, (void)err;
     *(bool *)ctx = true;
     return LOCHAN_OK;
@@ -56,7 +59,8 @@ static lochan_status check_free(const char *path, const char *name, lochan_error
             LOCHAN_TRYG(lochan_fs__list(full, found_entry, &any, err));
         if (any || !st.is_dir) {
             rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                   "cannot make a lake in '%s': '%s' there holds something else", path, name);
+                                   "cannot make a lake in '%s': '%s' there holds something else",
+                                   path, name);
             lochan_error__hint(err, "choose an empty folder");
         }
     }
@@ -65,14 +69,16 @@ done:
     return rc;
 }
 
-lochan_status lochan_lake_init(const char *path, const lochan_lake_options *options, lochan_error *err) {
+lochan_status lochan_lake_init(const char *path, const lochan_lake_options *options,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     char *db = NULL, *data = NULL;
     lochan_lake_options o;
     LOCHAN_CHECK_ARG(path && *path, err);
     LOCHAN_TRY(read_options(options, &o, err));
     if (o.read_only)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "a lake cannot be made read-only");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "a lake cannot be made read-only");
     db = lochan_path__join(path, "lake.db");
     data = lochan_path__join(path, "data");
     if (!db || !data) {
@@ -99,8 +105,8 @@ static char *without_trailing_slash(const char *path) {
     return lochan_mem__strndup(path, n);
 }
 
-lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options, lochan_lake **out,
-                               lochan_error *err) {
+lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options,
+                               lochan_lake **out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_lake *lake = NULL;
     lochan_lake_options o;

@@ -1,6 +1,6 @@
 /* match.c - see match.h. Positions are found by galloping, so few new rows cost few comparisons.
- * Invariant: equality of rows is equality of their 128-bit hashes, over every column but _known_at. May call: base/,
- * arrow/.
+ * Invariant: equality of rows is equality of their 128-bit hashes, over every column but _known_at.
+ * May call: base/, arrow/.
  */
 #include "table/match.h"
 
@@ -33,7 +33,8 @@ static lochan_status reserve(lochan_match *m, size_t more, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-static lochan_status emit(lochan_match *m, uint32_t batch, int64_t from, int64_t to, lochan_error *err) {
+static lochan_status emit(lochan_match *m, uint32_t batch, int64_t from, int64_t to,
+                          lochan_error *err) {
     LOCHAN_TRY(reserve(m, (size_t)(to - from), err));
     for (int64_t i = from; i < to; i++) {
         m->batch_of[m->n_rows] = batch;
@@ -42,7 +43,8 @@ static lochan_status emit(lochan_match *m, uint32_t batch, int64_t from, int64_t
     return LOCHAN_OK;
 }
 
-static lochan_status emit_pair(lochan_match *m, int64_t old_row, size_t batch, int64_t row, lochan_error *err) {
+static lochan_status emit_pair(lochan_match *m, int64_t old_row, size_t batch, int64_t row,
+                               lochan_error *err) {
     if (m->n_pairs == m->cap_pairs) {
         size_t cap = m->cap_pairs ? m->cap_pairs * 2 : 1024;
         lochan_pair *pairs = lochan_mem__realloc(m->pairs, cap * sizeof *pairs);
@@ -51,12 +53,14 @@ static lochan_status emit_pair(lochan_match *m, int64_t old_row, size_t batch, i
         m->pairs = pairs;
         m->cap_pairs = cap;
     }
-    m->pairs[m->n_pairs++] = (lochan_pair){m->n_rows, (uint32_t)old_row, (uint32_t)batch, (uint32_t)row};
+    m->pairs[m->n_pairs++] =
+        (lochan_pair){m->n_rows, (uint32_t)old_row, (uint32_t)batch, (uint32_t)row};
     return emit(m, 0, old_row, old_row + 1, err);
 }
 
 /* First old row at or after `from` that is not below the new row. */
-static int64_t find(const lochan_comparator *cmp, int64_t from, int64_t length, size_t batch, int64_t row) {
+static int64_t find(const lochan_comparator *cmp, int64_t from, int64_t length, size_t batch,
+                    int64_t row) {
     int64_t low = from, step = 1;
     while (low < length && lochan_comparator__compare(cmp, 0, low, batch, row) < 0) {
         from = low + 1;
@@ -74,8 +78,8 @@ static int64_t find(const lochan_comparator *cmp, int64_t from, int64_t length, 
     return from;
 }
 
-static lochan_status walk(lochan_match *m, const lochan_comparator *cmp, int64_t length, lochan_segment *seg,
-                          lochan_error *err) {
+static lochan_status walk(lochan_match *m, const lochan_comparator *cmp, int64_t length,
+                          lochan_segment *seg, lochan_error *err) {
     int64_t old = 0;
     while (seg->at < seg->n) {
         if (seg->row == seg->batches[seg->at].length) {
@@ -102,8 +106,10 @@ static lochan_status walk(lochan_match *m, const lochan_comparator *cmp, int64_t
 }
 
 /* Hashes of one side of the pairs. */
-static lochan_status hash_side(lochan_match *m, lochan_write *w, const struct ArrowArray *const *batches, size_t n,
-                               bool old, const int *columns, size_t n_columns, lochan_hash128 *out, lochan_error *err) {
+static lochan_status hash_side(lochan_match *m, lochan_write *w,
+                               const struct ArrowArray *const *batches, size_t n, bool old,
+                               const int *columns, size_t n_columns, lochan_hash128 *out,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray rows = {0};
     uint32_t *batch_of = lochan_mem__array(m->n_pairs, sizeof *batch_of);
@@ -116,7 +122,8 @@ static lochan_status hash_side(lochan_match *m, lochan_write *w, const struct Ar
         batch_of[i] = old ? 0 : m->pairs[i].batch;
         row_of[i] = old ? m->pairs[i].old_row : m->pairs[i].row;
     }
-    LOCHAN_TRYG(lochan_take_many(&w->base.schema, batches, n, batch_of, row_of, m->n_pairs, &rows, err));
+    LOCHAN_TRYG(
+        lochan_take_many(&w->base.schema, batches, n, batch_of, row_of, m->n_pairs, &rows, err));
     LOCHAN_TRYG(lochan_hash_rows(&w->base.schema, &rows, columns, n_columns, out, err));
 done:
     lochan_array__release(&rows);
@@ -126,7 +133,8 @@ done:
 }
 
 /* Puts the new row in the place of the old one where they differ. */
-static lochan_status settle_pairs(lochan_match *m, lochan_write *w, const struct ArrowArray *const *batches, size_t n,
+static lochan_status settle_pairs(lochan_match *m, lochan_write *w,
+                                  const struct ArrowArray *const *batches, size_t n,
                                   lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     size_t all = (size_t)w->base.schema.n_children, n_columns = 0;
@@ -161,8 +169,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct ArrowArray *old, lochan_segment *seg,
-                                lochan_error *err) {
+lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct ArrowArray *old,
+                                lochan_segment *seg, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_comparator *cmp = NULL;
     m->n_rows = m->n_pairs = 0;
@@ -175,8 +183,8 @@ lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct A
     batches[0] = old;
     for (size_t i = 0; i < seg->n; i++)
         batches[i + 1] = &seg->batches[i];
-    LOCHAN_TRYG(lochan_comparator__create(&w->base.schema, w->table->order, w->table->n_order, batches, seg->n + 1, &cmp,
-                                          err));
+    LOCHAN_TRYG(lochan_comparator__create(&w->base.schema, w->table->order, w->table->n_order,
+                                          batches, seg->n + 1, &cmp, err));
     LOCHAN_TRYG(walk(m, cmp, old->length, seg, err));
     LOCHAN_TRYG(settle_pairs(m, w, batches, seg->n + 1, err));
 done:

@@ -16,10 +16,10 @@ typedef struct lochan_match {
     size_t n_pairs, cap_pairs;
 } lochan_match;
 
-/* Merges `old` with the segment's next rows up to old's last key, and moves the segment past them. A row that differs in no
- * column but _known_at stays the old one. */
-lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct ArrowArray *old, lochan_segment *seg,
-                                lochan_error *err);
+/* Merges `old` with the segment's next rows up to old's last key, and moves the segment past them.
+ * A row that differs in no column but _known_at stays the old one. */
+lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct ArrowArray *old,
+                                lochan_segment *seg, lochan_error *err);
 void lochan_match__deinit(lochan_match *m);
 
 #endif

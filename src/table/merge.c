@@ -1,12 +1,13 @@
 /* merge.c - sorted new rows into the files of one partition.
  *
- * The files of a keyed table have disjoint key ranges, so they and the new rows are walked together in key order. New rows
- * between two files go straight to the output; a file whose range holds new rows is read: if they change nothing it stays,
- * else it is read again while old and new rows flow into new files, and is retired. The output is cut wherever an untouched
- * file lies between, which keeps ranges disjoint.
+ * The files of a keyed table have disjoint key ranges, so they and the new rows are walked together
+ * in key order. New rows between two files go straight to the output; a file whose range holds new
+ * rows is read: if they change nothing it stays, else it is read again while old and new rows flow
+ * into new files, and is retired. The output is cut wherever an untouched file lies between, which
+ * keeps ranges disjoint.
  *
- * Invariants: memory is the new rows of one file's range and one batch of that file; rows in = new + replaced + unchanged.
- * May call: base/, arrow/, parquet/, match.h, incoming.h.
+ * Invariants: memory is the new rows of one file's range and one batch of that file; rows in = new
+ * + replaced + unchanged. May call: base/, arrow/, parquet/, match.h, incoming.h.
  */
 #include "table/incoming.h"
 #include "table/match.h"
@@ -35,12 +36,13 @@ static void old_file_deinit(old_file *f) {
     memset(f, 0, sizeof *f);
 }
 
-static lochan_status old_file_open(old_file *f, lochan_write *w, const lochan_data_file *file, lochan_error *err) {
+static lochan_status old_file_open(old_file *f, lochan_write *w, const lochan_data_file *file,
+                                   lochan_error *err) {
     memset(f, 0, sizeof *f);
     f->file = file;
     LOCHAN_TRY(lochan_data_file__open(w->lake, file, &f->reader, err));
-    return lochan_projection__init(&f->projection, lochan_pq_reader__schema(f->reader), &w->base.schema,
-                                   LOCHAN_BY_FIELD_ID, err);
+    return lochan_projection__init(&f->projection, lochan_pq_reader__schema(f->reader),
+                                   &w->base.schema, LOCHAN_BY_FIELD_ID, err);
 }
 
 /* Starts reading at the first row, all row groups (NULL) or some. */
@@ -60,9 +62,10 @@ static lochan_status old_file_next(old_file *f, struct ArrowArray *out, lochan_e
     return lochan_error__in_file(err, rc, f->file->path, -1);
 }
 
-/* Row groups that may hold keys between the first and the last new row, judged by the order's first column. */
-static lochan_status choose_groups(old_file *f, lochan_write *w, const lochan_segment *seg, int **groups, size_t *n,
-                                   lochan_error *err) {
+/* Row groups that may hold keys between the first and the last new row, judged by the order's first
+ * column. */
+static lochan_status choose_groups(old_file *f, lochan_write *w, const lochan_segment *seg,
+                                   int **groups, size_t *n, lochan_error *err) {
     int all = lochan_pq_reader__row_groups(f->reader);
     int column = f->projection.source[w->table->order[0].column];
     *n = 0;
@@ -72,14 +75,16 @@ static lochan_status choose_groups(old_file *f, lochan_write *w, const lochan_se
     for (int g = 0; g < all; g++) {
         lochan_expr_stats stats;
         bool known = column >= 0 && lochan_pq_reader__column_stats(f->reader, g, column, &stats);
-        if (!known || lochan_segment__may_meet(seg, &w->base.schema, w->table->order[0].column, &stats))
+        if (!known ||
+            lochan_segment__may_meet(seg, &w->base.schema, w->table->order[0].column, &stats))
             (*groups)[(*n)++] = g;
     }
     return LOCHAN_OK;
 }
 
 /* Whether the new rows of the file's range change anything in it. */
-static lochan_status changes_file(merge *m, old_file *f, lochan_segment *seg, bool *changed, lochan_error *err) {
+static lochan_status changes_file(merge *m, old_file *f, lochan_segment *seg, bool *changed,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int *groups = NULL;
     size_t n = 0;
@@ -123,8 +128,8 @@ static lochan_status write_match(merge *m, const lochan_match *match, const stru
         batches[i + 1] = &seg->batches[i];
     for (size_t from = 0; from < match->n_rows; from += CHUNK) {
         size_t n = match->n_rows - from < CHUNK ? match->n_rows - from : CHUNK;
-        LOCHAN_TRYG(lochan_take_many(&m->w->base.schema, batches, seg->n + 1, match->batch_of + from,
-                                     match->row_of + from, n, &rows, err));
+        LOCHAN_TRYG(lochan_take_many(&m->w->base.schema, batches, seg->n + 1,
+                                     match->batch_of + from, match->row_of + from, n, &rows, err));
         LOCHAN_TRYG(lochan_output__rows(&m->out, &rows, err));
         lochan_array__release(&rows);
     }
@@ -135,13 +140,15 @@ done:
 }
 
 /* Old rows must come in order, or the merge would scramble the table silently. */
-static lochan_status check_old_order(merge *m, const old_file *f, const struct ArrowArray *batch, lochan_buf *last,
-                                     int64_t first_row, lochan_error *err) {
+static lochan_status check_old_order(merge *m, const old_file *f, const struct ArrowArray *batch,
+                                     lochan_buf *last, int64_t first_row, lochan_error *err) {
     int64_t bad = -1;
-    LOCHAN_TRY(lochan_rows__check_order(m->w->table, &m->w->base.schema, true, batch, last, &bad, err));
+    LOCHAN_TRY(
+        lochan_rows__check_order(m->w->table, &m->w->base.schema, true, batch, last, &bad, err));
     if (bad < 0)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "row %lld of %s is out of order or repeats a key",
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                         "row %lld of %s is out of order or repeats a key",
                                          (long long)(first_row + bad), f->file->path);
     lochan_error__in_table(err, rc, m->w->table->full_name, NULL, first_row + bad);
     return lochan_error__in_file(err, rc, f->file->path, -1);
@@ -164,8 +171,8 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
             break;
         LOCHAN_TRYG(check_old_order(m, f, &raw, &last, row, err));
         row += raw.length;
-        LOCHAN_TRYG(lochan_known_at__fill(&w->base.schema, w->table->known_at, f->file->published_ns, &raw, &batch,
-                                          err));
+        LOCHAN_TRYG(lochan_known_at__fill(&w->base.schema, w->table->known_at,
+                                          f->file->published_ns, &raw, &batch, err));
         LOCHAN_TRYG(lochan_match__run(&match, w, &batch, seg, err));
         LOCHAN_TRYG(write_match(m, &match, &batch, seg, err));
         m->counts->rows_new += match.n_new;
@@ -174,7 +181,8 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
         lochan_array__release(&batch);
     }
     if (lochan_segment__left(seg) > 0) {
-        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "the keys of %s end before the last key that the catalog names",
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "the keys of %s end before the last key that the catalog names",
                                f->file->path);
         rc = lochan_error__in_file(err, rc, f->file->path, -1);
         goto done;
@@ -191,7 +199,8 @@ done:
 }
 
 /* Merges the new rows that lie in the file's range. */
-static lochan_status merge_file(merge *m, const lochan_data_file *file, lochan_segment *seg, lochan_error *err) {
+static lochan_status merge_file(merge *m, const lochan_data_file *file, lochan_segment *seg,
+                                lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     old_file f = {0};
     bool changed;
@@ -248,23 +257,25 @@ done:
     return rc;
 }
 
-static lochan_status check_file(merge *m, const lochan_data_file *file, const lochan_data_file *before,
-                                lochan_error *err) {
+static lochan_status check_file(merge *m, const lochan_data_file *file,
+                                const lochan_data_file *before, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     if (file->key_min.n == 0 || file->key_max.n == 0 || !file->sorted) {
-        rc = lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                               "cannot merge into %s: %s was not written as part of a table with a key",
-                               m->w->table->full_name, file->path);
+        rc = lochan_error__set(
+            err, LOCHAN_ERR_UNSUPPORTED,
+            "cannot merge into %s: %s was not written as part of a table with a key",
+            m->w->table->full_name, file->path);
     } else if (lochan_keycode__compare(file->key_min, file->key_max) > 0 ||
                (before && lochan_keycode__compare(before->key_max, file->key_min) >= 0)) {
-        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "the key range of %s overlaps that of another file",
-                               file->path);
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "the key range of %s overlaps that of another file", file->path);
     }
     return lochan_error__in_file(err, rc, file->path, -1);
 }
 
-lochan_status lochan_merge__run(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
-                                const struct ArrowArray *batch, lochan_write_counts *counts, lochan_error *err) {
+lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
+                                struct ArrowArrayStream *stream, const struct ArrowArray *batch,
+                                lochan_write_counts *counts, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     merge m = {.w = w, .counts = counts};
     m.out = (lochan_output){.w = w, .partition = partition, .counts = counts};
@@ -279,9 +290,10 @@ lochan_status lochan_merge__run(lochan_write *w, uint32_t partition, struct Arro
     LOCHAN_TRYG(write_gap(&m, NULL, err));
     LOCHAN_TRYG(lochan_output__cut(&m.out, err));
     if (m.in.rows != counts->rows_new + counts->rows_replaced + counts->rows_unchanged) {
-        rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING, "%lld rows came, %lld are new, %lld replaced, %lld unchanged",
-                               (long long)m.in.rows, (long long)counts->rows_new, (long long)counts->rows_replaced,
-                               (long long)counts->rows_unchanged);
+        rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING,
+                               "%lld rows came, %lld are new, %lld replaced, %lld unchanged",
+                               (long long)m.in.rows, (long long)counts->rows_new,
+                               (long long)counts->rows_replaced, (long long)counts->rows_unchanged);
         goto done;
     }
 done:

@@ -3,9 +3,9 @@
  */
 #include "table/write.h"
 
-lochan_status lochan_rows__check_order(const lochan_table *t, const struct ArrowSchema *schema, bool keyed,
-                                       const struct ArrowArray *batch, lochan_buf *last, int64_t *bad,
-                                       lochan_error *err) {
+lochan_status lochan_rows__check_order(const lochan_table *t, const struct ArrowSchema *schema,
+                                       bool keyed, const struct ArrowArray *batch, lochan_buf *last,
+                                       int64_t *bad, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_comparator *cmp = NULL;
     lochan_keycode codes = {0};
@@ -25,7 +25,8 @@ lochan_status lochan_rows__check_order(const lochan_table *t, const struct Arrow
     LOCHAN_TRYG(lochan_keycode__init(&codes, schema, batch, t->order, t->n_order, err));
     if (last->len > 0) {
         rc = lochan_keycode__encode(&codes, 0, &first, keyed ? err : NULL);
-        lochan_str a = {(const char *)last->data, last->len}, b = {(const char *)first.data, first.len};
+        lochan_str a = {(const char *)last->data, last->len},
+                   b = {(const char *)first.data, first.len};
         if (rc == LOCHAN_OK && lochan_keycode__compare(a, b) >= limit) {
             *bad = 0;
             goto done;
@@ -33,7 +34,8 @@ lochan_status lochan_rows__check_order(const lochan_table *t, const struct Arrow
     }
     if (rc == LOCHAN_OK)
         rc = lochan_keycode__encode(&codes, batch->length - 1, last, keyed ? err : NULL);
-    if (rc != LOCHAN_OK && !keyed) { /* too long for a code: the next batch is not compared with this one */
+    if (rc != LOCHAN_OK &&
+        !keyed) { /* too long for a code: the next batch is not compared with this one */
         lochan_buf__clear(last);
         rc = LOCHAN_OK;
     }

@@ -1,6 +1,7 @@
 /* output.c - sorted rows to data files: cut near the target size, labelled in their footers.
- * Invariants: a file holds rows of one partition, in order; it is never cut between equal keys; the last file of a commit
- * that is closed carries the commit's total. May call: base/, arrow/, parquet/, store/.
+ * Invariants: a file holds rows of one partition, in order; it is never cut between equal keys; the
+ * last file of a commit that is closed carries the commit's total. May call: base/, arrow/,
+ * parquet/, store/.
  */
 #include "base/clock.h"
 #include "base/str.h"
@@ -55,10 +56,12 @@ done:
 }
 
 /* What is known only when the file is closed. */
-static lochan_status describe_end(lochan_part *p, int64_t ordinal, int64_t total, lochan_error *err) {
+static lochan_status describe_end(lochan_part *p, int64_t ordinal, int64_t total,
+                                  lochan_error *err) {
     char number[24];
     LOCHAN_TRY(lochan_buf__puts(&p->replaces, p->replaces.len > 0 ? "]" : "[]", err));
-    LOCHAN_TRY(lochan_pq_writer__set_metadata(p->parquet, "lochan.replaces", (const char *)p->replaces.data, err));
+    LOCHAN_TRY(lochan_pq_writer__set_metadata(p->parquet, "lochan.replaces",
+                                              (const char *)p->replaces.data, err));
     lochan_format(number, sizeof number, "%lld", (long long)ordinal);
     LOCHAN_TRY(lochan_pq_writer__set_metadata(p->parquet, "lochan.commit_ordinal", number, err));
     if (total < 0)
@@ -92,8 +95,8 @@ static char *part_path(lochan_write *w, const lochan_part *p) {
     lochan_buf path;
     const char *folder = w->partitions[p->partition]->folder;
     lochan_buf__init(&path, 4096);
-    lochan_status rc = lochan_buf__printf(&path, NULL, "%s%s%s%s.parquet", w->base.path, folder, *folder ? "/" : "",
-                                          p->file_id);
+    lochan_status rc = lochan_buf__printf(&path, NULL, "%s%s%s%s.parquet", w->base.path, folder,
+                                          *folder ? "/" : "", p->file_id);
     char *out = rc == LOCHAN_OK ? (char *)lochan_buf__take(&path, NULL) : NULL;
     lochan_buf__deinit(&path);
     return out;
@@ -125,7 +128,8 @@ static lochan_status open_part(lochan_output *o, lochan_error *err) {
                                        .row_group_rows = w->options.row_group_rows,
                                        .sorting = w->table->order,
                                        .n_sorting = w->table->n_order};
-    LOCHAN_TRYG(lochan_pq_writer__open(&w->lake->ctx, &sink, &w->base.schema, &options, &p->parquet, err));
+    LOCHAN_TRYG(
+        lochan_pq_writer__open(&w->lake->ctx, &sink, &w->base.schema, &options, &p->parquet, err));
     pthread_mutex_lock(&w->mutex);
     rc = describe_part(w, p, err);
     pthread_mutex_unlock(&w->mutex);
@@ -154,7 +158,8 @@ static lochan_status push_new_file(lochan_write *w, lochan_new_file *file, locha
 }
 
 /* Writes the footer and hands the bytes to the commit's batch. Takes the part. */
-static lochan_status close_part(lochan_write *w, lochan_part *p, int64_t ordinal, int64_t total, lochan_error *err) {
+static lochan_status close_part(lochan_write *w, lochan_part *p, int64_t ordinal, int64_t total,
+                                lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_new_file file = {.partition = p->partition, .ordinal = ordinal};
     memcpy(file.file_id, p->file_id, sizeof file.file_id);
@@ -235,11 +240,12 @@ static lochan_status differs_from_last(lochan_output *o, const lochan_keycode *c
     lochan_str b = {(const char *)o->part->key_max.data, o->part->key_max.len};
     *differs = rc == LOCHAN_OK && lochan_keycode__compare(a, b) != 0;
     lochan_buf__deinit(&first);
-    return o->w->keyed ? rc : LOCHAN_OK; /* the order of a table without a key may have values too long for a code */
+    return o->w->keyed ? rc : LOCHAN_OK; /* the order of a table without a key may have values too
+                                            long for a code */
 }
 
-static lochan_status note_keys(lochan_output *o, const lochan_keycode *codes, int64_t rows, bool first,
-                               lochan_error *err) {
+static lochan_status note_keys(lochan_output *o, const lochan_keycode *codes, int64_t rows,
+                               bool first, lochan_error *err) {
     lochan_part *p = o->part;
     bool keyed = o->w->keyed;
     lochan_status rc = LOCHAN_OK;
@@ -250,12 +256,14 @@ static lochan_status note_keys(lochan_output *o, const lochan_keycode *codes, in
     return keyed ? rc : LOCHAN_OK;
 }
 
-static lochan_status write_slice(lochan_output *o, const struct ArrowArray *slice, lochan_error *err) {
+static lochan_status write_slice(lochan_output *o, const struct ArrowArray *slice,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_write *w = o->w;
     lochan_keycode codes = {0};
     LOCHAN_TRYG(lochan_cancel__check(w->lake->ctx.cancel, err));
-    LOCHAN_TRYG(lochan_keycode__init(&codes, &w->base.schema, slice, w->table->order, w->table->n_order, err));
+    LOCHAN_TRYG(lochan_keycode__init(&codes, &w->base.schema, slice, w->table->order,
+                                     w->table->n_order, err));
     bool differs = w->table->n_order == 0;
     if (o->part && o->cut_next && !differs)
         LOCHAN_TRYG(differs_from_last(o, &codes, &differs, err));
@@ -275,7 +283,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch, lochan_error *err) {
+lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray lent = lochan_array__lend(batch), slice = {0};
     if (batch->length == 0)

@@ -1,5 +1,6 @@
 /* projection.c - see projection.h.
- * Invariant: a column is moved, cast or made of nulls; nothing else ever happens to values here. May call: base/, arrow/.
+ * Invariant: a column is moved, cast or made of nulls; nothing else ever happens to values here.
+ * May call: base/, arrow/.
  */
 #include "table/projection.h"
 
@@ -8,7 +9,8 @@
 #include <string.h>
 
 bool lochan_field__same_type(const struct ArrowSchema *a, const struct ArrowSchema *b) {
-    if (strcmp(a->format, b->format) != 0 || a->n_children != b->n_children || !a->dictionary != !b->dictionary)
+    if (strcmp(a->format, b->format) != 0 || a->n_children != b->n_children ||
+        !a->dictionary != !b->dictionary)
         return false;
     for (int64_t i = 0; i < a->n_children; i++) {
         const struct ArrowSchema *x = a->children[i], *y = b->children[i];
@@ -36,7 +38,8 @@ static bool has_field_ids(const struct ArrowSchema *schema) {
 }
 
 lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSchema *from,
-                                      const struct ArrowSchema *to, lochan_projection_by by, lochan_error *err) {
+                                      const struct ArrowSchema *to, lochan_projection_by by,
+                                      lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     size_t n = (size_t)to->n_children;
     memset(p, 0, sizeof *p);
@@ -52,10 +55,12 @@ lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSc
     LOCHAN_TRYG(lochan_schema__dup(to, &p->to, err));
     for (size_t i = 0; i < n; i++) {
         const struct ArrowSchema *field = to->children[i];
-        int s = ids ? find_field_id(from, lochan_schema__field_id(field)) : lochan_schema__find(from, field->name);
+        int s = ids ? find_field_id(from, lochan_schema__field_id(field))
+                    : lochan_schema__find(from, field->name);
         p->source[i] = s;
         if (s < 0 && !(field->flags & ARROW_FLAG_NULLABLE)) {
-            rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "column '%s' is missing and must not be null", field->name);
+            rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                                   "column '%s' is missing and must not be null", field->name);
             rc = lochan_error__in_table(err, rc, NULL, field->name, -1);
             goto done;
         }
@@ -92,8 +97,8 @@ done:
     return rc;
 }
 
-static lochan_status make_column(const lochan_projection *p, size_t i, lochan_shared *in, int64_t rows,
-                                 struct ArrowArray *out, lochan_error *err) {
+static lochan_status make_column(const lochan_projection *p, size_t i, lochan_shared *in,
+                                 int64_t rows, struct ArrowArray *out, lochan_error *err) {
     const struct ArrowSchema *field = p->to.children[i];
     struct ArrowArray raw = {0};
     if (p->source[i] < 0)
@@ -106,8 +111,8 @@ static lochan_status make_column(const lochan_projection *p, size_t i, lochan_sh
     return lochan_error__in_table(err, rc, NULL, field->name, -1);
 }
 
-lochan_status lochan_projection__apply(const lochan_projection *p, struct ArrowArray *in, struct ArrowArray *out,
-                                       lochan_error *err) {
+lochan_status lochan_projection__apply(const lochan_projection *p, struct ArrowArray *in,
+                                       struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     memset(out, 0, sizeof *out);
     if (p->identity && in->offset == 0) {

@@ -1,6 +1,6 @@
-/* projection.h - rows of one schema as rows of another: columns picked, missing ones null, older types cast.
- * Files and batches from outside both pass through it, so that behind it there is one layout only.
- * Invariant: results hold what they show. May call: base/, arrow/.
+/* projection.h - rows of one schema as rows of another: columns picked, missing ones null, older
+ * types cast. Files and batches from outside both pass through it, so that behind it there is one
+ * layout only. Invariant: results hold what they show. May call: base/, arrow/.
  */
 #ifndef LOCHAN_TABLE_PROJECTION_H
 #define LOCHAN_TABLE_PROJECTION_H
@@ -19,20 +19,23 @@ typedef struct lochan_projection {
 
 typedef enum lochan_projection_by { LOCHAN_BY_NAME, LOCHAN_BY_FIELD_ID } lochan_projection_by;
 
-/* by field id: a source without any ids is matched by name. SCHEMA names a column that `from` lacks and `to` needs (not
- * nullable). */
+/* by field id: a source without any ids is matched by name. SCHEMA names a column that `from` lacks
+ * and `to` needs (not nullable). */
 lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSchema *from,
-                                      const struct ArrowSchema *to, lochan_projection_by by, lochan_error *err);
+                                      const struct ArrowSchema *to, lochan_projection_by by,
+                                      lochan_error *err);
 void lochan_projection__deinit(lochan_projection *p); /* a zeroed one is fine */
 /* Takes *in (also on failure). *out has the columns of `to`, and offset 0. */
-lochan_status lochan_projection__apply(const lochan_projection *p, struct ArrowArray *in, struct ArrowArray *out,
-                                       lochan_error *err);
+lochan_status lochan_projection__apply(const lochan_projection *p, struct ArrowArray *in,
+                                       struct ArrowArray *out, lochan_error *err);
 
 /* n nulls of one field. */
-lochan_status lochan_nulls__make(const struct ArrowSchema *field, int64_t n, struct ArrowArray *out, lochan_error *err);
+lochan_status lochan_nulls__make(const struct ArrowSchema *field, int64_t n, struct ArrowArray *out,
+                                 lochan_error *err);
 /* Whether two fields have the same type, looking into nested ones by name. */
 bool lochan_field__same_type(const struct ArrowSchema *a, const struct ArrowSchema *b);
-/* An array that shows a borrowed one and frees nothing: for calls that take what we only lend them. */
+/* An array that shows a borrowed one and frees nothing: for calls that take what we only lend them.
+ */
 struct ArrowArray lochan_array__lend(const struct ArrowArray *in);
 
 #endif

@@ -1,6 +1,7 @@
 /* publish.c - the end of a write: files durable, then one transaction.
- * Invariants: rows add up before anything is published; every file is durable under its name before the transaction that
- * names it begins; after a failure no file of the write is left. May call: base/, store/, catalog/.
+ * Invariants: rows add up before anything is published; every file is durable under its name before
+ * the transaction that names it begins; after a failure no file of the write is left. May call:
+ * base/, store/, catalog/.
  */
 #include "base/cancel.h"
 #include "table/write.h"
@@ -20,8 +21,9 @@ static lochan_status check_accounts(const lochan_write *w, lochan_error *err) {
     for (size_t i = 0; i < w->n_partitions && rc == LOCHAN_OK; i++) {
         const lochan_write_partition *p = w->partitions[i];
         if (p->merged && sum[i] != p->counts.rows_after)
-            rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING, "partition '%s' would hold %lld rows instead of %lld",
-                                   p->folder, (long long)sum[i], (long long)p->counts.rows_after);
+            rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING,
+                                   "partition '%s' would hold %lld rows instead of %lld", p->folder,
+                                   (long long)sum[i], (long long)p->counts.rows_after);
     }
     lochan_mem__free(sum);
     return rc;
@@ -39,13 +41,15 @@ static lochan_status check_conflict(const lochan_write *w, lochan_txn *txn, loch
             touched[n++].values = (const char *const *)w->partitions[i]->texts;
     }
     /* none would mean the whole table */
-    lochan_status rc =
-        n > 0 ? lochan_txn__check_partitions(txn, w->base.table_id, w->base.snapshot_id, touched, n, err) : LOCHAN_OK;
+    lochan_status rc = n > 0 ? lochan_txn__check_partitions(txn, w->base.table_id,
+                                                            w->base.snapshot_id, touched, n, err)
+                             : LOCHAN_OK;
     lochan_mem__free(touched);
     return rc;
 }
 
-static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const lochan_new_file *f, lochan_error *err) {
+static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const lochan_new_file *f,
+                              lochan_error *err) {
     const lochan_pq_summary *s = &f->summary;
     const lochan_write_partition *p = w->partitions[f->partition];
     size_t n = 0;
@@ -110,8 +114,8 @@ static lochan_status make_durable(lochan_write *w, lochan_error *err) {
     return lochan_cancel__check(w->lake->ctx.cancel, err);
 }
 
-static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx, int64_t *snapshot_id,
-                            lochan_error *err) {
+static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx,
+                            int64_t *snapshot_id, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_txn *txn = NULL;
     bool done_already = false;
@@ -121,7 +125,8 @@ static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx, 
                                   .message = w->message,
                                   .author = w->author,
                                   .base_snapshot = w->base.snapshot_id};
-    LOCHAN_TRYG(lochan_txn__begin(w->lake->catalog, &options, &done_already, snapshot_id, &txn, err));
+    LOCHAN_TRYG(
+        lochan_txn__begin(w->lake->catalog, &options, &done_already, snapshot_id, &txn, err));
     if (done_already)
         goto done;
     LOCHAN_TRYG(check_conflict(w, txn, err));
@@ -139,15 +144,16 @@ done:
     return rc;
 }
 
-lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx, int64_t *snapshot_id,
-                                    lochan_error *err) {
+lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx,
+                                    int64_t *snapshot_id, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int64_t id = -1;
     if (snapshot_id)
         *snapshot_id = -1;
     if (w->failed || w->published)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the write into %s %s", w->table->full_name,
-                                 w->failed ? "failed and cannot be published" : "was published already");
+        return lochan_error__set(
+            err, LOCHAN_ERR_INVALID_ARGUMENT, "the write into %s %s", w->table->full_name,
+            w->failed ? "failed and cannot be published" : "was published already");
     LOCHAN_TRYG(make_durable(w, err));
     if (w->n_new == 0 && !hook && !w->token) {
         w->published = true;

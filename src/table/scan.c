@@ -1,9 +1,10 @@
 /* scan.c - a table as a stream of batches.
  *
- * The files are cut into units (a small file, or one row group of a large one). A unit is decoded whole by one task; a few
- * units ahead of the consumer are under way on the pool, so memory is a handful of row groups.
- * Invariants: batches come in file order; the snapshot is that of the call, whatever is written meanwhile; read-ahead
- * never fails for want of memory, it only stops. May call: base/, arrow/, parquet/, catalog/.
+ * The files are cut into units (a small file, or one row group of a large one). A unit is decoded
+ * whole by one task; a few units ahead of the consumer are under way on the pool, so memory is a
+ * handful of row groups. Invariants: batches come in file order; the snapshot is that of the call,
+ * whatever is written meanwhile; read-ahead never fails for want of memory, it only stops. May
+ * call: base/, arrow/, parquet/, catalog/.
  */
 #include "base/str.h"
 #include "table/scan_plan.h"
@@ -70,7 +71,8 @@ static void close_file(scan *s, scan_file *f) {
     lochan_mem__free(f);
 }
 
-/* The predicate names columns of the table; the reader can apply it if the file has them under the same names and types. */
+/* The predicate names columns of the table; the reader can apply it if the file has them under the
+ * same names and types. */
 static bool can_push(const scan *s, const struct ArrowSchema *file) {
     const lochan_expr *e = s->plan.where;
     const struct ArrowSchema *table = &s->plan.table->def.schema;
@@ -80,7 +82,8 @@ static bool can_push(const scan *s, const struct ArrowSchema *file) {
         const char *name = lochan_expr__column(e, i);
         int t = lochan_schema__find(table, name), f = lochan_schema__find(file, name);
         if (f < 0 || t < 0 || !lochan_field__same_type(table->children[t], file->children[f]) ||
-            (lochan_schema__field_id(file->children[f]) != lochan_schema__field_id(table->children[t]) &&
+            (lochan_schema__field_id(file->children[f]) !=
+                 lochan_schema__field_id(table->children[t]) &&
              lochan_schema__field_id(file->children[f]) >= 0))
             return false;
     }
@@ -111,15 +114,16 @@ static lochan_status map_columns(scan *s, scan_file *f, lochan_error *err) {
     if (f->n_columns == 0 && file->n_children > 0)
         f->columns[f->n_columns++] = 0;
     LOCHAN_TRYG(lochan_schema__select(file, f->columns, f->n_columns, &decoded, err));
-    LOCHAN_TRYG(lochan_projection__init(&f->projection, &decoded, f->push ? &s->output : &s->plan.work,
-                                        LOCHAN_BY_FIELD_ID, err));
+    LOCHAN_TRYG(lochan_projection__init(
+        &f->projection, &decoded, f->push ? &s->output : &s->plan.work, LOCHAN_BY_FIELD_ID, err));
 done:
     lochan_projection__deinit(&all);
     lochan_schema__release(&decoded);
     return lochan_error__in_file(err, rc, f->file->path, -1);
 }
 
-static lochan_status open_file(scan *s, const lochan_data_file *file, scan_file **out, lochan_error *err) {
+static lochan_status open_file(scan *s, const lochan_data_file *file, scan_file **out,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     *out = NULL;
     scan_file *f = lochan_mem__zalloc(sizeof *f);
@@ -139,8 +143,8 @@ done:
 /* ---- units ---- */
 
 /* Rows of the file as rows of the output. Takes *raw. */
-static lochan_status finish_batch(scan *s, scan_file *f, struct ArrowArray *raw, struct ArrowArray *out,
-                                  lochan_error *err) {
+static lochan_status finish_batch(scan *s, scan_file *f, struct ArrowArray *raw,
+                                  struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray work = {0}, filled = {0};
     lochan_projection trim = {0};
@@ -148,8 +152,10 @@ static lochan_status finish_batch(scan *s, scan_file *f, struct ArrowArray *raw,
     int64_t kept;
     const lochan_scan_plan *p = &s->plan;
     LOCHAN_TRYG(lochan_projection__apply(&f->projection, raw, &work, err));
-    int known_at = p->known_at >= 0 && (size_t)p->known_at < (size_t)work.n_children ? p->known_at : -1;
-    LOCHAN_TRYG(lochan_known_at__fill(&p->work, known_at, f->file->published_ns, &work, &filled, err));
+    int known_at =
+        p->known_at >= 0 && (size_t)p->known_at < (size_t)work.n_children ? p->known_at : -1;
+    LOCHAN_TRYG(
+        lochan_known_at__fill(&p->work, known_at, f->file->published_ns, &work, &filled, err));
     if (f->push || !p->where) {
         lochan_array__move(&filled, out);
         goto done;
@@ -258,7 +264,8 @@ static size_t unit_bytes(const scan *s, int64_t rows) {
     return bytes * (size_t)rows;
 }
 
-/* Starts one more unit; false in *more when there is none, or when read-ahead has no memory left. */
+/* Starts one more unit; false in *more when there is none, or when read-ahead has no memory left.
+ */
 static lochan_status start_unit(scan *s, bool *more, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_pq_row_group_info info;
@@ -276,7 +283,8 @@ static lochan_status start_unit(scan *s, bool *more, lochan_error *err) {
         if (file->rows <= SMALL_FILE_ROWS)
             u->small = file;
         else
-            LOCHAN_TRYG(open_file(s, file, &s->current, err)); /* has row groups: its rows are theirs */
+            LOCHAN_TRYG(
+                open_file(s, file, &s->current, err)); /* has row groups: its rows are theirs */
     }
     if (s->current)
         lochan_pq_reader__row_group(s->current->reader, s->next_group, &info);
@@ -330,7 +338,8 @@ static void drop_head(scan *s) {
     free_unit(u);
 }
 
-static lochan_status give_batch(scan *s, struct ArrowArray *batch, struct ArrowArray *out, lochan_error *err) {
+static lochan_status give_batch(scan *s, struct ArrowArray *batch, struct ArrowArray *out,
+                                lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     if (s->limit >= 0 && batch->length > s->limit) {
         lochan_shared *shared = lochan_shared__give(batch);
@@ -380,8 +389,9 @@ static void scan_free(void *state) {
     lochan_mem__free(s);
 }
 
-static lochan_status make_scan(lochan_lake *lake, const char *source, const char *name, int64_t snapshot_id,
-                               const lochan_table_scan *what, struct ArrowArrayStream *out, lochan_error *err) {
+static lochan_status make_scan(lochan_lake *lake, const char *source, const char *name,
+                               int64_t snapshot_id, const lochan_table_scan *what,
+                               struct ArrowArrayStream *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowSchema schema = {0};
     int *first = NULL;
@@ -418,13 +428,15 @@ done:
 lochan_status lochan_table__scan(const lochan_table *table, const lochan_table_scan *what,
                                  struct ArrowArrayStream *out, lochan_error *err) {
     memset(out, 0, sizeof *out);
-    return make_scan(table->lake, table->def.source, table->def.dataset, table->def.snapshot_id, what, out, err);
+    return make_scan(table->lake, table->def.source, table->def.dataset, table->def.snapshot_id,
+                     what, out, err);
 }
 
 /* ---- public ---- */
 
-static lochan_status find_columns(lochan_lake *lake, const char *source, const char *dataset, int64_t snapshot_id,
-                                  const lochan_scan_options *o, int *columns, lochan_error *err) {
+static lochan_status find_columns(lochan_lake *lake, const char *source, const char *dataset,
+                                  int64_t snapshot_id, const lochan_scan_options *o, int *columns,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_table_def def = {0};
     const char **names = NULL;
@@ -442,7 +454,8 @@ static lochan_status find_columns(lochan_lake *lake, const char *source, const c
         columns[i] = lochan_schema__find(&def.schema, wanted);
         if (columns[i] < 0) {
             const char *near = lochan_name__nearest(wanted, names, n);
-            rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s.%s has no column '%s'", source, dataset, wanted);
+            rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s.%s has no column '%s'", source,
+                                   dataset, wanted);
             if (near)
                 lochan_error__hint(err, "did you mean '%s'?", near);
             lochan_error__in_table(err, rc, NULL, wanted, -1);
@@ -455,7 +468,8 @@ done:
     return rc;
 }
 
-static lochan_status read_options(const lochan_scan_options *options, lochan_scan_options *out, lochan_error *err) {
+static lochan_status read_options(const lochan_scan_options *options, lochan_scan_options *out,
+                                  lochan_error *err) {
     static const uint8_t zero[sizeof out->reserved];
     *out = (lochan_scan_options)LOCHAN_SCAN_OPTIONS_INIT;
     if (!options)
@@ -470,7 +484,8 @@ static lochan_status read_options(const lochan_scan_options *options, lochan_sca
 }
 
 lochan_status lochan_lake_scan(lochan_lake *lake, const char *source, const char *dataset,
-                               const lochan_scan_options *options, struct ArrowArrayStream *out, lochan_error *err) {
+                               const lochan_scan_options *options, struct ArrowArrayStream *out,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_scan_options o;
     lochan_snapshot snapshot;
@@ -497,13 +512,15 @@ done:
     return rc;
 }
 
-lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *stream, lochan_scan_stats *out, lochan_error *err) {
+lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *stream, lochan_scan_stats *out,
+                                    lochan_error *err) {
     LOCHAN_CHECK_ARG(out, err);
     memset(out, 0, sizeof *out);
     LOCHAN_CHECK_ARG(stream, err);
     scan *s = lochan_stream__state(stream, scan_next);
     if (!s)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "this stream was not made by a scan");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "this stream was not made by a scan");
     pthread_mutex_lock(&s->mutex);
     *out = s->stats;
     pthread_mutex_unlock(&s->mutex);

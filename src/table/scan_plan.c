@@ -1,6 +1,6 @@
 /* scan_plan.c - see scan_plan.h.
- * Invariants: a column whose statistics do not speak of what readers see (_known_at) prunes nothing; unknown statistics
- * keep the file. May call: base/, arrow/, catalog/.
+ * Invariants: a column whose statistics do not speak of what readers see (_known_at) prunes
+ * nothing; unknown statistics keep the file. May call: base/, arrow/, catalog/.
  */
 #include "table/scan_plan.h"
 
@@ -19,7 +19,8 @@ static int compare_value(const char *a, const char *b) {
 }
 
 static int compare_files(const void *x, const void *y, void *ctx) {
-    const lochan_data_file *a = *(const lochan_data_file *const *)x, *b = *(const lochan_data_file *const *)y;
+    const lochan_data_file *a = *(const lochan_data_file *const *)x,
+                           *b = *(const lochan_data_file *const *)y;
     for (size_t i = 0; i < *(size_t *)ctx; i++) {
         int c = compare_value(a->partition_values[i], b->partition_values[i]);
         if (c != 0)
@@ -44,7 +45,8 @@ static void add_column(lochan_scan_plan *plan, int column) {
     plan->columns[plan->n_columns++] = column;
 }
 
-static lochan_status choose_columns(lochan_scan_plan *plan, const lochan_table_scan *scan, lochan_error *err) {
+static lochan_status choose_columns(lochan_scan_plan *plan, const lochan_table_scan *scan,
+                                    lochan_error *err) {
     const struct ArrowSchema *schema = &plan->table->def.schema;
     size_t all = (size_t)schema->n_children, n = scan->columns ? scan->n_columns : all;
     size_t n_where = plan->where ? lochan_expr__columns(plan->where) : 0;
@@ -94,8 +96,8 @@ static bool find_stats(void *ctx, const char *column, lochan_expr_stats *out) {
 }
 
 static lochan_status choose_files(lochan_scan_plan *plan, lochan_error *err) {
-    LOCHAN_TRY(lochan_catalog__files(plan->lake->catalog, &plan->table->def, plan->stat_columns, plan->n_stat_columns,
-                                     &plan->list, err));
+    LOCHAN_TRY(lochan_catalog__files(plan->lake->catalog, &plan->table->def, plan->stat_columns,
+                                     plan->n_stat_columns, &plan->list, err));
     plan->files = lochan_mem__array(plan->list.n + 1, sizeof *plan->files);
     if (!plan->files)
         return lochan_error__nomem(err);
@@ -108,8 +110,9 @@ static lochan_status choose_files(lochan_scan_plan *plan, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_scan_plan__init(lochan_scan_plan *plan, lochan_lake *lake, const char *source, const char *name,
-                                     int64_t snapshot_id, const lochan_table_scan *scan, lochan_error *err) {
+lochan_status lochan_scan_plan__init(lochan_scan_plan *plan, lochan_lake *lake, const char *source,
+                                     const char *name, int64_t snapshot_id,
+                                     const lochan_table_scan *scan, lochan_error *err) {
     memset(plan, 0, sizeof *plan);
     plan->lake = lake;
     LOCHAN_TRY(lochan_table__open(lake, source, name, snapshot_id, &plan->table, err));

@@ -1,5 +1,6 @@
 /* spec.c - checks of a table's definition, alone and against what the catalog holds.
- * Invariant: what passes here can be stored, partitioned, ordered and merged. May call: base/, arrow/.
+ * Invariant: what passes here can be stored, partitioned, ordered and merged. May call: base/,
+ * arrow/.
  */
 #include "table/spec.h"
 
@@ -7,7 +8,8 @@
 #include "table/keycode.h"
 #include <strings.h>
 
-static lochan_status refuse(lochan_error *err, const char *column, const char *fmt, ...) LOCHAN_PRINTF(3, 4);
+static lochan_status refuse(lochan_error *err, const char *column, const char *fmt, ...)
+    LOCHAN_PRINTF(3, 4);
 static lochan_status refuse(lochan_error *err, const char *column, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
@@ -29,7 +31,8 @@ static lochan_status check_names(const lochan_table_spec *spec, lochan_error *er
     LOCHAN_TRY(lochan_name__check("source", spec->source, err));
     LOCHAN_TRY(lochan_name__check("dataset", spec->name, err));
     if (contains(reserved, LOCHAN_COUNTOF(reserved), spec->source))
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "'%s' is reserved and cannot name a source", spec->source);
+        return lochan_error__set(err, LOCHAN_ERR_SPEC, "'%s' is reserved and cannot name a source",
+                                 spec->source);
     return LOCHAN_OK;
 }
 
@@ -42,31 +45,36 @@ static lochan_status check_columns(const lochan_table_spec *spec, lochan_error *
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name;
         if (!name || !*name)
-            return lochan_error__set(err, LOCHAN_ERR_SPEC, "column %lld has no name", (long long)i + 1);
+            return lochan_error__set(err, LOCHAN_ERR_SPEC, "column %lld has no name",
+                                     (long long)i + 1);
         if (strcasecmp(name, LOCHAN_KNOWN_AT) == 0)
-            return refuse(err, name, "column '%s' is kept by lochan itself; set point_in_time instead", name);
+            return refuse(err, name,
+                          "column '%s' is kept by lochan itself; set point_in_time instead", name);
         for (int64_t j = 0; j < i; j++) {
             if (strcasecmp(name, schema->children[j]->name) == 0)
-                return refuse(err, name, "columns '%s' and '%s' have the same name", schema->children[j]->name, name);
+                return refuse(err, name, "columns '%s' and '%s' have the same name",
+                              schema->children[j]->name, name);
         }
     }
     return LOCHAN_OK;
 }
 
-static lochan_status check_list(const lochan_table_spec *spec, const char *what, const char *const *names, size_t n,
-                                lochan_error *err) {
+static lochan_status check_list(const lochan_table_spec *spec, const char *what,
+                                const char *const *names, size_t n, lochan_error *err) {
     for (size_t i = 0; i < n; i++) {
         lochan_type type;
         int c = lochan_schema__find(spec->schema, names[i]);
         if (c < 0)
-            return refuse(err, names[i], "%s column '%s' is not a column of the table", what, names[i]);
+            return refuse(err, names[i], "%s column '%s' is not a column of the table", what,
+                          names[i]);
         if (contains(names, i, names[i]))
             return refuse(err, names[i], "%s column '%s' is named twice", what, names[i]);
         LOCHAN_TRY(lochan_field__stored_type(spec->schema->children[c], &type, err));
         if (!lochan_keycode__supports(&type)) {
             char text[80];
             lochan_type__name(&type, text);
-            return refuse(err, names[i], "%s column '%s' is %s, which has no order", what, names[i], text);
+            return refuse(err, names[i], "%s column '%s' is %s, which has no order", what, names[i],
+                          text);
         }
     }
     return LOCHAN_OK;
@@ -77,17 +85,22 @@ static lochan_status check_key(const lochan_table_spec *spec, lochan_error *err)
     LOCHAN_TRY(check_list(spec, "sort", spec->sort, spec->n_sort, err));
     for (size_t i = 0; i < spec->n_key; i++) {
         lochan_type type;
-        const struct ArrowSchema *field = spec->schema->children[lochan_schema__find(spec->schema, spec->key[i])];
+        const struct ArrowSchema *field =
+            spec->schema->children[lochan_schema__find(spec->schema, spec->key[i])];
         LOCHAN_TRY(lochan_field__stored_type(field, &type, err));
         if (field->flags & ARROW_FLAG_NULLABLE)
             return refuse(err, field->name, "key column '%s' must not be nullable", field->name);
         if (lochan_type__is_float(type.id))
-            return refuse(err, field->name, "key column '%s' is a floating-point number; declare an integer, a text or a "
-                          "decimal", field->name);
+            return refuse(
+                err, field->name,
+                "key column '%s' is a floating-point number; declare an integer, a text or a "
+                "decimal",
+                field->name);
     }
     for (size_t i = 0; spec->n_key > 0 && i < spec->n_sort; i++) {
         if (!contains(spec->key, spec->n_key, spec->sort[i]))
-            return refuse(err, spec->sort[i], "sort column '%s' is not determined by the key; add it to the key",
+            return refuse(err, spec->sort[i],
+                          "sort column '%s' is not determined by the key; add it to the key",
                           spec->sort[i]);
     }
     return LOCHAN_OK;
@@ -97,9 +110,11 @@ static lochan_status check_partition(const lochan_table_spec *spec, lochan_error
     const lochan_partition_def *p = &spec->partition;
     const lochan_partition_strategy *s = lochan_partition__find(p->strategy);
     if (!s)
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "there is no partition strategy '%s'", p->strategy);
+        return lochan_error__set(err, LOCHAN_ERR_SPEC, "there is no partition strategy '%s'",
+                                 p->strategy);
     if (p->n_columns != s->n_columns)
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "partition strategy %s needs %zu columns, %zu are given", s->name,
+        return lochan_error__set(err, LOCHAN_ERR_SPEC,
+                                 "partition strategy %s needs %zu columns, %zu are given", s->name,
                                  s->n_columns, p->n_columns);
     for (size_t i = 0; i < p->n_columns; i++) {
         lochan_type type;
@@ -107,20 +122,26 @@ static lochan_status check_partition(const lochan_table_spec *spec, lochan_error
         const char *name = p->columns[i];
         int c = name ? lochan_schema__find(spec->schema, name) : -1;
         if (c < 0)
-            return refuse(err, name, "partition column '%s' is not a column of the table", name ? name : "");
+            return refuse(err, name, "partition column '%s' is not a column of the table",
+                          name ? name : "");
         LOCHAN_TRY(lochan_field__stored_type(spec->schema->children[c], &type, err));
         lochan_type__name(&type, text);
         if (!s->accepts(i, &type))
-            return refuse(err, name, "partition strategy %s cannot use column '%s' of type %s", s->name, name, text);
+            return refuse(err, name, "partition strategy %s cannot use column '%s' of type %s",
+                          s->name, name, text);
         if (spec->n_key > 0 && !contains(spec->key, spec->n_key, name))
-            return refuse(err, name, "the key does not determine the partition: partition column '%s' is not in it",
-                          name);
+            return refuse(
+                err, name,
+                "the key does not determine the partition: partition column '%s' is not in it",
+                name);
     }
     for (size_t f = 0; f < s->n_fields; f++) {
         for (int64_t c = 0; c < spec->schema->n_children; c++) {
             const char *name = spec->schema->children[c]->name;
             if (strcasecmp(name, s->fields[f].folder_key) == 0)
-                return refuse(err, name, "column '%s' bears the name of a partition folder of %s; map it to another name",
+                return refuse(err, name,
+                              "column '%s' bears the name of a partition folder of %s; map it to "
+                              "another name",
                               name, s->name);
         }
     }
@@ -142,8 +163,10 @@ lochan_status lochan_table_spec__check(const lochan_table_spec *spec, lochan_err
 
 /* ---- types as they are stored ---- */
 
-lochan_status lochan_field__stored_type(const struct ArrowSchema *field, lochan_type *out, lochan_error *err) {
-    LOCHAN_TRY(lochan_type__parse(field->dictionary ? field->dictionary->format : field->format, out, err));
+lochan_status lochan_field__stored_type(const struct ArrowSchema *field, lochan_type *out,
+                                        lochan_error *err) {
+    LOCHAN_TRY(lochan_type__parse(field->dictionary ? field->dictionary->format : field->format,
+                                  out, err));
     switch (out->id) {
     case LOCHAN_TYPE_LARGE_STRING:
     case LOCHAN_TYPE_STRING_VIEW:
@@ -163,8 +186,8 @@ lochan_status lochan_field__stored_type(const struct ArrowSchema *field, lochan_
 }
 
 /* Whether values of `wanted` are stored as `stored` is. */
-static lochan_status same_stored(const struct ArrowSchema *stored, const struct ArrowSchema *wanted, bool *same,
-                                 lochan_error *err) {
+static lochan_status same_stored(const struct ArrowSchema *stored, const struct ArrowSchema *wanted,
+                                 bool *same, lochan_error *err) {
     lochan_type a, b;
     LOCHAN_TRY(lochan_field__stored_type(stored, &a, err));
     LOCHAN_TRY(lochan_field__stored_type(wanted, &b, err));
@@ -191,9 +214,9 @@ static lochan_status check_type(const struct ArrowSchema *stored, const struct A
     LOCHAN_TRY(lochan_field__stored_type(wanted, &b, err));
     lochan_type__name(&a, ta);
     lochan_type__name(&b, tb);
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "column '%s' is stored as %s, the dataset declares %s%s",
-                                         wanted->name, ta, tb,
-                                         strcmp(ta, tb) == 0 ? " with other fields" : "");
+    lochan_status rc = lochan_error__set(
+        err, LOCHAN_ERR_SCHEMA, "column '%s' is stored as %s, the dataset declares %s%s",
+        wanted->name, ta, tb, strcmp(ta, tb) == 0 ? " with other fields" : "");
     return lochan_error__in_table(err, rc, NULL, wanted->name, -1);
 }
 
@@ -219,7 +242,8 @@ static void join(char *dst, size_t cap, const char *const *names, size_t n) {
     }
 }
 
-static lochan_status check_order(const lochan_table_def *def, const lochan_table_spec *spec, lochan_error *err) {
+static lochan_status check_order(const lochan_table_def *def, const lochan_table_spec *spec,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     size_t n = 0;
     const char **order = lochan_mem__array(spec->n_sort + spec->n_key + 1, sizeof *order);
@@ -239,7 +263,8 @@ static lochan_status check_order(const lochan_table_def *def, const lochan_table
         char a[160], b[160];
         join(a, sizeof a, stored, def->n_sort);
         join(b, sizeof b, order, n);
-        rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "the table is ordered by (%s), the dataset declares (%s)", a, b);
+        rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                               "the table is ordered by (%s), the dataset declares (%s)", a, b);
     }
 done:
     lochan_mem__free(order);
@@ -247,8 +272,8 @@ done:
     return rc;
 }
 
-static lochan_status check_same_partition(const lochan_table_def *def, const lochan_table_spec *spec,
-                                          lochan_error *err) {
+static lochan_status check_same_partition(const lochan_table_def *def,
+                                          const lochan_table_spec *spec, lochan_error *err) {
     const lochan_partition_strategy *s = lochan_partition__find(spec->partition.strategy);
     bool same = s->n_fields == def->n_partition;
     for (size_t f = 0; same && f < s->n_fields; f++) {
@@ -260,16 +285,17 @@ static lochan_status check_same_partition(const lochan_table_def *def, const loc
     char stored[160] = "single_file";
     size_t len = 0;
     for (size_t f = 0; f < def->n_partition && len + 1 < sizeof stored; f++) {
-        lochan_format(stored + len, sizeof stored - len, "%s%s(%s)", f > 0 ? ", " : "", def->partition[f].transform,
-                      def->partition[f].name);
+        lochan_format(stored + len, sizeof stored - len, "%s%s(%s)", f > 0 ? ", " : "",
+                      def->partition[f].transform, def->partition[f].name);
         len += strlen(stored + len);
     }
-    return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "the table is partitioned by %s, the dataset declares %s", stored,
+    return lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                             "the table is partitioned by %s, the dataset declares %s", stored,
                              s->name);
 }
 
-lochan_status lochan_table_spec__compare(const lochan_table_spec *spec, const lochan_table_def *def, bool *missing,
-                                         lochan_error *err) {
+lochan_status lochan_table_spec__compare(const lochan_table_spec *spec, const lochan_table_def *def,
+                                         bool *missing, lochan_error *err) {
     *missing = spec->point_in_time && lochan_schema__find(&def->schema, LOCHAN_KNOWN_AT) < 0;
     for (int64_t i = 0; i < spec->schema->n_children; i++) {
         const struct ArrowSchema *wanted = spec->schema->children[i];
@@ -281,9 +307,11 @@ lochan_status lochan_table_spec__compare(const lochan_table_spec *spec, const lo
     }
     for (int64_t i = 0; i < def->schema.n_children; i++) {
         const struct ArrowSchema *stored = def->schema.children[i];
-        if (!(stored->flags & ARROW_FLAG_NULLABLE) && lochan_schema__find(spec->schema, stored->name) < 0) {
+        if (!(stored->flags & ARROW_FLAG_NULLABLE) &&
+            lochan_schema__find(spec->schema, stored->name) < 0) {
             lochan_status rc = lochan_error__set(
-                err, LOCHAN_ERR_SCHEMA, "the dataset no longer has column '%s', which the table needs", stored->name);
+                err, LOCHAN_ERR_SCHEMA,
+                "the dataset no longer has column '%s', which the table needs", stored->name);
             return lochan_error__in_table(err, rc, NULL, stored->name, -1);
         }
     }

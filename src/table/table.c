@@ -1,5 +1,6 @@
 /* table.c - opening tables, making them and adding columns.
- * Invariant: columns exist in the catalog before any file is written with them. May call: base/, arrow/, catalog/.
+ * Invariant: columns exist in the catalog before any file is written with them. May call: base/,
+ * arrow/, catalog/.
  */
 #include "table/table.h"
 
@@ -9,16 +10,20 @@
 
 static int first_time_column(const lochan_table *t) {
     for (size_t i = 0; i < t->n_order + 1; i++) {
-        int c = i > 0 ? t->order[i - 1].column : t->partition && t->partition->n_columns ? t->partition_columns[0] : -1;
+        int c = i > 0                                     ? t->order[i - 1].column
+                : t->partition && t->partition->n_columns ? t->partition_columns[0]
+                                                          : -1;
         lochan_type type;
-        if (c >= 0 && lochan_type__parse(t->def.schema.children[c]->format, &type, NULL) == LOCHAN_OK &&
+        if (c >= 0 &&
+            lochan_type__parse(t->def.schema.children[c]->format, &type, NULL) == LOCHAN_OK &&
             (type.id == LOCHAN_TYPE_DATE32 || type.id == LOCHAN_TYPE_TIMESTAMP))
             return c;
     }
     return -1;
 }
 
-/* The strategy behind the stored transforms; left NULL where another program chose one we do not know. */
+/* The strategy behind the stored transforms; left NULL where another program chose one we do not
+ * know. */
 static void find_partition(lochan_table *t) {
     const char *transforms[LOCHAN_PARTITION_MAX];
     const lochan_table_def *def = &t->def;
@@ -26,7 +31,8 @@ static void find_partition(lochan_table *t) {
         return;
     for (size_t f = 0; f < def->n_partition; f++)
         transforms[f] = def->partition[f].transform;
-    const lochan_partition_strategy *s = lochan_partition__find_transforms(transforms, def->n_partition);
+    const lochan_partition_strategy *s =
+        lochan_partition__find_transforms(transforms, def->n_partition);
     int columns[LOCHAN_PARTITION_MAX] = {-1, -1, -1, -1};
     for (size_t f = 0; s && f < s->n_fields; f++) {
         int *c = &columns[s->fields[f].column];
@@ -64,8 +70,8 @@ static lochan_status describe(lochan_table *t, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_table__open(lochan_lake *lake, const char *source, const char *name, int64_t snapshot_id,
-                                 lochan_table **out, lochan_error *err) {
+lochan_status lochan_table__open(lochan_lake *lake, const char *source, const char *name,
+                                 int64_t snapshot_id, lochan_table **out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     *out = NULL;
     lochan_table *t = lochan_mem__zalloc(sizeof *t);
@@ -93,7 +99,8 @@ void lochan_table__close(lochan_table *table) {
 /* ---- making and changing ---- */
 
 /* The definition's columns, and _known_at where it is wanted. */
-static lochan_status full_schema(const lochan_table_spec *spec, struct ArrowSchema *out, lochan_error *err) {
+static lochan_status full_schema(const lochan_table_spec *spec, struct ArrowSchema *out,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int64_t n = spec->schema->n_children;
     struct ArrowSchema all = {0};
@@ -110,8 +117,8 @@ done:
     return rc;
 }
 
-static lochan_status create(lochan_txn *txn, const lochan_table_spec *spec, const struct ArrowSchema *schema,
-                            lochan_error *err) {
+static lochan_status create(lochan_txn *txn, const lochan_table_spec *spec,
+                            const struct ArrowSchema *schema, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = lochan_partition__find(spec->partition.strategy);
     lochan_partition_key keys[LOCHAN_PARTITION_MAX];
@@ -125,12 +132,14 @@ static lochan_status create(lochan_txn *txn, const lochan_table_spec *spec, cons
     }
     lochan_table_spec__order(spec, order, &n);
     for (size_t i = 0; i < n; i++)
-        sort[i] = (lochan_table_sort){
-            .column = lochan_schema__find(schema, order[i]), .expression = order[i], .nulls_first = true};
+        sort[i] = (lochan_table_sort){.column = lochan_schema__find(schema, order[i]),
+                                      .expression = order[i],
+                                      .nulls_first = true};
     for (size_t f = 0; f < s->n_fields; f++) {
         const char *name = spec->partition.columns[s->fields[f].column];
-        keys[f] = (lochan_partition_key){
-            .column = lochan_schema__find(schema, name), .name = name, .transform = s->fields[f].transform};
+        keys[f] = (lochan_partition_key){.column = lochan_schema__find(schema, name),
+                                         .name = name,
+                                         .transform = s->fields[f].transform};
     }
     lochan_table_create make = {.source = spec->source,
                                 .dataset = spec->name,
@@ -146,8 +155,8 @@ done:
     return rc;
 }
 
-static lochan_status add_columns(lochan_txn *txn, const lochan_table_def *def, const struct ArrowSchema *schema,
-                                 lochan_error *err) {
+static lochan_status add_columns(lochan_txn *txn, const lochan_table_def *def,
+                                 const struct ArrowSchema *schema, lochan_error *err) {
     for (int64_t i = 0; i < schema->n_children; i++) {
         const struct ArrowSchema *field = schema->children[i];
         int64_t column_id;
@@ -155,7 +164,8 @@ static lochan_status add_columns(lochan_txn *txn, const lochan_table_def *def, c
             continue;
         if (!(field->flags & ARROW_FLAG_NULLABLE)) {
             lochan_status rc = lochan_error__set(
-                err, LOCHAN_ERR_SCHEMA, "column '%s' is new and must be nullable: the rows already stored have no value",
+                err, LOCHAN_ERR_SCHEMA,
+                "column '%s' is new and must be nullable: the rows already stored have no value",
                 field->name);
             return lochan_error__in_table(err, rc, NULL, field->name, -1);
         }
@@ -164,9 +174,10 @@ static lochan_status add_columns(lochan_txn *txn, const lochan_table_def *def, c
     return LOCHAN_OK;
 }
 
-/* One short commit. It looks again under its lock: since `exists` was found out, another process may have been faster;
- * then the outcome is EXISTS. */
-static lochan_status change(lochan_lake *lake, const lochan_table_spec *spec, bool exists, lochan_error *err) {
+/* One short commit. It looks again under its lock: since `exists` was found out, another process
+ * may have been faster; then the outcome is EXISTS. */
+static lochan_status change(lochan_lake *lake, const lochan_table_spec *spec, bool exists,
+                            lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_txn *txn = NULL;
     lochan_table_def before = {0}, after = {0};
@@ -207,9 +218,10 @@ static lochan_status note_key(lochan_table *t, const lochan_table_spec *spec, lo
     return LOCHAN_OK;
 }
 
-/* Opens the table if it is there and whole: otherwise *out stays NULL and *exists tells which of the two it was. */
-static lochan_status open_whole(lochan_lake *lake, const lochan_table_spec *spec, bool *exists, lochan_table **out,
-                                lochan_error *err) {
+/* Opens the table if it is there and whole: otherwise *out stays NULL and *exists tells which of
+ * the two it was. */
+static lochan_status open_whole(lochan_lake *lake, const lochan_table_spec *spec, bool *exists,
+                                lochan_table **out, lochan_error *err) {
     lochan_table *t = NULL;
     lochan_error seen;
     bool missing = true;
@@ -233,7 +245,8 @@ static lochan_status open_whole(lochan_lake *lake, const lochan_table_spec *spec
     return rc;
 }
 
-static lochan_status ensure(lochan_lake *lake, const lochan_table_spec *spec, lochan_table **out, lochan_error *err) {
+static lochan_status ensure(lochan_lake *lake, const lochan_table_spec *spec, lochan_table **out,
+                            lochan_error *err) {
     bool exists;
     for (int tries = 0; tries < 3; tries++) {
         LOCHAN_TRY(open_whole(lake, spec, &exists, out, err));
@@ -248,11 +261,12 @@ static lochan_status ensure(lochan_lake *lake, const lochan_table_spec *spec, lo
             return rc;
         }
     }
-    return lochan_error__set(err, LOCHAN_ERR_CONFLICT, "the table was made and removed again and again meanwhile");
+    return lochan_error__set(err, LOCHAN_ERR_CONFLICT,
+                             "the table was made and removed again and again meanwhile");
 }
 
-lochan_status lochan_table__ensure(lochan_lake *lake, const lochan_table_spec *spec, lochan_table **out,
-                                   lochan_error *err) {
+lochan_status lochan_table__ensure(lochan_lake *lake, const lochan_table_spec *spec,
+                                   lochan_table **out, lochan_error *err) {
     char full[260];
     *out = NULL;
     LOCHAN_TRY(lochan_lake__check_writable(lake, err));

@@ -1,6 +1,6 @@
 /* verify.c - catalog, journal and files compared.
- * Invariants: nothing is changed, not even a temporary file; findings come sorted, so two runs over one state say the
- * same. May call: base/, arrow/, catalog/, store/, verify_file.c.
+ * Invariants: nothing is changed, not even a temporary file; findings come sorted, so two runs over
+ * one state say the same. May call: base/, arrow/, catalog/, store/, verify_file.c.
  */
 #include "table/verify.h"
 
@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
-                                       const lochan_table *table, const char *path, const char *fmt, ...) {
+                                       const lochan_table *table, const char *path, const char *fmt,
+                                       ...) {
     char detail[1024];
     va_list args;
     va_start(args, fmt);
@@ -82,29 +83,32 @@ static lochan_status check_disjoint(table_check *t, lochan_error *err) {
             same = a->partition_values[p] && b->partition_values[p] &&
                    strcmp(a->partition_values[p], b->partition_values[p]) == 0;
         if (same && lochan_keycode__compare(a->key_max, b->key_min) >= 0)
-            rc = lochan_verification__add(t->v, err, "key", t->table, b->path, "its keys overlap those of %s", a->path);
+            rc = lochan_verification__add(t->v, err, "key", t->table, b->path,
+                                          "its keys overlap those of %s", a->path);
     }
     lochan_mem__free((void *)files);
     return rc;
 }
 
 /* What is wrong with a table as a whole is a finding too. */
-static lochan_status table_finding(lochan_verification *v, const lochan_table_name *name, lochan_status rc,
-                                   const lochan_error *seen, lochan_error *err) {
+static lochan_status table_finding(lochan_verification *v, const lochan_table_name *name,
+                                   lochan_status rc, const lochan_error *seen, lochan_error *err) {
     if (rc == LOCHAN_ERR_UNSUPPORTED || rc == LOCHAN_ERR_CORRUPT || rc == LOCHAN_ERR_SCHEMA)
-        return lochan_verification__add(v, err, "table", NULL, "lake.db", "%s.%s: %s", name->source, name->dataset,
-                                        seen->message);
+        return lochan_verification__add(v, err, "table", NULL, "lake.db", "%s.%s: %s", name->source,
+                                        name->dataset, seen->message);
     if (rc != LOCHAN_OK && err)
         *err = *seen;
     return rc;
 }
 
-static lochan_status list_table(table_check *t, const lochan_table_name *name, bool *listed, lochan_error *err) {
+static lochan_status list_table(table_check *t, const lochan_table_name *name, bool *listed,
+                                lochan_error *err) {
     lochan_error seen;
     lochan_verification *v = t->v;
     lochan_error_init(&seen);
     *listed = false;
-    lochan_status rc = lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, &seen);
+    lochan_status rc =
+        lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, &seen);
     if (rc != LOCHAN_OK)
         return table_finding(v, name, rc, &seen, err);
     const struct ArrowSchema *schema = &t->table->def.schema;
@@ -120,7 +124,8 @@ static lochan_status list_table(table_check *t, const lochan_table_name *name, b
     return table_finding(v, name, rc, &seen, err);
 }
 
-static lochan_status check_table(lochan_verification *v, const lochan_table_name *name, lochan_error *err) {
+static lochan_status check_table(lochan_verification *v, const lochan_table_name *name,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     table_check t = {.v = v};
     bool listed;
@@ -128,7 +133,8 @@ static lochan_status check_table(lochan_verification *v, const lochan_table_name
     if (!listed)
         goto done;
     v->total += (int64_t)t.list.n;
-    LOCHAN_TRYG(lochan_pool__for(v->lake->ctx.pool, t.list.n, check_one, &t, v->lake->ctx.cancel, err));
+    LOCHAN_TRYG(
+        lochan_pool__for(v->lake->ctx.pool, t.list.n, check_one, &t, v->lake->ctx.cancel, err));
     LOCHAN_TRYG(check_disjoint(&t, err));
 done:
     lochan_file_list__deinit(&t.list);
@@ -144,13 +150,15 @@ static lochan_status check_tables(lochan_verification *v, lochan_error *err) {
     LOCHAN_TRYG(lochan_catalog__tables(v->lake->catalog, -1, &names, err));
     for (size_t i = 0; i < names.n; i++) {
         const lochan_table_name *n = &names.names[i];
-        if ((o->source && strcmp(o->source, n->source) != 0) || (o->dataset && strcmp(o->dataset, n->dataset) != 0))
+        if ((o->source && strcmp(o->source, n->source) != 0) ||
+            (o->dataset && strcmp(o->dataset, n->dataset) != 0))
             continue;
         any = true;
         LOCHAN_TRYG(check_table(v, n, err));
     }
     if (o->dataset && !any)
-        rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "there is no table %s.%s", o->source, o->dataset);
+        rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "there is no table %s.%s", o->source,
+                               o->dataset);
 done:
     lochan_table_names__deinit(&names);
     return rc;
@@ -197,7 +205,8 @@ static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
     if (o->dataset)
         LOCHAN_TRYG(lochan_buf__printf(&folder, err, "/%s", o->dataset));
     LOCHAN_TRYG(lochan_catalog__known_files(v->lake->catalog, &u.known, err));
-    LOCHAN_TRYG(lochan_store__list(v->lake->store, (const char *)folder.data, check_known, &u, err));
+    LOCHAN_TRYG(
+        lochan_store__list(v->lake->store, (const char *)folder.data, check_known, &u, err));
 done:
     lochan_known_files__deinit(&u.known);
     lochan_buf__deinit(&folder);
@@ -216,7 +225,8 @@ static int compare_findings(const void *x, const void *y) {
     return c;
 }
 
-static lochan_status make_stream(lochan_verification *v, struct ArrowArrayStream *out, lochan_error *err) {
+static lochan_status make_stream(lochan_verification *v, struct ArrowArrayStream *out,
+                                 lochan_error *err) {
     static const char *const names[] = {"kind", "source", "dataset", "path", "detail"};
     lochan_status rc = LOCHAN_OK;
     lochan_type text = {.id = LOCHAN_TYPE_STRING};
@@ -231,7 +241,8 @@ static lochan_status make_stream(lochan_verification *v, struct ArrowArrayStream
         const lochan_finding *f = &v->findings[i];
         const char *const values[] = {f->kind, f->source, f->dataset, f->path, f->detail};
         for (size_t c = 0; c < LOCHAN_COUNTOF(values); c++)
-            LOCHAN_TRYG(lochan_builder__str(lochan_builder__child(b, (int64_t)c), lochan_str__of(values[c]), err));
+            LOCHAN_TRYG(lochan_builder__str(lochan_builder__child(b, (int64_t)c),
+                                            lochan_str__of(values[c]), err));
         LOCHAN_TRYG(lochan_builder__end_row(b, err));
     }
     LOCHAN_TRYG(lochan_builder__finish(b, &rows, err));
@@ -243,8 +254,8 @@ done:
     return rc;
 }
 
-static lochan_status catalog_problem(void *ctx, const char *kind, const char *path, const char *detail,
-                                     lochan_error *err) {
+static lochan_status catalog_problem(void *ctx, const char *kind, const char *path,
+                                     const char *detail, lochan_error *err) {
     return lochan_verification__add(ctx, err, kind, NULL, path, "%s", detail);
 }
 
@@ -254,7 +265,8 @@ static lochan_status read_options(const lochan_verify_options *options, lochan_v
     *out = (lochan_verify_options)LOCHAN_VERIFY_OPTIONS_INIT;
     if (options) {
         LOCHAN_CHECK_ARG(options->struct_size >= offsetof(lochan_verify_options, reserved), err);
-        memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
+        memcpy(out, options,
+               options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
         LOCHAN_CHECK_ARG(memcmp(out->reserved, zero, sizeof zero) == 0, err);
     }
     if (out->dataset && !out->source)
@@ -264,8 +276,9 @@ static lochan_status read_options(const lochan_verify_options *options, lochan_v
     return out->dataset ? lochan_name__check("dataset", out->dataset, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options, lochan_verify_report *report,
-                                 struct ArrowArrayStream *problems, lochan_error *err) {
+lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options,
+                                 lochan_verify_report *report, struct ArrowArrayStream *problems,
+                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_verify_options o;
     LOCHAN_CHECK_ARG(report, err);

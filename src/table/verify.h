@@ -1,5 +1,6 @@
 /* verify.h - inside a verification: findings, and the check of one data file.
- * Lock: the mutex guards findings and counters. May call: base/, arrow/, parquet/, catalog/, write.h.
+ * Lock: the mutex guards findings and counters. May call: base/, arrow/, parquet/, catalog/,
+ * write.h.
  */
 #ifndef LOCHAN_TABLE_VERIFY_H
 #define LOCHAN_TABLE_VERIFY_H
@@ -21,14 +22,15 @@ typedef struct lochan_verification {
     int64_t done, total; /* files, for progress */
 } lochan_verification;
 
-/* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page", "rows", "statistics", "order",
- * "key", "partition", "unknown". NULL names become "". */
+/* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page", "rows",
+ * "statistics", "order", "key", "partition", "unknown". NULL names become "". */
 lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
-                                       const lochan_table *table, const char *path, const char *fmt, ...)
-    LOCHAN_PRINTF(6, 7);
+                                       const lochan_table *table, const char *path, const char *fmt,
+                                       ...) LOCHAN_PRINTF(6, 7);
 
-/* Checks one live file; `leaves` are the column ids in the order of file->stats. Its findings are no error. */
-lochan_status lochan_verification__file(lochan_verification *v, const lochan_table *table, const lochan_data_file *file,
-                                        lochan_error *err);
+/* Checks one live file; `leaves` are the column ids in the order of file->stats. Its findings are
+ * no error. */
+lochan_status lochan_verification__file(lochan_verification *v, const lochan_table *table,
+                                        const lochan_data_file *file, lochan_error *err);
 
 #endif

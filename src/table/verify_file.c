@@ -1,7 +1,7 @@
 /* verify_file.c - is one data file what the catalog says it is?
- * Shallow: there, size, footer, rows, label. Deep: every page (checksums), nulls and bounds of every flat column, order,
- * first and last key, partition of every row.
- * Invariant: what the file does wrong is a finding; only what keeps us from looking is an error. May call: base/, arrow/,
+ * Shallow: there, size, footer, rows, label. Deep: every page (checksums), nulls and bounds of
+ * every flat column, order, first and last key, partition of every row. Invariant: what the file
+ * does wrong is a finding; only what keeps us from looking is an error. May call: base/, arrow/,
  * parquet/, catalog/.
  */
 #include "base/str.h"
@@ -28,13 +28,13 @@ typedef struct file_check {
 
 /* Errors that say nothing about the file. */
 static bool is_ours(lochan_status rc) {
-    return rc == LOCHAN_ERR_NO_MEMORY || rc == LOCHAN_ERR_MEMORY_LIMIT || rc == LOCHAN_ERR_CANCELLED ||
-           rc == LOCHAN_ERR_INTERNAL;
+    return rc == LOCHAN_ERR_NO_MEMORY || rc == LOCHAN_ERR_MEMORY_LIMIT ||
+           rc == LOCHAN_ERR_CANCELLED || rc == LOCHAN_ERR_INTERNAL;
 }
 
 /* Turns the failure of reading the file into a finding. */
-static lochan_status found(file_check *c, const char *kind, lochan_status rc, const lochan_error *seen,
-                           lochan_error *err) {
+static lochan_status found(file_check *c, const char *kind, lochan_status rc,
+                           const lochan_error *seen, lochan_error *err) {
     if (is_ours(rc)) {
         if (err)
             *err = *seen;
@@ -45,12 +45,14 @@ static lochan_status found(file_check *c, const char *kind, lochan_status rc, co
 
 /* ---- the footer ---- */
 
-static lochan_status check_label(file_check *c, const char *key, const char *expected, lochan_error *err) {
+static lochan_status check_label(file_check *c, const char *key, const char *expected,
+                                 lochan_error *err) {
     const char *value = lochan_pq_reader__metadata(c->reader, key);
     if (value && strcmp(value, expected) == 0)
         return LOCHAN_OK;
-    return lochan_verification__add(c->v, err, "footer", c->table, c->file->path, "%s is '%s' in the footer instead of '%s'",
-                                    key, value ? value : "", expected);
+    return lochan_verification__add(c->v, err, "footer", c->table, c->file->path,
+                                    "%s is '%s' in the footer instead of '%s'", key,
+                                    value ? value : "", expected);
 }
 
 static lochan_status check_footer(file_check *c, lochan_error *err) {
@@ -58,8 +60,8 @@ static lochan_status check_footer(file_check *c, lochan_error *err) {
     uint32_t footer = lochan_pq_reader__footer_length(c->reader);
     if (f->footer_bytes >= 0 && (uint32_t)f->footer_bytes != footer)
         LOCHAN_TRY(lochan_verification__add(c->v, err, "footer", c->table, f->path,
-                                            "the footer has %u bytes, the catalog says %lld", footer,
-                                            (long long)f->footer_bytes));
+                                            "the footer has %u bytes, the catalog says %lld",
+                                            footer, (long long)f->footer_bytes));
     if (f->foreign)
         return LOCHAN_OK;
     if (f->file_id[0])
@@ -73,14 +75,16 @@ static lochan_status check_footer(file_check *c, lochan_error *err) {
 
 /* ---- values ---- */
 
-/* Whether value i of the view lies outside the bounds. Types without typed bounds are taken as inside. */
+/* Whether value i of the view lies outside the bounds. Types without typed bounds are taken as
+ * inside. */
 static bool outside(const lochan_view *v, int64_t i, const lochan_expr_stats *s) {
     if (lochan_type__is_bytes(v->type.id)) {
         lochan_str x = lochan_view__bytes(v, i);
         if (s->has_min && lochan_keycode__compare(x, s->min_s) < 0)
             return true;
         /* a maximum may be cut: then it is a prefix of the true one, or lies above it */
-        bool prefix = s->has_max && !s->max_exact && x.n >= s->max_s.n && memcmp(x.p, s->max_s.p, s->max_s.n) == 0;
+        bool prefix = s->has_max && !s->max_exact && x.n >= s->max_s.n &&
+                      memcmp(x.p, s->max_s.p, s->max_s.n) == 0;
         return s->has_max && !prefix && lochan_keycode__compare(x, s->max_s) > 0;
     }
     if (lochan_type__is_float(v->type.id)) {
@@ -98,13 +102,15 @@ static bool outside(const lochan_view *v, int64_t i, const lochan_expr_stats *s)
 }
 
 static bool has_typed_bounds(const lochan_type *type, const lochan_expr_stats *s) {
-    bool known = type->id == LOCHAN_TYPE_BOOL || lochan_type__is_integer(type->id) || lochan_type__is_bytes(type->id) ||
-                 type->id == LOCHAN_TYPE_FLOAT32 || type->id == LOCHAN_TYPE_FLOAT64 ||
+    bool known = type->id == LOCHAN_TYPE_BOOL || lochan_type__is_integer(type->id) ||
+                 lochan_type__is_bytes(type->id) || type->id == LOCHAN_TYPE_FLOAT32 ||
+                 type->id == LOCHAN_TYPE_FLOAT64 ||
                  (type->id >= LOCHAN_TYPE_DATE32 && type->id <= LOCHAN_TYPE_TIMESTAMP);
     return known && s->type.id == type->id && s->type.unit == type->unit;
 }
 
-static lochan_status check_column(file_check *c, int64_t column, const struct ArrowArray *rows, lochan_error *err) {
+static lochan_status check_column(file_check *c, int64_t column, const struct ArrowArray *rows,
+                                  lochan_error *err) {
     const struct ArrowSchema *field = c->table->def.schema.children[column];
     column_facts *facts = &c->columns[column];
     lochan_view view = {0};
@@ -117,9 +123,10 @@ static lochan_status check_column(file_check *c, int64_t column, const struct Ar
             facts->nulls++;
         } else if (bounds && !facts->reported && outside(&view, i, s)) {
             facts->reported = true;
-            rc = lochan_verification__add(c->v, err, "statistics", c->table, c->file->path,
-                                          "row %lld of column '%s' lies outside the bounds in the catalog",
-                                          (long long)(c->rows + i), field->name);
+            rc = lochan_verification__add(
+                c->v, err, "statistics", c->table, c->file->path,
+                "row %lld of column '%s' lies outside the bounds in the catalog",
+                (long long)(c->rows + i), field->name);
         }
     }
     lochan_view__deinit(&view);
@@ -135,16 +142,17 @@ static lochan_status check_order(file_check *c, const struct ArrowArray *rows, l
     if (bad < 0)
         return LOCHAN_OK;
     c->order_reported = true;
-    return lochan_verification__add(c->v, err, "order", c->table, c->file->path, "row %lld is out of order%s",
-                                    (long long)(c->rows + bad), c->keyed ? " or repeats a key" : "");
+    return lochan_verification__add(c->v, err, "order", c->table, c->file->path,
+                                    "row %lld is out of order%s", (long long)(c->rows + bad),
+                                    c->keyed ? " or repeats a key" : "");
 }
 
 static lochan_status note_keys(file_check *c, const struct ArrowArray *rows, lochan_error *err) {
     lochan_keycode codes = {0};
     if (c->file->key_min.n == 0)
         return LOCHAN_OK;
-    lochan_status rc =
-        lochan_keycode__init(&codes, &c->table->def.schema, rows, c->table->order, c->table->n_order, err);
+    lochan_status rc = lochan_keycode__init(&codes, &c->table->def.schema, rows, c->table->order,
+                                            c->table->n_order, err);
     if (rc == LOCHAN_OK && c->rows == 0)
         rc = lochan_keycode__encode(&codes, 0, &c->first_key, err);
     if (rc == LOCHAN_OK)
@@ -153,7 +161,8 @@ static lochan_status note_keys(file_check *c, const struct ArrowArray *rows, loc
     return rc;
 }
 
-static lochan_status check_partition(file_check *c, const struct ArrowArray *rows, lochan_error *err) {
+static lochan_status check_partition(file_check *c, const struct ArrowArray *rows,
+                                     lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = c->table->partition;
     lochan_view views[LOCHAN_PARTITION_MAX] = {0};
@@ -164,7 +173,8 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
     lochan_buf__init(&text, 4096);
     for (size_t i = 0; i < s->n_columns; i++) {
         int column = c->table->partition_columns[i];
-        LOCHAN_TRYG(lochan_view__init(&views[i], c->table->def.schema.children[column], rows->children[column], err));
+        LOCHAN_TRYG(lochan_view__init(&views[i], c->table->def.schema.children[column],
+                                      rows->children[column], err));
     }
     for (int64_t i = 0; i < rows->length; i++) {
         bool right = s->values_of(views, i, &v);
@@ -174,12 +184,14 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
             const char *stored = c->file->partition_values[f];
             lochan_buf__clear(&text);
             LOCHAN_TRYG(lochan_partition__text(s, &v, f, &text, err));
-            right = stored && strlen(stored) == text.len && memcmp(stored, text.data, text.len) == 0;
+            right =
+                stored && strlen(stored) == text.len && memcmp(stored, text.data, text.len) == 0;
         }
         if (!right) {
             c->partition_reported = true;
             rc = lochan_verification__add(c->v, err, "partition", c->table, c->file->path,
-                                          "row %lld belongs to another partition", (long long)(c->rows + i));
+                                          "row %lld belongs to another partition",
+                                          (long long)(c->rows + i));
             goto done;
         }
         last = v;
@@ -242,12 +254,13 @@ static lochan_status check_totals(file_check *c, lochan_error *err) {
         const lochan_expr_stats *s = &f->stats[i];
         if (f->stats_known[i] && s->null_count >= 0 && schema->children[i]->n_children == 0 &&
             s->null_count != c->columns[i].nulls)
-            LOCHAN_TRY(lochan_verification__add(c->v, err, "statistics", c->table, f->path,
-                                                "column '%s' has %lld nulls, the catalog says %lld",
-                                                schema->children[i]->name, (long long)c->columns[i].nulls,
-                                                (long long)s->null_count));
+            LOCHAN_TRY(lochan_verification__add(
+                c->v, err, "statistics", c->table, f->path,
+                "column '%s' has %lld nulls, the catalog says %lld", schema->children[i]->name,
+                (long long)c->columns[i].nulls, (long long)s->null_count));
     }
-    if (f->key_min.n > 0 && (!same_key(&c->first_key, f->key_min) || !same_key(&c->last_key, f->key_max)))
+    if (f->key_min.n > 0 &&
+        (!same_key(&c->first_key, f->key_min) || !same_key(&c->last_key, f->key_max)))
         LOCHAN_TRY(lochan_verification__add(c->v, err, "key", c->table, f->path,
                                             "the first or last key is not the one in the catalog"));
     return LOCHAN_OK;
@@ -275,8 +288,8 @@ static const char *kind_of(lochan_lake *lake, const lochan_data_file *file) {
     return st.size != (uint64_t)file->bytes ? "size" : "footer";
 }
 
-lochan_status lochan_verification__file(lochan_verification *v, const lochan_table *table, const lochan_data_file *file,
-                                        lochan_error *err) {
+lochan_status lochan_verification__file(lochan_verification *v, const lochan_table *table,
+                                        const lochan_data_file *file, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_error seen;
     file_check c = {.v = v, .table = table, .file = file};

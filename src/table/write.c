@@ -1,6 +1,6 @@
 /* write.c - a write: its base snapshot, its partitions, the rows on their way.
- * Invariants: what is compared, replaced and counted is the state of one snapshot, noted at begin; a failed write can only
- * be freed. May call: base/, arrow/, store/, catalog/.
+ * Invariants: what is compared, replaced and counted is the state of one snapshot, noted at begin;
+ * a failed write can only be freed. May call: base/, arrow/, store/, catalog/.
  */
 #include "table/write.h"
 
@@ -20,9 +20,10 @@ static int compare_values(const char *const *a, const char *const *b, size_t n) 
 }
 
 static int compare_files(const void *x, const void *y, void *ctx) {
-    const lochan_data_file *a = *(const lochan_data_file *const *)x, *b = *(const lochan_data_file *const *)y;
-    int c = compare_values((const char *const *)a->partition_values, (const char *const *)b->partition_values,
-                           *(size_t *)ctx);
+    const lochan_data_file *a = *(const lochan_data_file *const *)x,
+                           *b = *(const lochan_data_file *const *)y;
+    int c = compare_values((const char *const *)a->partition_values,
+                           (const char *const *)b->partition_values, *(size_t *)ctx);
     if (c == 0)
         c = lochan_keycode__compare(a->key_min, b->key_min);
     return c != 0 ? c : (a->id > b->id) - (a->id < b->id);
@@ -39,9 +40,10 @@ static lochan_status list_files(lochan_write *w, lochan_error *err) {
         w->by_partition[i] = f;
         for (size_t v = 0; v < n_values && w->options.mode == LOCHAN_WRITE_UPSERT; v++) {
             if (f->partition_id != w->base.partition_id || !f->partition_values[v]) {
-                lochan_status rc = lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                                     "cannot merge into %s: file %s belongs to no known partition",
-                                                     w->table->full_name, f->path);
+                lochan_status rc =
+                    lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                      "cannot merge into %s: file %s belongs to no known partition",
+                                      w->table->full_name, f->path);
                 return lochan_error__in_file(err, rc, f->path, -1);
             }
         }
@@ -55,7 +57,8 @@ static lochan_status copy_text(const char *in, char **out, lochan_error *err) {
     return in && !*out ? lochan_error__nomem(err) : LOCHAN_OK;
 }
 
-static lochan_status copy_options(lochan_write *w, const lochan_write_options *options, lochan_error *err) {
+static lochan_status copy_options(lochan_write *w, const lochan_write_options *options,
+                                  lochan_error *err) {
     if (options)
         w->options = *options;
     if (w->options.target_file_bytes == 0)
@@ -73,21 +76,25 @@ static lochan_status copy_options(lochan_write *w, const lochan_write_options *o
 static lochan_status check_table(const lochan_write *w, lochan_error *err) {
     const lochan_table *t = w->table;
     if (!t->partition || t->n_order != t->def.n_sort)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                 "%s is partitioned or ordered in a way that only another program knows", t->full_name);
+        return lochan_error__set(
+            err, LOCHAN_ERR_UNSUPPORTED,
+            "%s is partitioned or ordered in a way that only another program knows", t->full_name);
     if (w->base.table_id != t->def.table_id || w->base.schema_begin != t->def.schema_begin ||
         w->base.partition_id != t->def.partition_id)
-        return lochan_error__set(err, LOCHAN_ERR_CONFLICT, "the columns of %s changed since it was opened", t->full_name);
+        return lochan_error__set(err, LOCHAN_ERR_CONFLICT,
+                                 "the columns of %s changed since it was opened", t->full_name);
     if (w->options.mode == LOCHAN_WRITE_UPSERT && !w->keyed)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "%s has no key: rows can only be appended",
-                                 t->full_name);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "%s has no key: rows can only be appended", t->full_name);
     if (w->options.mode == LOCHAN_WRITE_APPEND && w->keyed)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "%s has a key: rows must be merged", t->full_name);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "%s has a key: rows must be merged", t->full_name);
     return LOCHAN_OK;
 }
 
 /* The table's columns without _known_at. */
-static lochan_status default_input(const lochan_write *w, struct ArrowSchema *out, lochan_error *err) {
+static lochan_status default_input(const lochan_write *w, struct ArrowSchema *out,
+                                   lochan_error *err) {
     size_t n = 0, all = (size_t)w->base.schema.n_children;
     int *columns = lochan_mem__array(all + 1, sizeof *columns);
     if (!columns)
@@ -101,21 +108,25 @@ static lochan_status default_input(const lochan_write *w, struct ArrowSchema *ou
     return rc;
 }
 
-static lochan_status check_input_column(const lochan_write *w, const char *name, lochan_error *err) {
+static lochan_status check_input_column(const lochan_write *w, const char *name,
+                                        lochan_error *err) {
     if (lochan_schema__find(&w->input.from, name) >= 0)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "the new rows have no column '%s'", name);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_SCHEMA, "the new rows have no column '%s'", name);
     return lochan_error__in_table(err, rc, w->table->full_name, name, -1);
 }
 
-static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *schema, lochan_error *err) {
+static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *schema,
+                                   lochan_error *err) {
     const lochan_table *t = w->table;
     const struct ArrowSchema *stored = &w->base.schema;
     LOCHAN_TRY(lochan_projection__init(&w->input, schema, stored, LOCHAN_BY_NAME, err));
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name;
         if (lochan_schema__find(stored, name) < 0) {
-            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "%s has no column '%s'", t->full_name, name);
+            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "%s has no column '%s'",
+                                                 t->full_name, name);
             return lochan_error__in_table(err, rc, t->full_name, name, -1);
         }
     }
@@ -135,8 +146,10 @@ static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *sc
     return LOCHAN_OK;
 }
 
-lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table, const struct ArrowSchema *schema,
-                                  const lochan_write_options *options, lochan_write **out, lochan_error *err) {
+lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table,
+                                  const struct ArrowSchema *schema,
+                                  const lochan_write_options *options, lochan_write **out,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_write *w = NULL;
     struct ArrowSchema input = {0};
@@ -151,7 +164,8 @@ lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table, 
     w->keyed = table->n_key > 0;
     lochan_uuid__make(w->commit_id);
     LOCHAN_TRYG(copy_options(w, options, err));
-    LOCHAN_TRYG(lochan_catalog__table(lake->catalog, table->def.source, table->def.dataset, -1, &w->base, err));
+    LOCHAN_TRYG(lochan_catalog__table(lake->catalog, table->def.source, table->def.dataset, -1,
+                                      &w->base, err));
     LOCHAN_TRYG(check_table(w, err));
     LOCHAN_TRYG(list_files(w, err));
     if (!schema)
@@ -227,14 +241,16 @@ static lochan_status find_files(lochan_write *w, lochan_write_partition *p, loch
     const char *const *values = (const char *const *)p->texts;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (compare_values((const char *const *)w->by_partition[mid]->partition_values, values, n_values) < 0)
+        if (compare_values((const char *const *)w->by_partition[mid]->partition_values, values,
+                           n_values) < 0)
             low = mid + 1;
         else
             high = mid;
     }
     size_t end = low;
     while (end < w->files.n &&
-           compare_values((const char *const *)w->by_partition[end]->partition_values, values, n_values) == 0)
+           compare_values((const char *const *)w->by_partition[end]->partition_values, values,
+                          n_values) == 0)
         end++;
     p->n_files = end - low;
     p->files = lochan_mem__array(p->n_files + 1, sizeof *p->files);
@@ -252,8 +268,8 @@ static lochan_status take_text(lochan_buf *buf, char **out, lochan_error *err) {
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
 }
 
-static lochan_status make_partition(lochan_write *w, const lochan_partition_values *v, lochan_write_partition **out,
-                                    lochan_error *err) {
+static lochan_status make_partition(lochan_write *w, const lochan_partition_values *v,
+                                    lochan_write_partition **out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = w->table->partition;
     lochan_buf buf;
@@ -305,7 +321,8 @@ static lochan_status grow_slots(lochan_write *w, lochan_error *err) {
 }
 
 /* Number of the partition with these values, made if new. Under the mutex. */
-static lochan_status intern(lochan_write *w, const lochan_partition_values *v, uint32_t *id, lochan_error *err) {
+static lochan_status intern(lochan_write *w, const lochan_partition_values *v, uint32_t *id,
+                            lochan_error *err) {
     const lochan_partition_strategy *s = w->table->partition;
     if (w->n_partitions == w->cap_partitions)
         LOCHAN_TRY(grow_slots(w, err));
@@ -322,14 +339,16 @@ static lochan_status intern(lochan_write *w, const lochan_partition_values *v, u
 
 static lochan_status no_partition(const lochan_write *w, int64_t row, lochan_error *err) {
     const char *column = w->base.schema.children[w->table->partition_columns[0]]->name;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE,
-                                         "row %lld belongs to no partition: column '%s' is null or out of range",
-                                         (long long)row, column);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_VALUE,
+                          "row %lld belongs to no partition: column '%s' is null or out of range",
+                          (long long)row, column);
     return lochan_error__in_table(err, rc, w->table->full_name, column, row);
 }
 
-static lochan_status init_views(const lochan_write *w, const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                lochan_view *views, lochan_error *err) {
+static lochan_status init_views(const lochan_write *w, const struct ArrowSchema *schema,
+                                const struct ArrowArray *batch, lochan_view *views,
+                                lochan_error *err) {
     const lochan_table *t = w->table;
     memset(views, 0, LOCHAN_PARTITION_MAX * sizeof *views);
     for (size_t i = 0; i < t->partition->n_columns; i++) {
@@ -337,7 +356,8 @@ static lochan_status init_views(const lochan_write *w, const struct ArrowSchema 
         LOCHAN_TRY(lochan_view__init(&views[i], schema->children[c], batch->children[c], err));
         views[i].offset += batch->offset;
         if (!t->partition->accepts(i, &views[i].type))
-            return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "column '%s' of the new rows cannot choose a partition",
+            return lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                                     "column '%s' of the new rows cannot choose a partition",
                                      schema->children[c]->name);
     }
     return LOCHAN_OK;
@@ -348,8 +368,8 @@ static void deinit_views(lochan_view *views) {
         lochan_view__deinit(&views[i]);
 }
 
-lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArray *batch, uint32_t *ids,
-                                         lochan_error *err) {
+lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArray *batch,
+                                         uint32_t *ids, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = w->table->partition;
     lochan_partition_values v = {0}, last = {0};
@@ -373,8 +393,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition, const struct ArrowArray *rows,
-                                       lochan_error *err) {
+lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
+                                       const struct ArrowArray *rows, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = w->table->partition;
     lochan_view views[LOCHAN_PARTITION_MAX];
@@ -389,8 +409,8 @@ lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition, cons
             goto done;
         }
         if (!lochan_partition__equal(s, &v, &p->values)) {
-            rc = lochan_error__set(err, LOCHAN_ERR_DATA, "row %lld does not belong to partition %s", (long long)i,
-                                   p->folder);
+            rc = lochan_error__set(err, LOCHAN_ERR_DATA, "row %lld does not belong to partition %s",
+                                   (long long)i, p->folder);
             rc = lochan_error__in_table(err, rc, w->table->full_name, NULL, i);
             goto done;
         }
@@ -416,8 +436,8 @@ const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition) 
 
 /* ---- merging ---- */
 
-lochan_status lochan_write__retire(lochan_write *w, uint32_t partition, const lochan_data_file *file,
-                                   lochan_error *err) {
+lochan_status lochan_write__retire(lochan_write *w, uint32_t partition,
+                                   const lochan_data_file *file, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     pthread_mutex_lock(&w->mutex);
     if (w->n_retired == w->cap_retired) {
@@ -437,7 +457,8 @@ lochan_status lochan_write__retire(lochan_write *w, uint32_t partition, const lo
 }
 
 static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
-                           const struct ArrowArray *batch, lochan_write_counts *counts, lochan_error *err) {
+                           const struct ArrowArray *batch, lochan_write_counts *counts,
+                           lochan_error *err) {
     lochan_write_counts c = {0};
     if (counts)
         memset(counts, 0, sizeof *counts);
@@ -448,9 +469,10 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
         p->merged = true;
     pthread_mutex_unlock(&w->mutex);
     if (!fresh)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                 "partition %u of %s is unknown or merged already, or the write has ended", partition,
-                                 w->table->full_name);
+        return lochan_error__set(
+            err, LOCHAN_ERR_INVALID_ARGUMENT,
+            "partition %u of %s is unknown or merged already, or the write has ended", partition,
+            w->table->full_name);
     lochan_status rc = lochan_merge__run(w, partition, stream, batch, &c, err);
     pthread_mutex_lock(&w->mutex);
     if (rc != LOCHAN_OK)
@@ -466,14 +488,15 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
     return lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
 }
 
-lochan_status lochan_write__merge_partition(lochan_write *w, uint32_t partition, const struct ArrowArray *batch,
+lochan_status lochan_write__merge_partition(lochan_write *w, uint32_t partition,
+                                            const struct ArrowArray *batch,
                                             lochan_write_counts *counts, lochan_error *err) {
     return merge(w, partition, NULL, batch, counts, err);
 }
 
 lochan_status lochan_write__merge_partition_stream(lochan_write *w, uint32_t partition,
-                                                   struct ArrowArrayStream *batches, lochan_write_counts *counts,
-                                                   lochan_error *err) {
+                                                   struct ArrowArrayStream *batches,
+                                                   lochan_write_counts *counts, lochan_error *err) {
     return merge(w, partition, batches, NULL, counts, err);
 }
 

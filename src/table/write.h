@@ -1,9 +1,10 @@
 /* write.h - inside a write: shared by write.c, output.c, merge.c and publish.c.
  *
- * A write owns its partitions, the data files it makes and the list of those it retires. One data file at a time is kept
- * back with its footer unwritten (`held`): the last one of the commit tells how many there are.
- * Lock: `mutex` guards partitions, new files, retired files, ordinals, `held` and the store's batch; no Parquet is encoded
- * or decoded under it. May call: base/, arrow/, parquet/, store/, catalog/.
+ * A write owns its partitions, the data files it makes and the list of those it retires. One data
+ * file at a time is kept back with its footer unwritten (`held`): the last one of the commit tells
+ * how many there are. Lock: `mutex` guards partitions, new files, retired files, ordinals, `held`
+ * and the store's batch; no Parquet is encoded or decoded under it. May call: base/, arrow/,
+ * parquet/, store/, catalog/.
  */
 #ifndef LOCHAN_TABLE_WRITE_H
 #define LOCHAN_TABLE_WRITE_H
@@ -91,14 +92,15 @@ struct lochan_write {
 typedef struct lochan_output {
     lochan_write *w;
     uint32_t partition;
-    lochan_part *part;      /* NULL between files */
-    bool cut_next;          /* the file is large enough: end it before the next row with another key */
-    const char *replacing;  /* id of the old file whose rows flow now, NULL = none */
+    lochan_part *part; /* NULL between files */
+    bool cut_next;     /* the file is large enough: end it before the next row with another key */
+    const char *replacing; /* id of the old file whose rows flow now, NULL = none */
     lochan_write_counts *counts;
 } lochan_output;
 
 /* Rows of the table's schema, in order. Borrowed. */
-lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch, lochan_error *err);
+lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch,
+                                  lochan_error *err);
 /* Rows that follow come from this old file (NULL: no more). */
 lochan_status lochan_output__replace(lochan_output *o, const char *file_id, lochan_error *err);
 /* Ends the file under way, if there is one. */
@@ -110,34 +112,39 @@ lochan_status lochan_write__close_held(lochan_write *w, lochan_error *err);
 void lochan_part__free(lochan_part *part); /* removes its bytes; NULL is a no-op */
 void lochan_new_file__deinit(lochan_new_file *file);
 /* Notes that an old file is replaced. */
-lochan_status lochan_write__retire(lochan_write *w, uint32_t partition, const lochan_data_file *file,
-                                   lochan_error *err);
+lochan_status lochan_write__retire(lochan_write *w, uint32_t partition,
+                                   const lochan_data_file *file, lochan_error *err);
 
 /* ---- write.c ---- */
 
-/* DATA names the first row (of the table's schema) that belongs to another partition, VALUE one that belongs to none. */
-lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition, const struct ArrowArray *rows,
-                                       lochan_error *err);
+/* DATA names the first row (of the table's schema) that belongs to another partition, VALUE one
+ * that belongs to none. */
+lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
+                                       const struct ArrowArray *rows, lochan_error *err);
 
 /* ---- merge.c ---- */
 
-lochan_status lochan_merge__run(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
-                                const struct ArrowArray *batch, lochan_write_counts *counts, lochan_error *err);
+lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
+                                struct ArrowArrayStream *stream, const struct ArrowArray *batch,
+                                lochan_write_counts *counts, lochan_error *err);
 
 /* ---- order.c ---- */
 
-/* *bad = first row of the batch that is not above the row before it (not keyed: that is below it), -1 = none. `last` is the
- * code of the row before the batch (empty: none) and becomes that of the batch's last row. */
-lochan_status lochan_rows__check_order(const lochan_table *t, const struct ArrowSchema *schema, bool keyed,
-                                       const struct ArrowArray *batch, lochan_buf *last, int64_t *bad,
-                                       lochan_error *err);
+/* *bad = first row of the batch that is not above the row before it (not keyed: that is below it),
+ * -1 = none. `last` is the code of the row before the batch (empty: none) and becomes that of the
+ * batch's last row. */
+lochan_status lochan_rows__check_order(const lochan_table *t, const struct ArrowSchema *schema,
+                                       bool keyed, const struct ArrowArray *batch, lochan_buf *last,
+                                       int64_t *bad, lochan_error *err);
 
 /* ---- data_file.c: reading a file that the catalog lists ---- */
 
-lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file, lochan_pq_reader **out,
-                                     lochan_error *err);
-/* Puts the publish time into nulls of column `known_at` (timestamp[us]) of a struct array. Takes *in. */
-lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at, int64_t published_ns,
-                                    struct ArrowArray *in, struct ArrowArray *out, lochan_error *err);
+lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
+                                     lochan_pq_reader **out, lochan_error *err);
+/* Puts the publish time into nulls of column `known_at` (timestamp[us]) of a struct array. Takes
+ * *in. */
+lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at,
+                                    int64_t published_ns, struct ArrowArray *in,
+                                    struct ArrowArray *out, lochan_error *err);
 
 #endif

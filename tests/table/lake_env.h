@@ -1,5 +1,6 @@
-/* lake_env.h - a lake in a temporary folder and a small market table in it, for the tests of table/.
- * Rows are written and read as text: "2024-01-31 A 1.5 10" is day, asset, price (- = null), quantity.
+/* lake_env.h - a lake in a temporary folder and a small market table in it, for the tests of
+ * table/. Rows are written and read as text: "2024-01-31 A 1.5 10" is day, asset, price (- = null),
+ * quantity.
  */
 #ifndef TEST_TABLE_LAKE_ENV_H
 #define TEST_TABLE_LAKE_ENV_H
@@ -67,7 +68,8 @@ static inline void env_reopen(lake_env *env) {
 
 /* ---- the table ---- */
 
-static inline lochan_status env_schema(const lake_env *env, int extra, struct ArrowSchema *out, lochan_error *err) {
+static inline lochan_status env_schema(const lake_env *env, int extra, struct ArrowSchema *out,
+                                       lochan_error *err) {
     lochan_type date = {.id = LOCHAN_TYPE_DATE32}, text = {.id = LOCHAN_TYPE_STRING},
                 number = {.id = LOCHAN_TYPE_FLOAT64}, count = {.id = LOCHAN_TYPE_INT64};
     LOCHAN_TRY(lochan_schema__init_struct(out, 4 + extra, err));
@@ -84,21 +86,23 @@ static inline lochan_table_spec env_spec(const lake_env *env, const struct Arrow
     static const char *const key[] = {"asset_id", "time"};
     static const char *const sort[] = {"time"};
     static const char *const column[] = {"time"};
-    lochan_table_spec spec = {.source = "test",
-                              .name = "daily",
-                              .schema = schema,
-                              .key = key,
-                              .n_key = env->keyless ? 0 : 2,
-                              .sort = sort,
-                              .n_sort = 1,
-                              .partition = {.strategy = "year_month", .columns = column, .n_columns = 1},
-                              .point_in_time = env->point_in_time};
+    lochan_table_spec spec = {
+        .source = "test",
+        .name = "daily",
+        .schema = schema,
+        .key = key,
+        .n_key = env->keyless ? 0 : 2,
+        .sort = sort,
+        .n_sort = 1,
+        .partition = {.strategy = "year_month", .columns = column, .n_columns = 1},
+        .point_in_time = env->point_in_time};
     if (env->single_file)
         spec.partition = (lochan_partition_def){.strategy = "single_file"};
     return spec;
 }
 
-static inline lochan_status env_ensure(const lake_env *env, int extra, lochan_table **out, lochan_error *err) {
+static inline lochan_status env_ensure(const lake_env *env, int extra, lochan_table **out,
+                                       lochan_error *err) {
     struct ArrowSchema schema = {0};
     *out = NULL;
     lochan_status rc = env_schema(env, extra, &schema, err);
@@ -112,7 +116,8 @@ static inline lochan_status env_ensure(const lake_env *env, int extra, lochan_ta
 
 /* ---- rows ---- */
 
-static inline lochan_status env_append_row(lochan_builder *b, const char *line, int extra, lochan_error *err) {
+static inline lochan_status env_append_row(lochan_builder *b, const char *line, int extra,
+                                           lochan_error *err) {
     char day[32], asset[64], price[64], qty[32], note[64] = "";
     int32_t days = 0;
     double number = 0;
@@ -132,7 +137,8 @@ static inline lochan_status env_append_row(lochan_builder *b, const char *line, 
         LOCHAN_TRY(lochan_builder__null(lochan_builder__child(b, 3), err));
     if (extra) {
         if (note[0])
-            LOCHAN_TRY(lochan_builder__bytes_value(lochan_builder__child(b, 4), note, strlen(note), err));
+            LOCHAN_TRY(
+                lochan_builder__bytes_value(lochan_builder__child(b, 4), note, strlen(note), err));
         else
             LOCHAN_TRY(lochan_builder__null(lochan_builder__child(b, 4), err));
     }
@@ -140,8 +146,8 @@ static inline lochan_status env_append_row(lochan_builder *b, const char *line, 
 }
 
 /* One line a row. */
-static inline lochan_status env_batch(const lake_env *env, int extra, const char *text, struct ArrowArray *out,
-                                      lochan_error *err) {
+static inline lochan_status env_batch(const lake_env *env, int extra, const char *text,
+                                      struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowSchema schema = {0};
     lochan_builder *b = NULL;
@@ -163,8 +169,9 @@ done:
 }
 
 /* Rows of one partition, sorted. */
-static inline lochan_status env_pick(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                     const uint32_t *ids, uint32_t id, const lochan_sort_key *order, size_t n_order,
+static inline lochan_status env_pick(const struct ArrowSchema *schema,
+                                     const struct ArrowArray *batch, const uint32_t *ids,
+                                     uint32_t id, const lochan_sort_key *order, size_t n_order,
                                      struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int64_t *rows = NULL, *sorted = NULL;
@@ -208,8 +215,9 @@ done:
     return rc;
 }
 
-static inline lochan_status env_try_write_with(lake_env *env, int extra, const char *text, const char *token,
-                                               lochan_write_hook hook, void *ctx, lochan_error *err) {
+static inline lochan_status env_try_write_with(lake_env *env, int extra, const char *text,
+                                               const char *token, lochan_write_hook hook, void *ctx,
+                                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_table *table = NULL;
     lochan_write *w = NULL;
@@ -243,14 +251,16 @@ static inline void env_write(lake_env *env, const char *text) {
     assert_ok(env_try_write(env, text, &err));
 }
 
-static inline void env_counts(const lake_env *env, int64_t added, int64_t replaced, int64_t unchanged) {
+static inline void env_counts(const lake_env *env, int64_t added, int64_t replaced,
+                              int64_t unchanged) {
     assert_int_equal(env->counts.rows_new, added);
     assert_int_equal(env->counts.rows_replaced, replaced);
     assert_int_equal(env->counts.rows_unchanged, unchanged);
 }
 
 /* Drains a stream into env->text: values of a row divided by a blank, null as "-". */
-static inline lochan_status env_drain(lake_env *env, struct ArrowArrayStream *stream, lochan_error *err) {
+static inline lochan_status env_drain(lake_env *env, struct ArrowArrayStream *stream,
+                                      lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowSchema schema = {0};
     struct ArrowArray batch = {0};
@@ -289,8 +299,8 @@ done:
     return rc;
 }
 
-static inline lochan_status env_try_read(lake_env *env, const lochan_scan_options *o, lochan_scan_stats *stats,
-                                         lochan_error *err) {
+static inline lochan_status env_try_read(lake_env *env, const lochan_scan_options *o,
+                                         lochan_scan_stats *stats, lochan_error *err) {
     struct ArrowArrayStream stream = {0};
     LOCHAN_TRY(lochan_lake_scan(env->lake, "test", "daily", o, &stream, err));
     lochan_status rc = env_drain(env, &stream, err);

@@ -4,7 +4,8 @@
 
 #define BEFORE "2024-01-01 A 1 1\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n"
 #define CHANGE "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-03-01 A 7 7\n"
-#define AFTER "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n2024-03-01 A 7 7\n"
+#define AFTER                                                                                      \
+    "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n2024-03-01 A 7 7\n"
 
 /* One lake is made for the sweep, and copied before each run. */
 typedef struct sweep {
@@ -70,11 +71,17 @@ static void check_write(void *ctx, lochan_status rc) {
 }
 
 static void run(unsigned kinds, const char *name, void (*before)(void *),
-                lochan_status (*body)(void *, lochan_error *), void (*check)(void *, lochan_status)) {
+                lochan_status (*body)(void *, lochan_error *),
+                void (*check)(void *, lochan_status)) {
     sweep s;
     make_template(&s);
-    fault_totals t = fault_sweep(&(fault_case){
-        .name = name, .prep = before, .body = body, .check = check, .ctx = &s, .kinds = kinds, .dense = 40});
+    fault_totals t = fault_sweep(&(fault_case){.name = name,
+                                               .prep = before,
+                                               .body = body,
+                                               .check = check,
+                                               .ctx = &s,
+                                               .kinds = kinds,
+                                               .dense = 40});
     assert_true(t.runs > 3);
     drop_template(&s);
 }
@@ -125,7 +132,8 @@ static void check_read(void *ctx, lochan_status rc) {
 
 static void test_faults__open_scan_verify(void **state) {
     (void)state;
-    run(FAULT_OOM | FAULT_EIO | FAULT_SHORT | FAULT_EINTR, "read", prep_copy, body_read, check_read);
+    run(FAULT_OOM | FAULT_EIO | FAULT_SHORT | FAULT_EINTR, "read", prep_copy, body_read,
+        check_read);
 }
 
 static lochan_status body_init(void *ctx, lochan_error *err) {

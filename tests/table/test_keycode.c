@@ -4,7 +4,8 @@
 #include "arrow/builder.h"
 #include "support/cmocka_all.h"
 
-/* Builds one column of values given as text, and asserts that codes and comparator agree on every pair. */
+/* Builds one column of values given as text, and asserts that codes and comparator agree on every
+ * pair. */
 static void check_type(const char *type_name, const char *const *values, size_t n) {
     lochan_error err;
     lochan_type type;
@@ -45,7 +46,8 @@ static void check_type(const char *type_name, const char *const *values, size_t 
         for (size_t j = 0; j < n; j++) {
             assert_ok(lochan_keycode__encode(&codes, (int64_t)i, &a, &err));
             assert_ok(lochan_keycode__encode(&codes, (int64_t)j, &c, &err));
-            int got = lochan_keycode__compare((lochan_str){(char *)a.data, a.len}, (lochan_str){(char *)c.data, c.len});
+            int got = lochan_keycode__compare((lochan_str){(char *)a.data, a.len},
+                                              (lochan_str){(char *)c.data, c.len});
             int expected = lochan_comparator__compare(cmp, 0, (int64_t)i, 0, (int64_t)j);
             assert_int_equal((got > 0) - (got < 0), (expected > 0) - (expected < 0));
         }
@@ -61,13 +63,19 @@ static void check_type(const char *type_name, const char *const *values, size_t 
 }
 
 static void test_keycode__orders_as_the_comparator(void **state) {
-    static const char *const text[] = {NULL, "", "a", "b", "ab", "a ", "\xc3\xa9", "aa", "\x01", "zzzzzzzzzzzzzzzzzzz"};
+    static const char *const text[] = {NULL, "",         "a",  "b",    "ab",
+                                       "a ", "\xc3\xa9", "aa", "\x01", "zzzzzzzzzzzzzzzzzzz"};
     static const char *const ints[] = {NULL, "0", "-1", "1", "127", "-128", "100", "-100", "0"};
-    static const char *const longs[] = {"9223372036854775807", "-9223372036854775808", "0", "-1", "256", "65536"};
-    static const char *const unsigned_longs[] = {"18446744073709551615", "0", "9223372036854775808", "1"};
-    static const char *const days[] = {"1969-12-31", "1970-01-01", "2024-02-29", "0001-01-01", "9999-12-31", NULL};
-    static const char *const times[] = {"1969-12-31 23:59:59", "1970-01-01 00:00:00", "2024-02-29 10:00:00.5"};
-    static const char *const floats[] = {"0", "-0.0", "1.5", "-1.5", "1e300", "-1e300", "inf", "-inf", "nan", NULL};
+    static const char *const longs[] = {
+        "9223372036854775807", "-9223372036854775808", "0", "-1", "256", "65536"};
+    static const char *const unsigned_longs[] = {"18446744073709551615", "0", "9223372036854775808",
+                                                 "1"};
+    static const char *const days[] = {"1969-12-31", "1970-01-01", "2024-02-29",
+                                       "0001-01-01", "9999-12-31", NULL};
+    static const char *const times[] = {"1969-12-31 23:59:59", "1970-01-01 00:00:00",
+                                        "2024-02-29 10:00:00.5"};
+    static const char *const floats[] = {"0",      "-0.0", "1.5",  "-1.5", "1e300",
+                                         "-1e300", "inf",  "-inf", "nan",  NULL};
     static const char *const decimals[] = {"0.00", "-0.01", "12.50", "-12.50", "99999999.99", NULL};
     (void)state;
     check_type("string", text, LOCHAN_COUNTOF(text));
@@ -83,14 +91,16 @@ static void test_keycode__orders_as_the_comparator(void **state) {
 
 /* The form is on disk for ever. */
 static void test_keycode__form_is_fixed(void **state) {
-    static const uint8_t expected[] = {1, 0x80, 0, 0, 0, 0, 0, 0x4d, 0x0a, 1, 'a', 0, 0xFF, 'b', 0, 0, 0};
+    static const uint8_t expected[] = {1, 0x80, 0, 0,    0,   0, 0, 0x4d, 0x0a,
+                                       1, 'a',  0, 0xFF, 'b', 0, 0, 0};
     lochan_error err;
     struct ArrowSchema schema;
     struct ArrowArray rows;
     lochan_builder *b;
     lochan_keycode codes;
     lochan_buf out;
-    lochan_type date = {.id = LOCHAN_TYPE_DATE32}, text = {.id = LOCHAN_TYPE_STRING}, flag = {.id = LOCHAN_TYPE_BOOL};
+    lochan_type date = {.id = LOCHAN_TYPE_DATE32}, text = {.id = LOCHAN_TYPE_STRING},
+                flag = {.id = LOCHAN_TYPE_BOOL};
     lochan_sort_key keys[] = {{.column = 0}, {.column = 1}, {.column = 2}};
     (void)state;
     assert_ok(lochan_schema__init_struct(&schema, 3, &err));

@@ -5,7 +5,8 @@
 
 #define BEFORE "2024-01-01 A 1 1\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n"
 #define CHANGE "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-03-01 A 7 7\n"
-#define AFTER "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n2024-03-01 A 7 7\n"
+#define AFTER                                                                                      \
+    "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n2024-03-01 A 7 7\n"
 
 typedef struct killed {
     lake_env env;

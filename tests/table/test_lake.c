@@ -21,7 +21,8 @@ static void test_lake__options_are_checked(void **state) {
     assert_null(lake);
     o = (lochan_lake_options)LOCHAN_LAKE_OPTIONS_INIT;
     o.read_only = true;
-    assert_status(lochan_lake_init(tmpdir_path(env->dir, "other"), &o, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_lake_init(tmpdir_path(env->dir, "other"), &o, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
 }
 
 static void test_lake__path_loses_trailing_slashes(void **state) {
@@ -43,7 +44,8 @@ static void test_lake__missing_and_existing(void **state) {
     lake_env *env = *state;
     lochan_error err;
     lochan_lake *lake;
-    assert_status(lochan_lake_open(tmpdir_path(env->dir, "none"), NULL, &lake, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_open(tmpdir_path(env->dir, "none"), NULL, &lake, &err),
+                  LOCHAN_ERR_NOT_FOUND);
     assert_non_null(strstr(err.hint, "init"));
     assert_status(lochan_lake_init(env->path, NULL, &err), LOCHAN_ERR_EXISTS);
 }
@@ -124,10 +126,12 @@ static void test_lake__export_round_trip(void **state) {
     assert_int_equal(rows, 2);
     lochan_stream__release(&stream);
     assert_ok(lochan_lake_scan(env->lake, "test", "daily", NULL, &stream, &err));
-    assert_status(lochan_parquet_write_stream(&stream, path, false, &rows, &err), LOCHAN_ERR_EXISTS);
+    assert_status(lochan_parquet_write_stream(&stream, path, false, &rows, &err),
+                  LOCHAN_ERR_EXISTS);
     assert_ok(lochan_parquet_write_stream(&stream, path, true, &rows, &err));
     lochan_stream__release(&stream);
-    assert_status(lochan_parquet_write_stream(&stream, path, true, &rows, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_parquet_write_stream(&stream, path, true, &rows, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
     size_t n;
     char *bytes = tmpdir_read(path, &n);
     assert_memory_equal(bytes, "PAR1", 4);
@@ -142,12 +146,16 @@ static void test_lake__version(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lake__options_are_checked, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_lake__path_loses_trailing_slashes, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_lake__path_loses_trailing_slashes, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_lake__missing_and_existing, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_lake__init_spares_what_is_there, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_lake__init_spares_what_is_there, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_lake__sql_names_the_lake, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_lake__moved_lake_reads_the_same, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_lake__read_only_folder_can_be_read, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_lake__moved_lake_reads_the_same, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_lake__read_only_folder_can_be_read, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_lake__export_round_trip, env_setup, env_teardown),
         cmocka_unit_test(test_lake__version),
     };

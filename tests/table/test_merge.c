@@ -24,8 +24,9 @@ static void test_merge__one_more_day_is_one_more_file(void **state) {
     env_write(env, "2023-12-31 A 0 0\n2024-02-01 A 9 90\n");
     assert_int_equal(env->counts.partitions_written, 2);
     assert_int_equal(env_files(env), 4);
-    assert_string_equal(env_read(env, NULL), "2023-12-31 A 0 0\n" JAN "2024-01-03 A 5 50\n2024-01-03 B 6 60\n"
-                                             "2024-02-01 A 9 90\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2023-12-31 A 0 0\n" JAN "2024-01-03 A 5 50\n2024-01-03 B 6 60\n"
+                        "2024-02-01 A 9 90\n");
     env_verify(env, false);
 }
 
@@ -36,8 +37,9 @@ static void test_merge__new_row_wins(void **state) {
     env_counts(env, 1, 1, 1);
     assert_int_equal(env->counts.files_retired, 1);
     assert_int_equal(env_files(env), 1);
-    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 10\n2024-01-01 B 2.5 20\n2024-01-01 C 7 -\n"
-                                             "2024-01-02 A 3 30\n2024-01-02 B 4 40\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2024-01-01 A 1 10\n2024-01-01 B 2.5 20\n2024-01-01 C 7 -\n"
+                        "2024-01-02 A 3 30\n2024-01-02 B 4 40\n");
     env_verify(env, false);
 }
 
@@ -67,7 +69,8 @@ static void test_merge__null_and_nan_count_as_values(void **state) {
     env_counts(env, 0, 0, 3);
     env_write(env, "2024-01-01 A 0 -\n2024-01-01 B - 1\n");
     env_counts(env, 0, 2, 0);
-    assert_string_equal(env_read(env, NULL), "2024-01-01 A 0 -\n2024-01-01 B - 1\n2024-01-01 C 0 1\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2024-01-01 A 0 -\n2024-01-01 B - 1\n2024-01-01 C 0 1\n");
     env_verify(env, false);
 }
 
@@ -78,15 +81,18 @@ static void test_merge__touches_only_files_concerned(void **state) {
     env_write(env, "2024-01-05 A 5 5\n2024-01-05 C 5 5\n");
     env_write(env, "2024-01-09 A 9 9\n2024-01-09 C 9 9\n");
     assert_int_equal(env_files(env), 3);
-    env_write(env, "2024-01-01 B 1 1\n2024-01-03 A 3 3\n2024-01-07 A 7 7\n2024-01-09 B 9 9\n2024-01-11 A 1 1\n");
+    env_write(env, "2024-01-01 B 1 1\n2024-01-03 A 3 3\n2024-01-07 A 7 7\n2024-01-09 B 9 "
+                   "9\n2024-01-11 A 1 1\n");
     env_counts(env, 5, 0, 0);
     assert_int_equal(env->counts.files_retired, 2);
-    assert_int_equal(env->counts.files_written, 2); /* 1 and 3, then 7, 9 and 11: day 5 lies between */
+    assert_int_equal(env->counts.files_written,
+                     2); /* 1 and 3, then 7, 9 and 11: day 5 lies between */
     assert_int_equal(env_files(env), 3);
-    assert_string_equal(env_read(env, NULL),
-                        "2024-01-01 A 1 1\n2024-01-01 B 1 1\n2024-01-01 C 1 1\n2024-01-03 A 3 3\n2024-01-05 A 5 5\n"
-                        "2024-01-05 C 5 5\n2024-01-07 A 7 7\n2024-01-09 A 9 9\n2024-01-09 B 9 9\n2024-01-09 C 9 9\n"
-                        "2024-01-11 A 1 1\n");
+    assert_string_equal(
+        env_read(env, NULL),
+        "2024-01-01 A 1 1\n2024-01-01 B 1 1\n2024-01-01 C 1 1\n2024-01-03 A 3 3\n2024-01-05 A 5 5\n"
+        "2024-01-05 C 5 5\n2024-01-07 A 7 7\n2024-01-09 A 9 9\n2024-01-09 B 9 9\n2024-01-09 C 9 9\n"
+        "2024-01-11 A 1 1\n");
     env_verify(env, false);
 }
 
@@ -101,15 +107,17 @@ static void test_merge__files_of_one_day_stay_apart(void **state) {
     env_write(env, "2024-01-01 M 3 3\n");
     assert_int_equal(env->counts.files_retired, 0);
     assert_int_equal(env_files(env), 3);
-    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1\n2024-01-01 C 1 1\n2024-01-01 M 3 3\n2024-01-01 X 1 1\n"
-                                             "2024-01-01 Y 2 2\n2024-01-01 Z 1 1\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2024-01-01 A 1 1\n2024-01-01 C 1 1\n2024-01-01 M 3 3\n2024-01-01 X 1 1\n"
+                        "2024-01-01 Y 2 2\n2024-01-01 Z 1 1\n");
     env_verify(env, false);
 }
 
 static void make_rows(char *text, size_t cap, int from, int to, int step, int qty) {
     size_t n = 0;
     for (int i = from; i < to; i += step)
-        n += (size_t)snprintf(text + n, cap - n, "2024-01-%02d a%05d %d.25 %d\n", 1 + i / 1000, i % 1000, i, qty);
+        n += (size_t)snprintf(text + n, cap - n, "2024-01-%02d a%05d %d.25 %d\n", 1 + i / 1000,
+                              i % 1000, i, qty);
 }
 
 /* Many row groups and files: what comes out is what a sorted map would hold. */
@@ -128,7 +136,8 @@ static void test_merge__many_row_groups_and_files(void **state) {
     env_counts(env, 0, 1429, 0);
     size_t n = 0;
     for (int i = 0; i < N; i++)
-        n += (size_t)snprintf(expected + n, (size_t)CAP - n, "2024-01-%02d a%05d %d.25 %d\n", 1 + i / 1000, i % 1000, i,
+        n += (size_t)snprintf(expected + n, (size_t)CAP - n, "2024-01-%02d a%05d %d.25 %d\n",
+                              1 + i / 1000, i % 1000, i,
                               i >= 5000 && i < 15000 && (i - 5000) % 7 == 0 ? 2 : 1);
     assert_string_equal(env_read(env, NULL), expected);
     env_verify(env, false);
@@ -147,7 +156,8 @@ static void test_merge__single_file_table(void **state) {
     env_write(env, "2023-05-01 A 5 1\n2023-06-01 B 2 2\n");
     env_counts(env, 1, 1, 0);
     assert_int_equal(env_files(env), 1);
-    assert_string_equal(env_read(env, NULL), "2023-05-01 A 5 1\n2023-06-01 B 2 2\n2024-01-01 A 2 2\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2023-05-01 A 5 1\n2023-06-01 B 2 2\n2024-01-01 A 2 2\n");
     env_verify(env, false);
 }
 
@@ -167,9 +177,11 @@ static void test_merge__added_column_reads_as_null(void **state) {
     lake_env *env = *state;
     lochan_error err;
     env_write(env, "2024-01-01 A 1 1\n2024-01-02 A 2 2\n");
-    assert_ok(env_try_write_with(env, 1, "2024-01-02 A 2 2 new\n2024-01-03 A 3 3 x\n", NULL, NULL, NULL, &err));
+    assert_ok(env_try_write_with(env, 1, "2024-01-02 A 2 2 new\n2024-01-03 A 3 3 x\n", NULL, NULL,
+                                 NULL, &err));
     env_counts(env, 1, 1, 0);
-    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1 -\n2024-01-02 A 2 2 new\n2024-01-03 A 3 3 x\n");
+    assert_string_equal(env_read(env, NULL),
+                        "2024-01-01 A 1 1 -\n2024-01-02 A 2 2 new\n2024-01-03 A 3 3 x\n");
     env_write(env, "2024-01-01 A 1 1\n"); /* a batch without the column */
     env_counts(env, 0, 0, 1);
     assert_string_equal(env_read(env, "note is null"), "2024-01-01 A 1 1 -\n");
@@ -192,7 +204,8 @@ static void test_merge__known_at_stays_with_the_row(void **state) {
     assert_int_equal(sscanf(env->text, "%d %63[^\n]\n%d %63[^\n]", &q, first, &q, second), 4);
     assert_string_equal(first, second);
     assert_true(strlen(first) > 15);
-    env_write(env, "2024-01-01 A 1 1\n2024-01-01 B 9 3\n"); /* A is unchanged and moves, B is replaced */
+    env_write(env,
+              "2024-01-01 A 1 1\n2024-01-01 B 9 3\n"); /* A is unchanged and moves, B is replaced */
     env_counts(env, 0, 1, 1);
     assert_ok(env_try_read(env, &o, NULL, &err));
     assert_int_equal(sscanf(env->text, "%d %63[^\n]\n%d %63[^\n]", &q, second, &q, third), 4);
@@ -203,7 +216,8 @@ static void test_merge__known_at_stays_with_the_row(void **state) {
 
 static void test_merge__unsorted_and_repeated_rows_are_refused(void **state) {
     lake_env *env = *state;
-    static const char *const bad[] = {"2024-01-02 A 1 1\n2024-01-01 A 1 1\n", "2024-01-01 A 1 1\n2024-01-01 A 2 2\n"};
+    static const char *const bad[] = {"2024-01-02 A 1 1\n2024-01-01 A 1 1\n",
+                                      "2024-01-01 A 1 1\n2024-01-01 A 2 2\n"};
     for (size_t i = 0; i < LOCHAN_COUNTOF(bad); i++) {
         lochan_error err;
         lochan_table *table;
@@ -218,7 +232,8 @@ static void test_merge__unsorted_and_repeated_rows_are_refused(void **state) {
         assert_int_equal(err.row, 1);
         assert_string_equal(err.table, "test.daily");
         int64_t snapshot;
-        assert_status(lochan_write__publish(w, NULL, NULL, &snapshot, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+        assert_status(lochan_write__publish(w, NULL, NULL, &snapshot, &err),
+                      LOCHAN_ERR_INVALID_ARGUMENT);
         lochan_write__free(w);
         lochan_array__release(&batch);
         lochan_table__close(table);
@@ -250,20 +265,32 @@ static void test_merge__row_of_another_partition_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_merge__first_write_makes_one_file, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__one_more_day_is_one_more_file, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__first_write_makes_one_file, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__one_more_day_is_one_more_file, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_merge__new_row_wins, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__equal_rows_write_nothing, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__null_and_nan_count_as_values, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__touches_only_files_concerned, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__files_of_one_day_stay_apart, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__many_row_groups_and_files, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__equal_rows_write_nothing, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__null_and_nan_count_as_values, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__touches_only_files_concerned, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__files_of_one_day_stay_apart, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__many_row_groups_and_files, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_merge__single_file_table, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__keyless_table_only_appends, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__added_column_reads_as_null, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__known_at_stays_with_the_row, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__unsorted_and_repeated_rows_are_refused, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_merge__row_of_another_partition_is_refused, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__keyless_table_only_appends, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__added_column_reads_as_null, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__known_at_stays_with_the_row, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__unsorted_and_repeated_rows_are_refused,
+                                        env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__row_of_another_partition_is_refused, env_setup,
+                                        env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

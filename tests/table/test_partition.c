@@ -65,10 +65,12 @@ static void test_partition__found_by_name_and_transforms(void **state) {
     (void)state;
     assert_string_equal(lochan_partition__find(NULL)->name, "single_file");
     assert_null(lochan_partition__find("weekly"));
-    assert_ptr_equal(lochan_partition__find_transforms(transforms, 2), lochan_partition__find("year_month"));
+    assert_ptr_equal(lochan_partition__find_transforms(transforms, 2),
+                     lochan_partition__find("year_month"));
     assert_null(lochan_partition__find_transforms(others, 2));
     assert_null(lochan_partition__find_transforms(transforms, 1));
-    assert_ptr_equal(lochan_partition__find_transforms(NULL, 0), lochan_partition__find("single_file"));
+    assert_ptr_equal(lochan_partition__find_transforms(NULL, 0),
+                     lochan_partition__find("single_file"));
     size_t n = 0;
     while (lochan_partition__name(n))
         assert_non_null(lochan_partition__find(lochan_partition__name(n++)));

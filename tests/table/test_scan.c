@@ -32,10 +32,12 @@ static void test_scan__unknown_names_are_told(void **state) {
     three_months(env);
     o.columns = columns;
     o.n_columns = 1;
-    assert_status(lochan_lake_scan(env->lake, "test", "daily", &o, &stream, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_scan(env->lake, "test", "daily", &o, &stream, &err),
+                  LOCHAN_ERR_NOT_FOUND);
     assert_non_null(strstr(err.hint, "price"));
     assert_null(stream.release);
-    assert_status(lochan_lake_scan(env->lake, "test", "weekly", NULL, &stream, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_scan(env->lake, "test", "weekly", NULL, &stream, &err),
+                  LOCHAN_ERR_NOT_FOUND);
     o = (lochan_scan_options)LOCHAN_SCAN_OPTIONS_INIT;
     o.where = "colour = 3";
     assert_true(lochan_lake_scan(env->lake, "test", "daily", &o, &stream, &err) != LOCHAN_OK);
@@ -78,7 +80,8 @@ static void test_scan__row_groups_are_pruned(void **state) {
     size_t n = 0;
     env->row_group_rows = 500;
     for (int i = 0; i < N; i++)
-        n += (size_t)snprintf(text + n, CAP - n, "2024-01-%02d a%05d %d %d\n", 1 + i / 200, i % 200, i, i);
+        n += (size_t)snprintf(text + n, CAP - n, "2024-01-%02d a%05d %d %d\n", 1 + i / 200, i % 200,
+                              i, i);
     env_write(env, text);
     lochan_scan_options o = LOCHAN_SCAN_OPTIONS_INIT;
     o.where = "time = '2024-01-03' and qty = 450";
@@ -120,7 +123,8 @@ static void test_scan__limit_and_batch_rows(void **state) {
     }
     lochan_stream__release(&stream);
     o.limit = -2;
-    assert_status(lochan_lake_scan(env->lake, "test", "daily", &o, &stream, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_lake_scan(env->lake, "test", "daily", &o, &stream, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
 }
 
 static void test_scan__as_of(void **state) {
@@ -154,8 +158,9 @@ static void test_scan__keeps_its_snapshot_while_others_write(void **state) {
     assert_ok(lochan_lake_scan(env->lake, "test", "daily", NULL, &stream, &err));
     env_write(env, "2024-01-01 A 100 100\n2024-03-02 B 7 7\n2024-04-01 A 8 8\n");
     assert_ok(env_drain(env, &stream, &err));
-    assert_string_equal(env->text, "2024-01-01 A 1 10\n2024-01-02 B 2 20\n2024-02-01 A 3 30\n2024-02-02 B 4 40\n"
-                                   "2024-03-01 A 5 50\n2024-03-02 B - -\n");
+    assert_string_equal(
+        env->text, "2024-01-01 A 1 10\n2024-01-02 B 2 20\n2024-02-01 A 3 30\n2024-02-02 B 4 40\n"
+                   "2024-03-01 A 5 50\n2024-03-02 B - -\n");
     lochan_stream__release(&stream);
 }
 
@@ -242,17 +247,22 @@ static void test_scan__damaged_files_are_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_scan__columns_in_the_order_asked, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__columns_in_the_order_asked, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__unknown_names_are_told, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_scan__catalog_statistics_prune_files, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__catalog_statistics_prune_files, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__row_groups_are_pruned, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__limit_and_batch_rows, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__as_of, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_scan__keeps_its_snapshot_while_others_write, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__keeps_its_snapshot_while_others_write, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__released_early, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_scan__statistics_of_other_streams_are_refused, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__statistics_of_other_streams_are_refused,
+                                        env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__cancelled, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_scan__damaged_files_are_errors, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__damaged_files_are_errors, env_setup,
+                                        env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

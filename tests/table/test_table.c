@@ -48,21 +48,21 @@ static void test_table__columns_are_added(void **state) {
     lochan_table__close(b);
 }
 
-
 static void test_table__wrong_definitions_are_refused(void **state) {
     lake_env *env = *state;
     lochan_error err;
     struct ArrowSchema schema;
-    static const char *const unknown[] = {"colour"}, *const price[] = {"price"}, *const asset[] = {"asset_id"},
-                            *const twice[] = {"time", "time"}, *const both[] = {"asset_id", "time"};
+    static const char *const unknown[] = {"colour"}, *const price[] = {"price"},
+                             *const asset[] = {"asset_id"}, *const twice[] = {"time", "time"},
+                             *const both[] = {"asset_id", "time"};
     assert_ok(env_schema(env, 0, &schema, &err));
     const lochan_table_spec good = env_spec(env, &schema);
     lochan_table_spec s = good;
-#define REFUSED(expected_column)                                                                                       \
-    do {                                                                                                               \
-        assert_status(ensure(env, &s, &err), LOCHAN_ERR_SPEC);                                                         \
-        assert_string_equal(err.column, expected_column);                                                              \
-        s = good;                                                                                                      \
+#define REFUSED(expected_column)                                                                   \
+    do {                                                                                           \
+        assert_status(ensure(env, &s, &err), LOCHAN_ERR_SPEC);                                     \
+        assert_string_equal(err.column, expected_column);                                          \
+        s = good;                                                                                  \
     } while (0)
     s.key = unknown, s.n_key = 1;
     REFUSED("colour");
@@ -94,7 +94,8 @@ static void test_table__hostile_names_are_refused(void **state) {
     lake_env *env = *state;
     lochan_error err;
     struct ArrowSchema schema;
-    static const char *const bad[] = {"", "..", "../../x", "a/b", ".hidden", "-rf", "a\nb", "a b", "caf\xc3\xa9"};
+    static const char *const bad[] = {"",    "..",   "../../x", "a/b",        ".hidden",
+                                      "-rf", "a\nb", "a b",     "caf\xc3\xa9"};
     assert_ok(env_schema(env, 0, &schema, &err));
     for (size_t i = 0; i < LOCHAN_COUNTOF(bad); i++) {
         lochan_table_spec s = env_spec(env, &schema);
@@ -155,7 +156,8 @@ static void test_table__layouts_of_text_are_one_type(void **state) {
     lochan_table__close(table);
     assert_ok(env_schema(env, 0, &schema, &err));
     lochan_schema__release(schema.children[1]);
-    assert_ok(lochan_schema__set_dictionary(schema.children[1], "asset_id", &index, &text, false, &err));
+    assert_ok(
+        lochan_schema__set_dictionary(schema.children[1], "asset_id", &index, &text, false, &err));
     lochan_table_spec s = env_spec(env, &schema);
     assert_ok(ensure(env, &s, &err));
     lochan_schema__release(schema.children[1]);
@@ -182,7 +184,8 @@ static void test_table__order_partition_and_needed_columns_hold(void **state) {
     s.partition = (lochan_partition_def){0};
     assert_status(ensure(env, &s, &err), LOCHAN_ERR_SCHEMA);
     assert_non_null(strstr(err.message, "year(time)"));
-    assert_ok(lochan_schema__select(&schema, columns, 3, &fewer, &err)); /* qty is nullable: it may go */
+    assert_ok(
+        lochan_schema__select(&schema, columns, 3, &fewer, &err)); /* qty is nullable: it may go */
     s = env_spec(env, &fewer);
     assert_ok(ensure(env, &s, &err));
     lochan_schema__release(&fewer);
@@ -210,11 +213,26 @@ static void test_table__new_column_must_be_nullable(void **state) {
 static void test_table__all_stored_types(void **state) {
     lake_env *env = *state;
     lochan_error err;
-    static const char *const names[] = {"bool",          "int8",          "int16",         "int32",
-                                        "int64",         "uint8",         "uint16",        "uint32",
-                                        "uint64",        "float32",       "float64",       "decimal(12,3)",
-                                        "string",        "binary",        "date",          "timestamp[us]",
-                                        "timestamp[us, UTC]", "timestamp[ns]", "timestamp[ms]", "timestamp[s]"};
+    static const char *const names[] = {"bool",
+                                        "int8",
+                                        "int16",
+                                        "int32",
+                                        "int64",
+                                        "uint8",
+                                        "uint16",
+                                        "uint32",
+                                        "uint64",
+                                        "float32",
+                                        "float64",
+                                        "decimal(12,3)",
+                                        "string",
+                                        "binary",
+                                        "date",
+                                        "timestamp[us]",
+                                        "timestamp[us, UTC]",
+                                        "timestamp[ns]",
+                                        "timestamp[ms]",
+                                        "timestamp[s]"};
     struct ArrowSchema schema;
     assert_ok(lochan_schema__init_struct(&schema, LOCHAN_COUNTOF(names), &err));
     for (size_t i = 0; i < LOCHAN_COUNTOF(names); i++) {
@@ -234,15 +252,22 @@ static void test_table__all_stored_types(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_table__made_once_and_found_again, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__made_once_and_found_again, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_table__columns_are_added, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__wrong_definitions_are_refused, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__hostile_names_are_refused, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__columns_readers_would_stumble_over, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__wrong_definitions_are_refused, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__hostile_names_are_refused, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__columns_readers_would_stumble_over, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_table__type_clash_names_both, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__layouts_of_text_are_one_type, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__order_partition_and_needed_columns_hold, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_table__new_column_must_be_nullable, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__layouts_of_text_are_one_type, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__order_partition_and_needed_columns_hold,
+                                        env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__new_column_must_be_nullable, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_table__all_stored_types, env_setup, env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

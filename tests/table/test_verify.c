@@ -105,7 +105,8 @@ static void test_verify__unknown_files_are_told_not_touched(void **state) {
     assert_true(tmpdir_exists(path));
 }
 
-/* Every byte of one file flipped in turn: verify finds each flip that changes what readers see, and never crashes. */
+/* Every byte of one file flipped in turn: verify finds each flip that changes what readers see, and
+ * never crashes. */
 static void test_verify__no_bit_flip_goes_unseen(void **state) {
     lake_env *env = *state;
     lochan_error err;
@@ -148,10 +149,13 @@ static void test_verify__progress_and_cancel(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_verify__sound_lake, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_verify__missing_short_and_foreign_bytes, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_verify__missing_short_and_foreign_bytes, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_verify__swapped_files, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_verify__unknown_files_are_told_not_touched, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_verify__no_bit_flip_goes_unseen, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_verify__unknown_files_are_told_not_touched, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_verify__no_bit_flip_goes_unseen, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_verify__progress_and_cancel, env_setup, env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

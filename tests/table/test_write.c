@@ -47,7 +47,8 @@ static void test_write__nothing_is_visible_before_publish(void **state) {
     assert_string_equal(env_read(env, NULL), "");
     assert_ok(lochan_write__publish(p.w, NULL, NULL, &snapshot, &err));
     assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1\n");
-    assert_status(lochan_write__publish(p.w, NULL, NULL, &snapshot, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_write__publish(p.w, NULL, NULL, &snapshot, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
     end(&p);
     env_verify(env, false);
 }
@@ -140,7 +141,8 @@ static void test_write__hook_is_part_of_the_commit(void **state) {
     char a[] = "a", b[] = "b", c[] = "c";
     assert_ok(env_try_write_with(env, 0, "2024-01-01 A 1 1\n", NULL, put_source, a, &err));
     assert_int_equal(count_sources(env, "a"), 1);
-    assert_status(env_try_write_with(env, 0, "2024-01-01 A 2 2\n", NULL, refuse, b, &err), LOCHAN_ERR_VALIDATION);
+    assert_status(env_try_write_with(env, 0, "2024-01-01 A 2 2\n", NULL, refuse, b, &err),
+                  LOCHAN_ERR_VALIDATION);
     assert_int_equal(count_sources(env, "b"), 0);
     assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1\n");
     assert_int_equal(count_unknown(env), 0);
@@ -166,9 +168,10 @@ static size_t read_labels(lake_env *env, label *out, size_t cap) {
     for (size_t i = 0; i < list.n; i++) {
         lochan_pq_reader *r;
         assert_ok(lochan_data_file__open(env->lake, &list.files[i], &r, &err));
-        const char *keys[] = {"lochan.replaces", "lochan.commit_ordinal", "lochan.commit_total",
-                              "lochan.commit_id", "lochan.file_id",       "lochan.partition"};
-        char *into[] = {out[i].replaces, out[i].ordinal, out[i].total, out[i].commit, out[i].file_id, out[i].partition};
+        const char *keys[] = {"lochan.replaces",  "lochan.commit_ordinal", "lochan.commit_total",
+                              "lochan.commit_id", "lochan.file_id",        "lochan.partition"};
+        char *into[] = {out[i].replaces, out[i].ordinal, out[i].total,
+                        out[i].commit,   out[i].file_id, out[i].partition};
         size_t sizes[] = {512, 16, 16, 64, 64, 64};
         for (size_t k = 0; k < LOCHAN_COUNTOF(keys); k++) {
             const char *v = lochan_pq_reader__metadata(r, keys[k]);
@@ -177,10 +180,12 @@ static size_t read_labels(lake_env *env, label *out, size_t cap) {
         assert_string_equal(lochan_pq_reader__metadata(r, "lochan.format"), "1");
         assert_string_equal(lochan_pq_reader__metadata(r, "lochan.schema"), "test");
         assert_string_equal(lochan_pq_reader__metadata(r, "lochan.table"), "daily");
-        assert_string_equal(lochan_pq_reader__metadata(r, "lochan.sort"), "[\"time\",\"asset_id\"]");
+        assert_string_equal(lochan_pq_reader__metadata(r, "lochan.sort"),
+                            "[\"time\",\"asset_id\"]");
         assert_string_equal(lochan_pq_reader__metadata(r, "lochan.key"), "[\"asset_id\",\"time\"]");
         assert_string_equal(lochan_pq_reader__metadata(r, "lochan.table_uuid"), table->def.uuid);
-        assert_string_equal(lochan_pq_reader__metadata(r, "lochan.lochan_version"), lochan_version());
+        assert_string_equal(lochan_pq_reader__metadata(r, "lochan.lochan_version"),
+                            lochan_version());
         snprintf(out[i].path, sizeof out[i].path, "%s", list.files[i].path);
         assert_non_null(strstr(list.files[i].path, out[i].file_id));
         lochan_pq_reader__close(r);
@@ -268,16 +273,25 @@ static void test_write__rows_without_a_partition(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_write__nothing_is_visible_before_publish, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__freed_without_publish_leaves_no_file, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__conflict_in_a_touched_partition, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__appends_never_conflict, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__nothing_is_visible_before_publish, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__freed_without_publish_leaves_no_file, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__conflict_in_a_touched_partition, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__appends_never_conflict, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_write__token_is_done_once, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__hook_is_part_of_the_commit, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__footers_tell_the_commit, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__read_only_lake_refuses, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__table_changed_since_it_was_opened, env_setup, env_teardown),
-        cmocka_unit_test_setup_teardown(test_write__rows_without_a_partition, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__hook_is_part_of_the_commit, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__footers_tell_the_commit, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__read_only_lake_refuses, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__table_changed_since_it_was_opened, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__rows_without_a_partition, env_setup,
+                                        env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
