@@ -190,6 +190,8 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
         if (!next_slices(c, m, slices))
             return damaged(c, "the values of a page are damaged or too few", err);
+        if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) && !lochan_pq_slices__utf8(slices, m))
+            return damaged(c, "a text is not valid UTF-8", err);
         if (c->as_keys)
             LOCHAN_TRY(add_extra(c, slices, m, at, err));
         else

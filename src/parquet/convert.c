@@ -2,6 +2,7 @@
  * any width. May call: base/, schema.h.
  */
 #include "parquet/convert.h"
+#include "arrow/decimal.h"
 
 /* Days from the Julian day number used by INT96 to 1970-01-01. */
 enum { JULIAN_EPOCH = 2440588 };
@@ -48,6 +49,23 @@ static bool decimal_from_bytes(const uint8_t *src, size_t n, uint8_t *dst, size_
     return true;
 }
 
+/* Whether n Arrow decimals have no more digits than their type. Most are small and seen so at once. */
+static bool decimals_fit(const lochan_pq_leaf *leaf, const uint8_t *values, size_t n) {
+    size_t width = (size_t)leaf->out_width;
+    int64_t limit = 1;
+    for (int i = 0; i < leaf->type.precision && i < 18; i++)
+        limit *= 10;
+    for (size_t i = 0; i < n; i++, values += width) {
+        int64_t low, high;
+        memcpy(&low, values, 8);
+        memcpy(&high, values + 8, 8);
+        bool small = width == 16 && high == low >> 63 && low < limit && low > -limit;
+        if (!small && !lochan_decimal__fits(values, (int)width, leaf->type.precision))
+            return false;
+    }
+    return true;
+}
+
 static bool read_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst) {
     size_t out = (size_t)leaf->out_width, width = (size_t)leaf->width;
     if (leaf->physical == LOCHAN_PQ_FIXED_BYTES) {
@@ -55,13 +73,13 @@ static bool read_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t 
             if (!decimal_from_bytes(src + i * width, width, dst + i * out, out))
                 return false;
         }
-        return true;
+        return decimals_fit(leaf, dst, n);
     }
     for (size_t i = 0; i < n; i++) { /* INT32, INT64: little-endian already */
         memcpy(dst + i * out, src + i * width, width);
         memset(dst + i * out + width, src[i * width + width - 1] & 0x80 ? 0xff : 0, out - width);
     }
-    return true;
+    return decimals_fit(leaf, dst, n);
 }
 
 static bool read_int96(const uint8_t *src, size_t n, uint8_t *dst) {
@@ -98,7 +116,7 @@ bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_
         if (!decimal_from_bytes(src[i].p, src[i].n, dst + i * out, out))
             return false;
     }
-    return true;
+    return decimals_fit(leaf, dst, n);
 }
 
 static int32_t widen_one(lochan_type_id id, const uint8_t *src, size_t i) {
@@ -151,6 +169,8 @@ static bool write_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t
     for (size_t i = 0; i < n; i++, src += in, dst += width) {
         uint8_t sign = src[width - 1] & 0x80 ? 0xff : 0;
         *bad = i;
+        if (!decimals_fit(leaf, src, 1))
+            return false;
         for (size_t b = width; b < in; b++) {
             if (src[b] != sign)
                 return false;

@@ -22,6 +22,8 @@ static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages 
     lochan_pq_slice *slices = (void *)d->slices.data;
     if (!lochan_pq_decoding__plain.bytes(&v, d->n, slices))
         return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "the dictionary is cut off");
+    if (lochan_pq_leaf__is_text(leaf) && !lochan_pq_slices__utf8(slices, d->n))
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "the dictionary holds invalid UTF-8");
     if (leaf->convert != LOCHAN_PQ_CONVERT_DECIMAL)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, d->n * (size_t)leaf->out_width, err));

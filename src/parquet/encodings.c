@@ -59,6 +59,41 @@ static bool rle_bits(lochan_pq_values *v, size_t n, uint8_t *out, int64_t to) {
 
 const lochan_pq_decoding lochan_pq_decoding__rle = {LOCHAN_PQ_RLE, rle_begin, NULL, NULL, rle_bits};
 
+static bool is_ascii(const uint8_t *p, size_t n) {
+    uint64_t all = 0, word;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&word, p + i, 8);
+        all |= word;
+    }
+    uint8_t rest = 0;
+    for (; i < n; i++)
+        rest |= p[i];
+    return ((all & 0x8080808080808080ull) | (rest & 0x80)) == 0;
+}
+
+/* Slices that lie side by side, or with their lengths between them as in PLAIN, are looked at in one sweep. */
+bool lochan_pq_slices__utf8(const lochan_pq_slice *slices, size_t n) {
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += slices[i].n;
+    if (n == 0 || total == 0)
+        return true;
+    uintptr_t begin = (uintptr_t)slices[0].p, end = (uintptr_t)slices[n - 1].p + slices[n - 1].n;
+    if (end - begin == total || end - begin == total + 4 * (n - 1)) {
+        bool inside = true;
+        for (size_t i = 1; i < n; i++)
+            inside = inside && (uintptr_t)slices[i].p >= (uintptr_t)slices[i - 1].p + slices[i - 1].n;
+        if (inside && is_ascii(slices[0].p, (size_t)(end - begin)))
+            return true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!is_ascii(slices[i].p, slices[i].n) && !lochan_utf8__valid(slices[i].p, slices[i].n))
+            return false;
+    }
+    return true;
+}
+
 static const lochan_pq_decoding *const table[] = {
     &lochan_pq_decoding__plain,
     &lochan_pq_decoding__rle,

@@ -43,6 +43,9 @@ typedef struct lochan_pq_decoding {
 /* NULL if there is no such decoder for the physical type. */
 const lochan_pq_decoding *lochan_pq_decoding__find(int32_t encoding, int32_t physical);
 
+/* Whether all slices are valid UTF-8: text that goes to Arrow must be. */
+bool lochan_pq_slices__utf8(const lochan_pq_slice *slices, size_t n);
+
 extern const lochan_pq_decoding lochan_pq_decoding__plain;
 extern const lochan_pq_decoding lochan_pq_decoding__rle;
 

@@ -56,6 +56,10 @@ typedef struct lochan_pq_leaf {
     bool nullable;           /* the leaf's own field */
 } lochan_pq_leaf;
 
+static inline bool lochan_pq_leaf__is_text(const lochan_pq_leaf *leaf) {
+    return leaf->type.id >= LOCHAN_TYPE_STRING && leaf->type.id <= LOCHAN_TYPE_STRING_VIEW;
+}
+
 typedef struct lochan_pq_field {
     const struct ArrowSchema *schema; /* borrowed from the schema's `arrow` */
     lochan_type type;

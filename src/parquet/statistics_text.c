@@ -1,6 +1,6 @@
 /* statistics_text.c - bounds as the text a DuckLake catalog keeps. May call: base/, arrow/, statistics.h. */
 #include "parquet/statistics.h"
-#include "arrow/view.h"
+#include "arrow/decimal.h"
 #include "parquet/convert.h"
 #include "base/civil.h"
 
@@ -21,8 +21,9 @@ static void put_time(char *dst, size_t cap, int64_t of_day, lochan_time_unit uni
     if (fraction != 0) {
         static const int width[] = {0, 3, 6, 9};
         (void)lochan_format(digits, sizeof digits, ".%0*lld", width[unit], (long long)fraction);
-        for (size_t n = strlen(digits); digits[n - 1] == '0'; n--)
-            digits[n - 1] = '\0';
+        size_t n = strlen(digits);
+        while (n > 1 && digits[n - 1] == '0')
+            digits[--n] = '\0';
     }
     (void)lochan_format(dst, cap, "%02lld:%02lld:%02lld%s", (long long)(s / 3600), (long long)(s / 60 % 60),
                         (long long)(s % 60), digits);
@@ -47,50 +48,13 @@ static bool time_text(const lochan_pq_leaf *leaf, int64_t v, char *dst, size_t c
     return lochan_format(dst, cap, "%s %s%s", date, time, leaf->type.zone[0] ? "+00" : "");
 }
 
-/* The exact decimal text of a little-endian two's complement number, by repeated division by ten. */
-static bool decimal_text(const lochan_pq_leaf *leaf, lochan_str value, char *dst, size_t cap) {
+static bool decimal_text(const lochan_pq_leaf *leaf, lochan_str value, char dst[LOCHAN_DECIMAL_TEXT]) {
     uint8_t wide[32];
-    uint32_t limbs[8];
-    char digits[96];
-    size_t out_width = (size_t)leaf->out_width, n = 0;
-    if (leaf->physical == LOCHAN_PQ_BYTE_ARRAY) {
-        lochan_pq_slice slice = {(const uint8_t *)value.p, (uint32_t)value.n};
-        if (!lochan_pq_convert__read_slices(leaf, &slice, 1, wide))
-            return false;
-    } else if (!lochan_pq_convert__read(leaf, (const uint8_t *)value.p, 1, wide)) {
+    lochan_pq_slice slice = {(const uint8_t *)value.p, (uint32_t)value.n};
+    if (leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? !lochan_pq_convert__read_slices(leaf, &slice, 1, wide)
+                                               : !lochan_pq_convert__read(leaf, slice.p, 1, wide))
         return false;
-    }
-    bool negative = wide[out_width - 1] & 0x80;
-    memset(wide + out_width, negative ? 0xff : 0, sizeof wide - out_width);
-    memcpy(limbs, wide, sizeof limbs);
-    for (uint64_t i = 0, carry = 1; negative && i < 8; i++) {
-        carry += (uint32_t)~limbs[i];
-        limbs[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-    bool more = true;
-    while ((more || n <= (size_t)leaf->type.scale) && n < sizeof digits) {
-        uint64_t rest = 0;
-        more = false;
-        for (int i = 7; i >= 0; i--) {
-            rest = rest << 32 | limbs[i];
-            limbs[i] = (uint32_t)(rest / 10);
-            rest %= 10;
-            more = more || limbs[i] != 0;
-        }
-        digits[n++] = (char)('0' + rest);
-    }
-    size_t at = 0, scale = (size_t)leaf->type.scale;
-    if (n + 3 > cap)
-        return false;
-    if (negative)
-        dst[at++] = '-';
-    for (size_t i = n; i-- > 0;) {
-        dst[at++] = digits[i];
-        if (i == scale && scale > 0)
-            dst[at++] = '.';
-    }
-    dst[at] = '\0';
+    (void)lochan_decimal__print(wide, leaf->out_width, leaf->type.scale, dst);
     return true;
 }
 
@@ -104,7 +68,7 @@ static bool float_text(const lochan_pq_leaf *leaf, lochan_str value, char *dst) 
 }
 
 const char *lochan_pq_stats__text(const lochan_pq_leaf *leaf, lochan_str value, lochan_arena *arena) {
-    char dst[128];
+    char dst[LOCHAN_DECIMAL_TEXT];
     int64_t v = 0;
     int32_t v32 = 0;
     if (!value.p)
@@ -122,7 +86,7 @@ const char *lochan_pq_stats__text(const lochan_pq_leaf *leaf, lochan_str value, 
         return float_text(leaf, value, dst) ? lochan_arena__strdup(arena, dst) : NULL;
     case LOCHAN_TYPE_DECIMAL128:
     case LOCHAN_TYPE_DECIMAL256:
-        return decimal_text(leaf, value, dst, sizeof dst) ? lochan_arena__strdup(arena, dst) : NULL;
+        return decimal_text(leaf, value, dst) ? lochan_arena__strdup(arena, dst) : NULL;
     case LOCHAN_TYPE_BOOL:
         return lochan_arena__strdup(arena, value.p[0] ? "true" : "false");
     default:
