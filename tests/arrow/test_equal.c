@@ -16,7 +16,6 @@ static void test_equal__slices_of_all_types(void **state) {
     struct ArrowArray x, y, z;
     assert_ok(sample_schema(&schema, &err));
     sample_slice(&schema, 0, 40, &x);
-    /* The same values behind other offsets: rows repeat with a period of 300. */
     int64_t rows[40];
     struct ArrowArray whole;
     assert_ok(sample_batch(&schema, 60, &whole, &err));
@@ -49,6 +48,32 @@ static void test_equal__slices_of_all_types(void **state) {
     lochan_schema__release(&schema);
 }
 
+/* The same rows behind an offset of the struct, and one row further, which differs. */
+static void test_equal__behind_offsets(void **state) {
+    (void)state;
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray x, y;
+    int64_t rows[20];
+    assert_ok(sample_schema(&schema, &err));
+    for (int64_t offset = 1; offset < 6; offset++) {
+        for (int64_t shift = 0; shift < 2; shift++) {
+            struct ArrowArray whole;
+            assert_ok(sample_batch(&schema, 40, &whole, &err));
+            for (int i = 0; i < 20; i++)
+                rows[i] = offset + i + (i == 19 ? shift : 0);
+            assert_ok(lochan_take(&schema, &whole, rows, 20, &y, &err));
+            sample_slice(&schema, offset, 20, &x);
+            assert_int_equal(equal(&schema, &x, &y), shift == 0);
+            assert_int_equal(equal(&schema, &y, &x), shift == 0);
+            lochan_array__release(&x);
+            lochan_array__release(&y);
+            lochan_array__release(&whole);
+        }
+    }
+    lochan_schema__release(&schema);
+}
+
 static void test_equal__floats(void **state) {
     (void)state;
     struct ArrowSchema schema, other;
@@ -76,6 +101,7 @@ static void test_equal__floats(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal__slices_of_all_types),
+        cmocka_unit_test(test_equal__behind_offsets),
         cmocka_unit_test(test_equal__floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,30 @@ static void test_expr_prune__damaged_statistics_are_unknown(void **state) {
     assert_string_equal(verdict("u", "x > 'c'"), "m-");
 }
 
+/* Both bounds are cut to "ab": the values may be "abc" and "abd". */
+static void test_expr_prune__cut_text_is_no_value(void **state) {
+    (void)state;
+    one = (lochan_expr_stats){.has_min = true,
+                              .has_max = true,
+                              .type = sample_type("u"),
+                              .min_s = LOCHAN_STR("ab"),
+                              .max_s = LOCHAN_STR("ab"),
+                              .row_count = 10};
+    assert_string_equal(verdict("u", "x in ('ab')"), "m-");
+    assert_string_equal(verdict("u", "x not in ('ab')"), "m-");
+    assert_string_equal(verdict("u", "x != 'ab'"), "m-");
+    assert_string_equal(verdict("u", "x = 'abc'"), "m-");
+    assert_string_equal(verdict("u", "x = 'ac'"), "--");
+    assert_string_equal(verdict("u", "x between 'a' and 'ac'"), "ma");
+    assert_string_equal(verdict("u", "x <= 'ab'"), "m-");
+    assert_string_equal(verdict("u", "x > 'abz'"), "m-");
+    one.min_exact = one.max_exact = true;
+    assert_string_equal(verdict("u", "x in ('ab')"), "ma");
+    assert_string_equal(verdict("u", "x not in ('ab')"), "--");
+    assert_string_equal(verdict("u", "x != 'ab'"), "--");
+    assert_string_equal(verdict("u", "x > 'ab'"), "--");
+}
+
 static void test_expr_prune__nulls_and_nothing(void **state) {
     (void)state;
     one = (lochan_expr_stats){.type = sample_type("l"), .row_count = 10, .null_count = 10};
@@ -241,6 +265,7 @@ int main(void) {
         cmocka_unit_test(test_expr_prune__agrees_with_rows),
         cmocka_unit_test(test_expr_prune__types_that_differ),
         cmocka_unit_test(test_expr_prune__damaged_statistics_are_unknown),
+        cmocka_unit_test(test_expr_prune__cut_text_is_no_value),
         cmocka_unit_test(test_expr_prune__nulls_and_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

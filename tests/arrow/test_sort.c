@@ -151,6 +151,34 @@ static void test_sort__slices_and_dictionaries(void **state) {
     lochan_schema__release(&schema);
 }
 
+/* A foreign dictionary may hold a value twice: rows of equal value keep their order. */
+static void test_sort__repeats_in_a_dictionary(void **state) {
+    (void)state;
+    lochan_error err;
+    struct ArrowSchema schema = {0}, values;
+    struct ArrowArray in, dictionary;
+    lochan_type key = sample_type("i"), text = sample_type("u");
+    assert_ok(lochan_schema__init_struct(&schema, 1, &err));
+    assert_ok(lochan_schema__set_dictionary(schema.children[0], "x", &key, &text, true, &err));
+    column_of("u", (const char *[]){"b", "a", "b", NULL, "a"}, 5, &values, &dictionary);
+    static const int32_t keys[] = {2, 0, 4, 3, 1, 0, 2, 1, 3, 4};
+    assert_ok(lochan_array__init(&in, 1, 1, &err));
+    assert_ok(lochan_array__init(in.children[0], 2, 0, &err));
+    in.length = in.children[0]->length = 10;
+    lochan_buffer *buffer = lochan_buffer__create(sizeof keys);
+    memcpy(buffer->data, keys, sizeof keys);
+    lochan_array__give_buffer(in.children[0], 1, buffer);
+    lochan_array__move(dictionary.children[0], lochan_array__add_dictionary(in.children[0]));
+    for (int how = 0; how < 4; how++) {
+        lochan_sort_key by = {0, how & 1, how & 2};
+        assert_sorted(&schema, &in, &by, 1);
+    }
+    lochan_array__release(&in);
+    lochan_array__release(&dictionary);
+    lochan_schema__release(&values);
+    lochan_schema__release(&schema);
+}
+
 /* Text that differs only by zero bytes and lengths, short enough to be packed into a number. */
 static void test_sort__short_text_with_zero_bytes(void **state) {
     (void)state;
@@ -263,6 +291,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sort__random_batches),
         cmocka_unit_test(test_sort__slices_and_dictionaries),
+        cmocka_unit_test(test_sort__repeats_in_a_dictionary),
         cmocka_unit_test(test_sort__short_text_with_zero_bytes),
         cmocka_unit_test(test_sort__extremes_with_nulls),
         cmocka_unit_test(test_sort__many_rows),
