@@ -237,7 +237,7 @@ static lochan_status retry_page(lochan_fetcher *f, lochan_fetch_page *page, cons
 /* Our own memory was short. While others hold some of it the page waits for them; alone, it can never fit. */
 static lochan_status retry_without_memory(lochan_fetcher *f, lochan_fetch_page *page, const lochan_error *why,
                                           lochan_error *err) {
-    if (f->counters.running == 0 && !f->turn.pending)
+    if (page->ran_alone && !f->turn.pending)
         return fail_page(f, page, why, err);
     f->alone = true;
     page->attempts--;
@@ -356,6 +356,7 @@ static lochan_status start_pages(lochan_fetcher *f, lochan_error *err) {
     while (may_start(f, now)) {
         lochan_fetch_page *page = pop_first(&f->queue);
         page->attempts++;
+        page->ran_alone = f->alone;
         lochan_status rc = start_transfer(f, idle_transfer(f), page, NULL, err);
         if (rc != LOCHAN_OK) {
             push_first(&f->queue, page);
@@ -383,10 +384,10 @@ static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, C
         lochan_mem__free(redirect);
         return rc;
     }
-    if (rc == LOCHAN_OK) {
+    if (page->ran_alone)
         f->alone = false;
+    if (rc == LOCHAN_OK)
         return deliver(f, t, &meta, err);
-    }
     lochan_fetch_transfer__reset(t);
     if (rc == LOCHAN_ERR_NO_MEMORY) {
         if (err)
@@ -395,7 +396,6 @@ static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, C
     }
     if (verdict.no_budget)
         return retry_without_memory(f, page, &why, err);
-    f->alone = false;
     return retry_page(f, page, &verdict, &why, err);
 }
 

@@ -25,6 +25,7 @@ typedef struct lochan_fetch_page {
     int32_t attempts;
     int64_t backoff_ns; /* the last one, 0 = none yet */
     int64_t due_ns;     /* monotonic; of the next attempt */
+    bool ran_alone;     /* no other transfer took memory during this attempt */
     char reason[64];    /* why it waits */
 } lochan_fetch_page;
 
@@ -61,6 +62,8 @@ typedef struct lochan_fetch_transfer {
     int redirects;
     bool too_large, no_budget, too_many_headers, no_memory;
     bool chunked;
+    bool headers_ended; /* by their empty line */
+    bool is_gzip, is_encoded; /* by Content-Encoding: gzip, another one */
     bool has_more, has_more_known;
     char retry_after[64];
     char message[CURL_ERROR_SIZE];

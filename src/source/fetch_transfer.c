@@ -5,6 +5,7 @@
 #include "source/fetch_own.h"
 
 #include "base/clock.h"
+#include "base/gzip.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -112,10 +113,16 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
         return 0;
     }
     if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer begins, e.g. after 100 Continue */
-        t->chunked = t->has_more_known = t->has_more = false;
+        t->chunked = t->has_more_known = t->has_more = t->is_gzip = t->is_encoded = false;
+        t->headers_ended = false;
         t->retry_after[0] = '\0';
+    } else if (n > 0 && (line[0] == '\r' || line[0] == '\n')) {
+        t->headers_ended = true;
     } else if (header_value(line, n, "transfer-encoding", value, sizeof(value))) {
         t->chunked = strcasestr(value, "chunked") != NULL;
+    } else if (header_value(line, n, "content-encoding", value, sizeof(value))) {
+        t->is_gzip = strcasecmp(value, "gzip") == 0 || strcasecmp(value, "x-gzip") == 0;
+        t->is_encoded = !t->is_gzip && value[0] != '\0' && strcasecmp(value, "identity") != 0;
     } else if (header_value(line, n, "x-has-more", value, sizeof(value))) {
         t->has_more_known = true;
         t->has_more = strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
@@ -140,6 +147,7 @@ static lochan_status fill_headers(lochan_fetch_transfer *t, const lochan_source_
     lochan_status rc = LOCHAN_OK;
     lochan_buf line;
     lochan_buf__init(&line, (size_t)64 << 10);
+    LOCHAN_TRYG(add_header(t, "Accept-Encoding: gzip", err)); /* libcurl would not notice a stream that was cut */
     for (size_t i = 0; i < request->n_headers; i++) {
         lochan_buf__clear(&line);
         LOCHAN_TRYG(lochan_buf__printf(&line, err, "%s: ", request->headers[i].name));
@@ -205,7 +213,6 @@ static bool set_transport(lochan_fetch_transfer *t, const char *url) {
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 128L * 1024);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -223,7 +230,7 @@ lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fe
     t->redirects = redirects;
     t->header_bytes = 0;
     t->too_large = t->no_budget = t->too_many_headers = t->no_memory = false;
-    t->chunked = t->has_more = t->has_more_known = false;
+    t->chunked = t->has_more = t->has_more_known = t->is_gzip = t->is_encoded = t->headers_ended = false;
     t->retry_after[0] = t->message[0] = '\0';
     curl_easy_reset(t->easy);
     lochan_status rc = LOCHAN_OK;
@@ -303,17 +310,16 @@ static lochan_status judge_failure(lochan_fetch_transfer *t, CURLcode result, lo
     if (t->too_large || t->no_budget || t->too_many_headers || t->no_memory || result == CURLE_FILESIZE_EXCEEDED)
         return judge_own_limits(t, verdict, err);
     switch (result) {
-    case CURLE_OUT_OF_MEMORY:
-        return request_error(t, LOCHAN_ERR_NO_MEMORY, err, "out of memory");
+    case CURLE_OUT_OF_MEMORY: /* also what libcurl says of a header line without end */
+        verdict_reason(verdict, true, "an unreadable answer");
+        return request_error(t, LOCHAN_ERR_NETWORK, err, "no memory for the headers of the answer");
     case CURLE_OPERATION_TIMEDOUT:
         verdict_reason(verdict, true, "a time-out");
         return request_error(t, LOCHAN_ERR_TIMEOUT, err, "%s", text);
     case CURLE_PARTIAL_FILE:
-    case CURLE_BAD_CONTENT_ENCODING:
         verdict_reason(verdict, true, "an incomplete answer");
         return request_error(t, LOCHAN_ERR_PAGE, err, "the answer is incomplete: %s", text);
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return request_error(t, LOCHAN_ERR_SPEC, err, "%s", text);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -405,6 +411,55 @@ static lochan_status judge_redirect(lochan_fetch_transfer *t, int32_t status, ch
     return rc;
 }
 
+/* The size that gzip claims in its last bytes, within what it can be. */
+static size_t claimed_size(const lochan_buf *packed, size_t max) {
+    if (packed->len < 18)
+        return 0;
+    const uint8_t *p = packed->data + packed->len - 4;
+    size_t size = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+    if (size / 1040 > packed->len)
+        size = packed->len * 1040;
+    return size < max ? size : max;
+}
+
+/* Replaces the body by what it unpacks to. libdeflate checks length and sum, so a cut stream is never taken for whole. */
+static lochan_status unpack_body(lochan_fetch_transfer *t, lochan_fetch_verdict *verdict, lochan_error *err) {
+    size_t max = t->body.max, room = claimed_size(&t->body, max);
+    lochan_status rc = LOCHAN_ERR_MEMORY_LIMIT;
+    lochan_buf plain;
+    lochan_buf__init(&plain, room);
+    while (rc == LOCHAN_ERR_MEMORY_LIMIT) { /* twice if there are several members and the last is not the largest */
+        if (!lochan_budget__try_take(t->budget, room)) {
+            t->no_budget = true;
+            break;
+        }
+        plain.max = room;
+        rc = lochan_gzip__unpack(t->body.data, t->body.len, &plain, NULL);
+        if (rc == LOCHAN_OK)
+            break;
+        lochan_buf__deinit(&plain);
+        lochan_budget__give(t->budget, room);
+        if (rc == LOCHAN_ERR_MEMORY_LIMIT && room == max) {
+            t->too_large = true;
+            break;
+        }
+        room = max;
+    }
+    if (t->no_budget || t->too_large)
+        return judge_own_limits(t, verdict, err);
+    if (rc != LOCHAN_OK) {
+        verdict_reason(verdict, true, "an incomplete answer");
+        return request_error(t, rc == LOCHAN_ERR_NO_MEMORY ? rc : LOCHAN_ERR_PAGE, err,
+                             "the answer is incomplete: no valid gzip data");
+    }
+    lochan_buf__deinit(&t->body);
+    lochan_budget__give(t->budget, t->budget_taken);
+    plain.max = max;
+    t->body = plain;
+    t->budget_taken = room;
+    return LOCHAN_OK;
+}
+
 static void fill_meta(const lochan_fetch_transfer *t, int32_t status, lochan_fetch_meta *meta) {
     const char *type = NULL;
     long version = 0;
@@ -436,6 +491,16 @@ lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode r
     long code = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
     int32_t status = (int32_t)code;
+    if (!t->headers_ended) { /* libcurl takes a connection that ends among them for an empty answer */
+        verdict_reason(verdict, true, "an incomplete answer");
+        return request_error(t, LOCHAN_ERR_PAGE, err, "the answer is incomplete: its headers do not end");
+    }
+    if (t->is_encoded) {
+        verdict_reason(verdict, true, "an unreadable answer");
+        return request_error(t, LOCHAN_ERR_PAGE, err, "the answer has a Content-Encoding that was not asked for");
+    }
+    if (t->is_gzip && t->body.len > 0)
+        LOCHAN_TRY(unpack_body(t, verdict, err));
     fill_meta(t, status, meta);
     lochan_error_meaning meaning;
     bool listed = lochan_source_spec__listed_meaning(t->spec, status, &meaning);

@@ -1,0 +1,158 @@
+/* test_spec.c - defaults, every refusal with its place, meanings of errors. */
+#include "support/cmocka_all.h"
+#include "support/fault.h"
+
+#include "source/spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static lochan_error err;
+
+static lochan_source_spec *parse(const char *text) {
+    lochan_source_spec *spec = NULL;
+    assert_ok(lochan_source_spec__parse(text, strlen(text), "s.yaml", &spec, &err));
+    return spec;
+}
+
+#define BASE "name: s\nkind: http\nurl: http://h\n"
+
+static void refused(const char *text, int line, const char *words) {
+    lochan_source_spec *spec = NULL;
+    lochan_status rc = lochan_source_spec__parse(text, strlen(text), "s.yaml", &spec, &err);
+    if (rc != LOCHAN_ERR_SPEC)
+        fail_msg("'%s' gave %s", text, lochan_status_name(rc));
+    assert_int_equal(err.code, LOCHAN_ERR_SPEC);
+    assert_null(spec);
+    if (err.line != line || !strstr(err.message, words))
+        fail_msg("'%s': line %d: %s", text, (int)err.line, err.message);
+}
+
+static void test_spec__defaults(void **state) {
+    (void)state;
+    lochan_source_spec *s = parse(BASE);
+    assert_string_equal(s->name, "s");
+    assert_string_equal(s->path, "");
+    assert_int_equal(s->method, LOCHAN_METHOD_GET);
+    assert_int_equal(s->format, LOCHAN_FORMAT_CSV);
+    assert_int_equal(s->csv_delimiter, ',');
+    assert_int_equal(s->n_csv_null_texts, 1);
+    assert_string_equal(s->csv_null_texts[0], "");
+    assert_int_equal(s->workers, 4);
+    assert_int_equal(s->max_retries, 4);
+    assert_true(s->max_body == 256 << 20);
+    assert_int_equal(s->retry_backoff_ns, 500000000);
+    assert_null(s->secret);
+    char date[32];
+    assert_ok(lochan_source_spec__print_date(s, 20756, date, sizeof date, &err));
+    assert_string_equal(date, "2026-10-30");
+    lochan_source_spec__free(s);
+    lochan_source_spec__free(NULL);
+}
+
+static void test_spec__every_field(void **state) {
+    (void)state;
+    lochan_source_spec *s = parse("name: x\ndescription: d\nkind: http\nurl: https://h:1/base\npath: /{source_dataset}\n"
+                                  "method: POST\nheaders: {X-Key: '{secret}'}\nquery: {a: b, n: 1}\nbody: '{\"x\": 1}'\n"
+                                  "secret: env:T\nformat: csv\ncsv: {delimiter: \"\\t\", null_texts: [N/A, '']}\n"
+                                  "date_format: '%Y%m%d'\nerrors: [{http: 404, meaning: empty}, {http: 403, meaning: "
+                                  "rate_limit}]\ntimeout: 5s\nconnect_timeout: 1s\nstall_timeout: 2s\nmax_body: 1MiB\n"
+                                  "workers: 9\nmax_retries: 0\nretry_backoff: 0\nmax_backoff: 1m\nuser_agent: me\n");
+    assert_int_equal(s->method, LOCHAN_METHOD_POST);
+    assert_int_equal(s->n_headers, 1);
+    assert_string_equal(s->headers[0].value, "{secret}");
+    assert_int_equal(s->n_query, 2);
+    assert_string_equal(s->query[1].value, "1");
+    assert_int_equal(s->csv_delimiter, '\t');
+    assert_int_equal(s->n_csv_null_texts, 2);
+    assert_string_equal(s->secret, "env:T");
+    assert_int_equal(s->max_retries, 0);
+    assert_true(s->max_body == 1 << 20);
+    assert_true(s->timeout_ns == INT64_C(5000000000));
+    assert_int_equal(lochan_source_spec__meaning(s, 404), LOCHAN_MEANING_EMPTY);
+    assert_int_equal(lochan_source_spec__meaning(s, 403), LOCHAN_MEANING_RATE_LIMIT);
+    assert_int_equal(lochan_source_spec__meaning(s, 400), LOCHAN_MEANING_FATAL);
+    assert_int_equal(lochan_source_spec__meaning(s, 408), LOCHAN_MEANING_RETRY);
+    assert_int_equal(lochan_source_spec__meaning(s, 425), LOCHAN_MEANING_RETRY);
+    assert_int_equal(lochan_source_spec__meaning(s, 429), LOCHAN_MEANING_RATE_LIMIT);
+    assert_int_equal(lochan_source_spec__meaning(s, 502), LOCHAN_MEANING_RETRY);
+    lochan_source_spec__free(s);
+}
+
+static void test_spec__refusals(void **state) {
+    (void)state;
+    refused("", 1, "expected a map");
+    refused("- a\n", 1, "expected a map");
+    refused("kind: http\nurl: http://h\n", 1, "the key 'name' is missing");
+    refused("name: ../x\nkind: http\nurl: http://h\n", 1, "source");
+    refused("name: staging\nkind: http\nurl: http://h\n", 1, "reserved");
+    refused("name: s\nkind: ftp\nurl: http://h\n", 2, "expected one of http");
+    refused("name: s\nkind: http\n", 1, "the key 'url' is missing");
+    refused("name: s\nkind: http\nurl: file:///etc/passwd\n", 3, "http://HOST");
+    refused("name: s\nkind: http\nurl: http://\n", 3, "http://HOST");
+    refused("name: s\nkind: http\nurl: http://h/a b\n", 3, "not allowed");
+    refused("name: s\nkind: http\nurl: http://h/?a=1\n", 3, "belong under 'query'");
+    refused(BASE "wrokers: 3\n", 4, "did you mean 'workers'?");
+    refused(BASE "workers: -3\n", 4, "from 1 to 256, found '-3'");
+    refused(BASE "workers: 0\n", 4, "from 1 to 256");
+    refused(BASE "method: get\n", 4, "expected one of GET, POST");
+    refused(BASE "body: x\n", 4, "only for method POST");
+    refused(BASE "path: x\n", 4, "must begin with '/'");
+    refused(BASE "path: /x?y\n", 4, "parameters belong");
+    refused(BASE "headers: {Host: x}\n", 4, "cannot be set");
+    refused(BASE "headers: {'a b': x}\n", 4, "no header name");
+    refused(BASE "headers:\n  A: \"x\\r\\nB: y\"\n", 5, "line breaks");
+    refused(BASE "headers: [a]\n", 4, "expected a map");
+    refused(BASE "query: {a: [1]}\n", 4, "expected text");
+    refused(BASE "secret: abc123\n", 4, "env:NAME or file:PATH");
+    refused(BASE "secret: 'env:'\n", 4, "env:NAME or file:PATH");
+    refused(BASE "headers: {K: '{secret}'}\n", 1, "the key 'secret'");
+    refused(BASE "date_format: '%Q'\n", 4, "");
+    refused(BASE "csv: {delimiter: ';;'}\n", 4, "one ASCII character");
+    refused(BASE "csv: {delimiter: '\"'}\n", 4, "one ASCII character");
+    refused(BASE "csv:\n  delim: ','\n", 5, "unknown key 'csv.delim'");
+    refused(BASE "format: cvs\n", 4, "expected one of csv");
+    refused(BASE "errors: [{http: 99, meaning: empty}]\n", 4, "from 200 to 599");
+    refused(BASE "errors: [{http: 404, meaning: ignore}]\n", 4, "expected one of retry");
+    refused(BASE "errors: [{http: 404}]\n", 4, "'meaning' is missing");
+    refused(BASE "timeout: 0\n", 4, "at least 1ms");
+    refused(BASE "max_body: 8GiB\n", 4, "4GiB");
+    refused(BASE "retry_backoff: 2m\n", 4, "shorter than retry_backoff");
+    refused(BASE "max_backoff: 1ms\n", 4, "shorter than retry_backoff");
+}
+
+/* A password written where only a reference may stand must not come back in the message. */
+static void test_spec__a_secret_in_the_wrong_place_is_not_repeated(void **state) {
+    (void)state;
+    refused(BASE "secret: hunter2-hunter2\n", 4, "env:NAME");
+    assert_null(strstr(err.message, "hunter2"));
+    assert_null(strstr(err.hint, "hunter2"));
+    refused("name: s\nkind: http\nurl: http://me:hunter2@h/\n", 3, "do not belong here");
+    assert_null(strstr(err.message, "hunter2"));
+}
+
+static lochan_status sweep_body(void *ctx, lochan_error *e) {
+    (void)ctx;
+    static const char text[] = BASE "headers: {a: b}\nquery: {c: d}\ncsv: {null_texts: [x]}\nerrors: [{http: 404, meaning: empty}]\n";
+    lochan_source_spec *spec = NULL;
+    lochan_status rc = lochan_source_spec__parse(text, sizeof text - 1, "s", &spec, e);
+    lochan_source_spec__free(spec);
+    return rc;
+}
+
+static void test_spec__fault_sweep(void **state) {
+    (void)state;
+    fault_totals t = fault_sweep(&(fault_case){.name = "spec", .body = sweep_body, .kinds = FAULT_OOM});
+    assert_true(t.failed > 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spec__defaults),
+        cmocka_unit_test(test_spec__every_field),
+        cmocka_unit_test(test_spec__refusals),
+        cmocka_unit_test(test_spec__a_secret_in_the_wrong_place_is_not_repeated),
+        cmocka_unit_test(test_spec__fault_sweep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
