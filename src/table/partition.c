@@ -93,7 +93,7 @@ bool lochan_partition__equal(const lochan_partition_strategy *s, const lochan_pa
     return true;
 }
 
-lochan_status lochan_partition__text(const lochan_partition_strategy *s,
+lochan_status lochan_partition__value_text(const lochan_partition_strategy *s,
                                      const lochan_partition_values *v, size_t field,
                                      lochan_buf *out, lochan_error *err) {
     if (s->fields[field].is_text)

@@ -183,7 +183,7 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
         for (size_t f = 0; right && f < s->n_fields; f++) {
             const char *stored = c->file->partition_values[f];
             lochan_buf__clear(&text);
-            LOCHAN_TRYG(lochan_partition__text(s, &v, f, &text, err));
+            LOCHAN_TRYG(lochan_partition__value_text(s, &v, f, &text, err));
             right =
                 stored && strlen(stored) == text.len && memcmp(stored, text.data, text.len) == 0;
         }

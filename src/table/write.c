@@ -279,7 +279,7 @@ static lochan_status make_partition(lochan_write *w, const lochan_partition_valu
         return lochan_error__nomem(err);
     p->values = *v;
     for (size_t f = 0; f < s->n_fields; f++) {
-        LOCHAN_TRYG(lochan_partition__text(s, v, f, &buf, err));
+        LOCHAN_TRYG(lochan_partition__value_text(s, v, f, &buf, err));
         LOCHAN_TRYG(take_text(&buf, &p->texts[f], err));
         if (s->fields[f].is_text)
             p->values.v[f].s = lochan_str__of(p->texts[f]);
