@@ -369,15 +369,71 @@ done:
     return rc;
 }
 
+/* Picks that follow each other are copied as spans when their runs are this long on average. */
+enum { LONG_RUN = 16 };
+
+/* Span of pick i as a run of one row. */
+static lochan_span span_at(const pick *p, const struct ArrowArray *const *batches, size_t i) {
+    if (!p->rows)
+        return (lochan_span){batches[p->batch_of[i]], p->row_of[i], 1};
+    return p->rows[i] < 0 ? (lochan_span){NULL, 0, 1} : (lochan_span){batches[0], p->rows[i], 1};
+}
+
+/* Whether span `next` goes on where the run ends. */
+static bool follows(const lochan_span *run, const lochan_span *next) {
+    return run->array == next->array && (!run->array || run->start + run->n == next->start);
+}
+
+static size_t count_runs(const pick *p, const struct ArrowArray *const *batches) {
+    size_t runs = p->n > 0;
+    for (size_t i = 1; i < p->n; i++) {
+        lochan_span before = span_at(p, batches, i - 1), here = span_at(p, batches, i);
+        runs += !follows(&before, &here);
+    }
+    return runs;
+}
+
+static lochan_status take_runs(const struct ArrowSchema *schema, const pick *p,
+                               const struct ArrowArray *const *batches, size_t runs,
+                               struct ArrowArray *out, lochan_error *err) {
+    lochan_span *spans = lochan_mem__array(runs + 1, sizeof(*spans));
+    if (!spans)
+        return lochan_error__nomem(err);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        lochan_span here = span_at(p, batches, i);
+        if (n > 0 && follows(&spans[n - 1], &here))
+            spans[n - 1].n++;
+        else
+            spans[n++] = here;
+    }
+    lochan_status rc = lochan_spans__copy(schema, spans, n, out, err);
+    lochan_mem__free(spans);
+    return rc;
+}
+
+/* The picks are checked: by runs if they are long, else by index. */
+static lochan_status take_picks(const struct ArrowSchema *schema, const pick *p,
+                                const struct ArrowArray *const *batches, size_t n_batches,
+                                struct ArrowArray *out, lochan_error *err) {
+    size_t runs = count_runs(p, batches);
+    if (runs * LONG_RUN <= p->n)
+        return take_runs(schema, p, batches, runs, out, err);
+    int64_t *shifts = lochan_mem__array(n_batches, sizeof(*shifts));
+    if (!shifts)
+        return lochan_error__nomem(err);
+    lochan_status rc = take_column(schema, batches, shifts, n_batches, p, out, err);
+    lochan_mem__free(shifts);
+    return rc;
+}
+
 lochan_status lochan_take(const struct ArrowSchema *schema, const struct ArrowArray *in,
                           const int64_t *rows, size_t n, struct ArrowArray *out,
                           lochan_error *err) {
     memset(out, 0, sizeof(*out));
-    pick p = {.n = n, .rows = rows};
-    static const int64_t none;
-    if (!rows)
-        p.rows = &none;
     LOCHAN_CHECK_ARG(rows || n == 0, err);
+    static const int64_t none;
+    pick p = {.n = n, .rows = rows ? rows : &none};
     for (size_t i = 0; i < n; i++) {
         if (rows[i] >= in->length || rows[i] < -1)
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
@@ -385,8 +441,7 @@ lochan_status lochan_take(const struct ArrowSchema *schema, const struct ArrowAr
                                      rows[i], in->length);
         p.may_null |= rows[i] < 0;
     }
-    int64_t shift = 0;
-    return take_column(schema, &in, &shift, 1, &p, out, err);
+    return take_picks(schema, &p, &in, 1, out, err);
 }
 
 lochan_status lochan_take_many(const struct ArrowSchema *schema,
@@ -400,13 +455,6 @@ lochan_status lochan_take_many(const struct ArrowSchema *schema,
                                      "take: row %" PRIu32 " of batch %" PRIu32 ", of %zu batches",
                                      row_of[i], batch_of[i], n_batches);
     }
-    if (n == 0 || n_batches == 0)
-        return lochan_spans__copy(schema, NULL, 0, out, err);
     pick p = {.n = n, .batch_of = batch_of, .row_of = row_of};
-    int64_t *shifts = lochan_mem__array(n_batches, sizeof(*shifts));
-    if (!shifts)
-        return lochan_error__nomem(err);
-    lochan_status rc = take_column(schema, batches, shifts, n_batches, &p, out, err);
-    lochan_mem__free(shifts);
-    return rc;
+    return take_picks(schema, &p, batches, n_batches, out, err);
 }

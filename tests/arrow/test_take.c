@@ -94,6 +94,39 @@ static void test_take__many_batches(void **state) {
     lochan_schema__release(&schema);
 }
 
+/* Picks in long runs are copied in runs: with nulls between them, from several batches. */
+static void test_take__long_runs(void **state) {
+    (void)state;
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray in[2], out;
+    const struct ArrowArray *batches[2] = {&in[0], &in[1]};
+    enum { N = 120 };
+    int64_t rows[N];
+    uint32_t batch_of[N], row_of[N];
+    assert_ok(sample_schema(&schema, &err));
+    sample_slice(&schema, 3, 70, &in[0]);
+    sample_slice(&schema, 4, 70, &in[1]);
+    for (int i = 0; i < N; i++) {
+        rows[i] = i < 40 ? i + 20 : i < 60 ? -1 : i - 58;
+        batch_of[i] = i < 50;
+        row_of[i] = (uint32_t)(i < 50 ? i + 7 : i - 50);
+    }
+    assert_ok(lochan_take(&schema, &in[0], rows, N, &out, &err));
+    assert_valid(&schema, &out);
+    for (int i = 0; i < N; i++)
+        assert_row(&schema, &out, i, &in[0], rows[i]);
+    lochan_array__release(&out);
+    assert_ok(lochan_take_many(&schema, batches, 2, batch_of, row_of, N, &out, &err));
+    assert_valid(&schema, &out);
+    for (int i = 0; i < N; i++)
+        assert_row(&schema, &out, i, &in[batch_of[i]], row_of[i]);
+    lochan_array__release(&out);
+    lochan_array__release(&in[0]);
+    lochan_array__release(&in[1]);
+    lochan_schema__release(&schema);
+}
+
 /* A view array may refer to one long text from every row; taking rows must not multiply it. */
 static void test_take__shared_views_stay_small(void **state) {
     (void)state;
@@ -160,6 +193,7 @@ int main(void) {
         cmocka_unit_test(test_take__nothing),
         cmocka_unit_test(test_take__refuses_rows_outside),
         cmocka_unit_test(test_take__many_batches),
+        cmocka_unit_test(test_take__long_runs),
         cmocka_unit_test(test_take__shared_views_stay_small),
         cmocka_unit_test(test_take__survives_lack_of_memory),
     };
