@@ -2,9 +2,9 @@
  * Invariant: a joined dictionary keeps the values of the first array in place, so the usual case
  * (all alike) copies keys. May call: base/, array.h, spans.h, kernels.h.
  */
+#include "arrow/cells.h"
 #include "arrow/kernels.h"
 #include "arrow/spans.h"
-#include "arrow/view.h"
 
 #include <inttypes.h>
 
@@ -48,25 +48,34 @@ static lochan_status hash_values(const struct ArrowSchema *schema, const struct 
 }
 
 /* Open addressing from the hash of a value to its place in the joined dictionary. Values with equal
- * 128-bit hashes are compared, so a forged collision costs a duplicate entry, never a wrong value.
- */
+ * 128-bit hashes are compared, so a forged collision costs a probe, never a wrong value. */
 typedef struct value_map {
     lochan_hash128 *hashes;
-    lochan_span *values; /* where each entry of the joined dictionary comes from */
-    int64_t *slots;      /* -1 = free */
+    lochan_span *values;         /* where each entry of the joined dictionary comes from */
+    uint32_t *sources;           /* index of its array in `cells` */
+    lochan_cells *cells;         /* one for each source array */
+    lochan_slot_compare compare; /* NULL: nested values, compared as arrays */
+    int64_t *slots;              /* -1 = free */
     size_t mask;
     size_t n;
 } value_map;
 
-static lochan_status map_init(value_map *m, size_t max_values, lochan_error *err) {
+static lochan_status map_init(value_map *m, const struct ArrowSchema *schema, size_t n_sources,
+                              size_t max_values, lochan_error *err) {
+    lochan_type type;
     size_t slots = 16;
+    size_t cap = max_values ? max_values : 1;
     while (slots < max_values * 2)
         slots *= 2;
+    LOCHAN_TRY(lochan_type__parse(schema->format, &type, err));
+    m->compare = schema->dictionary ? NULL : lochan_slot_compare__of(&type);
     m->mask = slots - 1;
-    m->hashes = lochan_mem__array(max_values ? max_values : 1, sizeof(*m->hashes));
-    m->values = lochan_mem__array(max_values ? max_values : 1, sizeof(*m->values));
+    m->hashes = lochan_mem__array(cap, sizeof(*m->hashes));
+    m->values = lochan_mem__array(cap, sizeof(*m->values));
+    m->sources = lochan_mem__array(cap, sizeof(*m->sources));
+    m->cells = lochan_mem__array(n_sources, sizeof(*m->cells));
     m->slots = lochan_mem__alloc(slots * sizeof(*m->slots));
-    if (!m->hashes || !m->values || !m->slots)
+    if (!m->hashes || !m->values || !m->sources || !m->cells || !m->slots)
         return lochan_error__nomem(err);
     memset(m->slots, 0xff, slots * sizeof(*m->slots));
     return LOCHAN_OK;
@@ -75,11 +84,13 @@ static lochan_status map_init(value_map *m, size_t max_values, lochan_error *err
 static void map_deinit(value_map *m) {
     lochan_mem__free(m->hashes);
     lochan_mem__free(m->values);
+    lochan_mem__free(m->sources);
+    lochan_mem__free(m->cells);
     lochan_mem__free(m->slots);
 }
 
-static lochan_status same_value(const struct ArrowSchema *schema, lochan_span a, lochan_span b,
-                                bool *same, lochan_error *err) {
+static lochan_status same_nested(const struct ArrowSchema *schema, lochan_span a, lochan_span b,
+                                 bool *same, lochan_error *err) {
     struct ArrowArray x = *a.array, y = *b.array;
     x.offset += a.start;
     y.offset += b.start;
@@ -89,16 +100,28 @@ static lochan_status same_value(const struct ArrowSchema *schema, lochan_span a,
     return lochan_equal_columns(schema, &x, &y, same, err);
 }
 
-/* Finds or adds one value; *place is its index in the joined dictionary. */
-static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, lochan_span value,
-                             lochan_hash128 hash, int64_t *place, lochan_error *err) {
+/* Whether entry k is the value of that row of source `s`. */
+static lochan_status same_value(const value_map *m, const struct ArrowSchema *schema, size_t k,
+                                uint32_t s, lochan_span value, bool *same, lochan_error *err) {
+    if (!m->compare)
+        return same_nested(schema, m->values[k], value, same, err);
+    const lochan_cells *x = &m->cells[m->sources[k]], *y = &m->cells[s];
+    int64_t a = lochan_cells__slot(x, m->values[k].start), b = lochan_cells__slot(y, value.start);
+    *same = a < 0 || b < 0 ? a < 0 && b < 0 : m->compare(x, a, y, b) == 0;
+    return LOCHAN_OK;
+}
+
+/* Finds or adds one value of source `s`; *place is its index in the joined dictionary. */
+static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, uint32_t s,
+                             lochan_span value, lochan_hash128 hash, int64_t *place,
+                             lochan_error *err) {
     size_t slot = (size_t)hash.lo & m->mask;
     for (; m->slots[slot] >= 0; slot = (slot + 1) & m->mask) {
         size_t k = (size_t)m->slots[slot];
         bool same = false;
         if (m->hashes[k].lo != hash.lo || m->hashes[k].hi != hash.hi)
             continue;
-        LOCHAN_TRY(same_value(schema, m->values[k], value, &same, err));
+        LOCHAN_TRY(same_value(m, schema, k, s, value, &same, err));
         if (same) {
             *place = (int64_t)k;
             return LOCHAN_OK;
@@ -107,6 +130,7 @@ static lochan_status map_add(value_map *m, const struct ArrowSchema *schema, loc
     m->slots[slot] = (int64_t)m->n;
     m->hashes[m->n] = hash;
     m->values[m->n] = value;
+    m->sources[m->n] = s;
     *place = (int64_t)m->n++;
     return LOCHAN_OK;
 }
@@ -171,7 +195,7 @@ static lochan_status join_values(lochan_dict_join *join, const struct ArrowSchem
         all += i > 0 && same_memory(arrays[i]->dictionary, arrays[i - 1]->dictionary)
                    ? 0
                    : (size_t)arrays[i]->dictionary->length;
-    LOCHAN_TRYG(map_init(&map, all, err));
+    LOCHAN_TRYG(map_init(&map, schema->dictionary, n, all, err));
     for (size_t i = 0; i < n; i++) {
         const struct ArrowArray *d = arrays[i]->dictionary;
         join->remap[i] = lochan_mem__array(d->length ? (size_t)d->length : 1, sizeof(int64_t));
@@ -183,10 +207,11 @@ static lochan_status join_values(lochan_dict_join *join, const struct ArrowSchem
             memcpy(join->remap[i], join->remap[i - 1], (size_t)d->length * sizeof(int64_t));
             continue;
         }
+        LOCHAN_TRYG(lochan_cells__init(&map.cells[i], schema->dictionary, d, 0, err));
         LOCHAN_TRYG(hash_values(schema->dictionary, d, &hashes, err));
         for (int64_t k = 0; k < d->length; k++)
-            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){d, k, 1}, hashes[k],
-                                &join->remap[i][k], err));
+            LOCHAN_TRYG(map_add(&map, schema->dictionary, (uint32_t)i, (lochan_span){d, k, 1},
+                                hashes[k], &join->remap[i][k], err));
         lochan_mem__free(hashes);
         hashes = NULL;
     }
@@ -304,7 +329,8 @@ lochan_status lochan_dict__encode(const struct ArrowSchema *schema, const struct
     memset(out, 0, sizeof(*out));
     LOCHAN_TRYG(lochan_type__parse(schema->format, &key, err));
     LOCHAN_TRYG(hash_values(schema->dictionary, values, &hashes, err));
-    LOCHAN_TRYG(map_init(&map, (size_t)n, err));
+    LOCHAN_TRYG(map_init(&map, schema->dictionary, 1, (size_t)n, err));
+    LOCHAN_TRYG(lochan_cells__init(&map.cells[0], schema->dictionary, values, 0, err));
     keys = lochan_mem__array((size_t)n + 1, sizeof(*keys));
     if (!keys) {
         rc = lochan_error__nomem(err);
@@ -312,7 +338,7 @@ lochan_status lochan_dict__encode(const struct ArrowSchema *schema, const struct
     }
     for (int64_t i = 0; i < n; i++) {
         if (!validity || lochan_bit__get(validity, values->offset + i))
-            LOCHAN_TRYG(map_add(&map, schema->dictionary, (lochan_span){values, i, 1}, hashes[i],
+            LOCHAN_TRYG(map_add(&map, schema->dictionary, 0, (lochan_span){values, i, 1}, hashes[i],
                                 &keys[i], err));
     }
     LOCHAN_TRYG(check_keys_fit(schema, map.n, err));

@@ -13,7 +13,8 @@
 /* Casts one column, lossless or refused: VALUE names the row and the value (integers that do not
  * fit, floats with a fraction to integer, integers that a float cannot hold, text that is no
  * number, times that would lose precision, decimals that would lose digits). Text to date/timestamp
- * reads ISO 8601. Same type: shares nothing, copies. */
+ * reads ISO 8601. Struct fields go by name: a new one is null, one that would be lost is SCHEMA.
+ * Same type: shares nothing, copies. UNSUPPORTED for pairs that have no meaning. */
 lochan_status lochan_cast(const struct ArrowSchema *from_schema, const struct ArrowArray *from,
                           const struct ArrowSchema *to_schema, struct ArrowArray *out,
                           lochan_error *err);
@@ -42,8 +43,8 @@ typedef struct lochan_sort_key {
 } lochan_sort_key;
 
 /* Stable order of the rows of a struct array: *out = malloc'd indices (lochan_mem__free), length
- * rows. NaN sorts after all numbers, -0.0 equals 0.0. Strings compare as bytes. Already sorted
- * input is noticed in O(n). */
+ * rows. NaN sorts after all numbers (before them if descending), -0.0 equals 0.0. Strings compare
+ * as bytes. Already sorted input is noticed in O(n). UNSUPPORTED for nested keys. */
 lochan_status lochan_sort_indices(const struct ArrowSchema *schema, const struct ArrowArray *in,
                                   const lochan_sort_key *keys, size_t n_keys, int64_t **out,
                                   lochan_error *err);
@@ -61,13 +62,13 @@ void lochan_comparator__free(lochan_comparator *c);
 
 /* One 128-bit hash a row over the given columns, the same for equal values whatever their layout
  * (dictionary, view, offset); null has a hash of its own; -0.0 hashes as 0.0, every NaN alike. Part
- * of the on-disk format (content hashes). */
+ * of the on-disk format (content hashes); hash_rows.c begins with the definition. */
 lochan_status lochan_hash_rows(const struct ArrowSchema *schema, const struct ArrowArray *in,
                                const int *columns, size_t n_columns, lochan_hash128 *out,
                                lochan_error *err);
 
-/* Whether row a of x equals row b of y in all columns (NaN equals NaN, null equals null). Schemas
- * are equal. */
+/* Whether row a of x equals row b of y in all columns (NaN equals NaN, null equals null,
+ * -0.0 equals 0.0). Schemas are equal. */
 lochan_status lochan_equal_columns(const struct ArrowSchema *schema, const struct ArrowArray *x,
                                    const struct ArrowArray *y, bool *equal, lochan_error *err);
 
