@@ -69,8 +69,8 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
             lochan_pq_group_read__end(&s->first);
             return rc;
         }
-        if (s->n_first > 0) /* two parts, one row group */
-            atomic_fetch_sub_explicit(&s->reader->file.row_groups_read, 1, memory_order_relaxed);
+        /* two parts, one row group */
+        atomic_fetch_sub_explicit(&s->reader->file.row_groups_read, 1, memory_order_relaxed);
         s->open = true;
         *more = true;
         return LOCHAN_OK;
