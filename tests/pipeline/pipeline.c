@@ -90,12 +90,12 @@ static double price(market m, int day, int asset) {
 void market_write(const char *path, market m) {
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "code,day,price,lots\n");
+    fprintf(file, "code,day,lots,price\n");
     for (int day = m.days - 1; day >= 0; day--) { /* newest first, as providers do */
         char date[16];
         lochan_civil__format_date(FIRST_DAY + day, date);
         for (int asset = 0; asset < m.assets; asset++)
-            fprintf(file, "A%03d,%s,%.2f,%d\n", asset, date, price(m, day, asset), asset);
+            fprintf(file, "A%03d,%s,%d,%.2f\n", asset, date, asset, price(m, day, asset));
     }
     assert_int_equal(fclose(file), 0);
 }
