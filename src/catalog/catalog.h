@@ -1,7 +1,8 @@
-/* catalog.h - the manifest of a lake: DuckLake 1.0 tables and lochan's own, in lake.db, with the journal beside it.
- * Invariants: every change is one transaction under the queue lock and one journal record (txn.h); no read transaction
- * outlives the call that reads (read.h, query.h); what other programs wrote is checked when it is read, never trusted.
- * A catalog may be used from several threads; close it after everything made from it. May call: base/, arrow/, store/.
+/* catalog.h - the manifest of a lake: DuckLake 1.0 tables and lochan's own, in lake.db, with the
+ * journal beside it. Invariants: every change is one transaction under the queue lock and one
+ * journal record (txn.h); no read transaction outlives the call that reads (read.h, query.h); what
+ * other programs wrote is checked when it is read, never trusted. A catalog may be used from
+ * several threads; close it after everything made from it. May call: base/, arrow/, store/.
  */
 #ifndef LOCHAN_CATALOG_CATALOG_H
 #define LOCHAN_CATALOG_CATALOG_H
@@ -15,19 +16,19 @@
 typedef struct lochan_catalog lochan_catalog;
 
 typedef struct lochan_catalog_options {
-    bool read_only;              /* never writes; chosen by itself if the folder cannot be written */
-    int64_t lock_timeout_ms;     /* how long writers queue, 0 = 60,000, -1 = for ever */
+    bool read_only;          /* never writes; chosen by itself if the folder cannot be written */
+    int64_t lock_timeout_ms; /* how long writers queue, 0 = 60,000, -1 = for ever */
     const lochan_cancel *cancel; /* ends waiting; may be NULL */
     const char *command;         /* how lock files name us, NULL = "lochan"; copied */
 } lochan_catalog_options;
 
-/* Makes lake.db, journal/ and locks/ in `path` (made if missing). EXISTS if there is a lake; INVALID_ARGUMENT if other
- * things bear these names. Interrupted anywhere, it can be repeated. */
+/* Makes lake.db, journal/ and locks/ in `path` (made if missing). EXISTS if there is a lake;
+ * INVALID_ARGUMENT if other things bear these names. Interrupted anywhere, it can be repeated. */
 lochan_status lochan_catalog__init(const char *path, lochan_error *err);
-/* NOT_FOUND (no lake, or one that init did not finish), CORRUPT, VERSION, JOURNAL_AHEAD (unless read_only), IO.
- * options NULL = defaults. */
-lochan_status lochan_catalog__open(const char *path, const lochan_catalog_options *options, lochan_catalog **out,
-                                   lochan_error *err);
+/* NOT_FOUND (no lake, or one that init did not finish), CORRUPT, VERSION, JOURNAL_AHEAD (unless
+ * read_only), IO. options NULL = defaults. */
+lochan_status lochan_catalog__open(const char *path, const lochan_catalog_options *options,
+                                   lochan_catalog **out, lochan_error *err);
 void lochan_catalog__close(lochan_catalog *catalog); /* NULL is a no-op */
 
 const char *lochan_catalog__path(const lochan_catalog *catalog);
@@ -36,34 +37,39 @@ const char *lochan_catalog__lake_id(const lochan_catalog *catalog); /* uuid */
 /* READ_ONLY with the lake's name unless it can be written. */
 lochan_status lochan_catalog__check_writable(const lochan_catalog *catalog, lochan_error *err);
 /* The ATTACH statement for DuckDB; lochan_mem__free. */
-lochan_status lochan_catalog__attach_sql(const lochan_catalog *catalog, char **out, lochan_error *err);
+lochan_status lochan_catalog__attach_sql(const lochan_catalog *catalog, char **out,
+                                         lochan_error *err);
 
 /* ---- dataset locks: one writer for each dataset ---- */
 
 typedef struct lochan_lock lochan_lock;
 
-/* LOCKED names the holder (process, host, command, since). wait: up to the catalog's lock_timeout. */
-lochan_status lochan_catalog__lock_dataset(lochan_catalog *catalog, const char *source, const char *dataset, bool wait,
-                                           lochan_lock **out, lochan_error *err);
+/* LOCKED names the holder (process, host, command, since). wait: up to the catalog's lock_timeout.
+ */
+lochan_status lochan_catalog__lock_dataset(lochan_catalog *catalog, const char *source,
+                                           const char *dataset, bool wait, lochan_lock **out,
+                                           lochan_error *err);
 void lochan_lock__release(lochan_lock *lock); /* NULL is a no-op */
 
 /* ---- commits ---- */
 
 /* The fate of the commit with this token: *done, and its snapshot (-1: it published none). */
-lochan_status lochan_catalog__commit_by_token(lochan_catalog *catalog, const char *token, bool *done,
-                                              int64_t *snapshot_id, lochan_error *err);
+lochan_status lochan_catalog__commit_by_token(lochan_catalog *catalog, const char *token,
+                                              bool *done, int64_t *snapshot_id, lochan_error *err);
 
 /* ---- checks, for verify ---- */
 
 /* One finding. kind: "catalog", "journal". path: "lake.db" or "journal/000001.ljl". */
-typedef lochan_status (*lochan_problem_fn)(void *ctx, const char *kind, const char *path, const char *detail,
-                                           lochan_error *err);
-/* SQLite's own check, the types and references of rows, the whole chain of the journal and the journal against the
- * catalog. Findings are no error. */
-lochan_status lochan_catalog__verify(lochan_catalog *catalog, lochan_problem_fn fn, void *ctx, lochan_error *err);
+typedef lochan_status (*lochan_problem_fn)(void *ctx, const char *kind, const char *path,
+                                           const char *detail, lochan_error *err);
+/* SQLite's own check, the types and references of rows, the whole chain of the journal and the
+ * journal against the catalog. Findings are no error. */
+lochan_status lochan_catalog__verify(lochan_catalog *catalog, lochan_problem_fn fn, void *ctx,
+                                     lochan_error *err);
 
-/* Makes a new lake.db at `db_path` (must not exist) by replaying the journal of folder `path`. *records = replayed. */
-lochan_status lochan_catalog__rebuild_from_journal(const char *path, const char *db_path, int64_t *records,
-                                                   lochan_error *err);
+/* Makes a new lake.db at `db_path` (must not exist) by replaying the journal of folder `path`.
+ * *records = replayed. */
+lochan_status lochan_catalog__rebuild_from_journal(const char *path, const char *db_path,
+                                                   int64_t *records, lochan_error *err);
 
 #endif

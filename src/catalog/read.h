@@ -1,7 +1,7 @@
 /* read.h - reading the catalog: snapshots, tables, files, sources, datasets, coverage.
- * Invariants: each call sees one snapshot of lake.db and keeps no transaction open; results own all they show (an arena
- * each: deinit, also of a zeroed one); types and ranges of every row were checked (CORRUPT names table and row).
- * May call: base/, arrow/, catalog.h.
+ * Invariants: each call sees one snapshot of lake.db and keeps no transaction open; results own all
+ * they show (an arena each: deinit, also of a zeroed one); types and ranges of every row were
+ * checked (CORRUPT names table and row). May call: base/, arrow/, catalog.h.
  */
 #ifndef LOCHAN_CATALOG_READ_H
 #define LOCHAN_CATALOG_READ_H
@@ -19,10 +19,10 @@ typedef struct lochan_snapshot {
     int64_t schema_version;
 } lochan_snapshot;
 
-/* as_of: NULL = newest; digits = a snapshot id; else a UTC time: the newest snapshot not younger. NOT_FOUND says what
- * there is; INVALID_ARGUMENT if it is neither id nor time. */
-lochan_status lochan_catalog__snapshot_at(lochan_catalog *catalog, const char *as_of, lochan_snapshot *out,
-                                          lochan_error *err);
+/* as_of: NULL = newest; digits = a snapshot id; else a UTC time: the newest snapshot not younger.
+ * NOT_FOUND says what there is; INVALID_ARGUMENT if it is neither id nor time. */
+lochan_status lochan_catalog__snapshot_at(lochan_catalog *catalog, const char *as_of,
+                                          lochan_snapshot *out, lochan_error *err);
 
 /* ---- tables ---- */
 
@@ -46,10 +46,11 @@ typedef struct lochan_table_def {
     const char *uuid;
     const char *source; /* schema name */
     const char *dataset;
-    const char *path;          /* folder relative to the lake, ends in '/', "" for the lake itself */
-    struct ArrowSchema schema; /* struct; every field, nested ones too, carries PARQUET:field_id = column id */
-    int64_t schema_begin;      /* snapshot of the newest change of the columns */
-    int64_t partition_id;      /* -1: not partitioned */
+    const char *path; /* folder relative to the lake, ends in '/', "" for the lake itself */
+    struct ArrowSchema
+        schema; /* struct; every field, nested ones too, carries PARQUET:field_id = column id */
+    int64_t schema_begin; /* snapshot of the newest change of the columns */
+    int64_t partition_id; /* -1: not partitioned */
     size_t n_partition;
     lochan_partition_key *partition;
     size_t n_sort;
@@ -61,8 +62,9 @@ typedef struct lochan_table_def {
 } lochan_table_def;
 
 /* snapshot_id -1 = newest. NOT_FOUND names the tables there are (or that the table is younger). */
-lochan_status lochan_catalog__table(lochan_catalog *catalog, const char *source, const char *dataset,
-                                    int64_t snapshot_id, lochan_table_def *out, lochan_error *err);
+lochan_status lochan_catalog__table(lochan_catalog *catalog, const char *source,
+                                    const char *dataset, int64_t snapshot_id, lochan_table_def *out,
+                                    lochan_error *err);
 void lochan_table_def__deinit(lochan_table_def *def);
 
 typedef struct lochan_table_name {
@@ -75,14 +77,15 @@ typedef struct lochan_table_names {
     lochan_table_name *names; /* by source and dataset */
     lochan_arena arena;
 } lochan_table_names;
-lochan_status lochan_catalog__tables(lochan_catalog *catalog, int64_t snapshot_id, lochan_table_names *out,
-                                     lochan_error *err);
+lochan_status lochan_catalog__tables(lochan_catalog *catalog, int64_t snapshot_id,
+                                     lochan_table_names *out, lochan_error *err);
 void lochan_table_names__deinit(lochan_table_names *names);
 
-/* UNSUPPORTED names the table and what in it we cannot read right: delete files, inlined rows, encrypted files, files
- * outside the lake, other formats, name mappings. lochan_catalog__files calls it too. */
-lochan_status lochan_catalog__check_readable(lochan_catalog *catalog, const lochan_table_def *def, int64_t snapshot_id,
-                                             lochan_error *err);
+/* UNSUPPORTED names the table and what in it we cannot read right: delete files, inlined rows,
+ * encrypted files, files outside the lake, other formats, name mappings. lochan_catalog__files
+ * calls it too. */
+lochan_status lochan_catalog__check_readable(lochan_catalog *catalog, const lochan_table_def *def,
+                                             int64_t snapshot_id, lochan_error *err);
 
 /* ---- files ---- */
 
@@ -94,15 +97,16 @@ typedef struct lochan_data_file {
     int64_t footer_bytes; /* -1 = unknown */
     int64_t row_id_start;
     int64_t begin_snapshot;
-    int64_t partition_id;           /* -1: none */
-    const char **partition_values;  /* one for each key of the table's partition, NULL = null or not known */
-    bool foreign;                   /* written by another program: nothing below is known */
-    const char *file_id;            /* uuid, "" if unknown */
-    int64_t published_ns;           /* when its commit was published; 0 = unknown */
-    bool sorted;                    /* in the table's order */
-    lochan_str key_min, key_max;    /* bytes that compare with memcmp; n = 0: unknown */
-    lochan_expr_stats *stats;       /* one for each asked column, in that order */
-    bool *stats_known;              /* false: nothing is known of that column in this file */
+    int64_t partition_id; /* -1: none */
+    const char *
+        *partition_values; /* one for each key of the table's partition, NULL = null or not known */
+    bool foreign;          /* written by another program: nothing below is known */
+    const char *file_id;   /* uuid, "" if unknown */
+    int64_t published_ns;  /* when its commit was published; 0 = unknown */
+    bool sorted;           /* in the table's order */
+    lochan_str key_min, key_max; /* bytes that compare with memcmp; n = 0: unknown */
+    lochan_expr_stats *stats;    /* one for each asked column, in that order */
+    bool *stats_known;           /* false: nothing is known of that column in this file */
 } lochan_data_file;
 
 typedef struct lochan_file_list {
@@ -111,9 +115,11 @@ typedef struct lochan_file_list {
     lochan_arena arena;
 } lochan_file_list;
 
-/* Live files at def->snapshot_id; statistics only of the asked columns (ids of leaves; n may be 0). */
-lochan_status lochan_catalog__files(lochan_catalog *catalog, const lochan_table_def *def, const int64_t *column_ids,
-                                    size_t n_columns, lochan_file_list *out, lochan_error *err);
+/* Live files at def->snapshot_id; statistics only of the asked columns (ids of leaves; n may be 0).
+ */
+lochan_status lochan_catalog__files(lochan_catalog *catalog, const lochan_table_def *def,
+                                    const int64_t *column_ids, size_t n_columns,
+                                    lochan_file_list *out, lochan_error *err);
 void lochan_file_list__deinit(lochan_file_list *list);
 
 /* Every path that the catalog knows, live or retired, of every table; for verify. */
@@ -123,7 +129,7 @@ typedef struct lochan_known_file {
     const char *source, *dataset;
     const char *path;
     int64_t rows, bytes, footer_bytes;
-    bool live;    /* in the newest snapshot */
+    bool live; /* in the newest snapshot */
     bool foreign;
 } lochan_known_file;
 typedef struct lochan_known_files {
@@ -131,7 +137,8 @@ typedef struct lochan_known_files {
     lochan_known_file *files; /* by path */
     lochan_arena arena;
 } lochan_known_files;
-lochan_status lochan_catalog__known_files(lochan_catalog *catalog, lochan_known_files *out, lochan_error *err);
+lochan_status lochan_catalog__known_files(lochan_catalog *catalog, lochan_known_files *out,
+                                          lochan_error *err);
 void lochan_known_files__deinit(lochan_known_files *list);
 
 /* ---- sources and datasets ---- */
@@ -149,8 +156,8 @@ typedef struct lochan_source_rows {
     lochan_arena arena;
 } lochan_source_rows;
 /* name NULL = all; a name that is not there gives n = 0. */
-lochan_status lochan_catalog__sources(lochan_catalog *catalog, const char *name, lochan_source_rows *out,
-                                      lochan_error *err);
+lochan_status lochan_catalog__sources(lochan_catalog *catalog, const char *name,
+                                      lochan_source_rows *out, lochan_error *err);
 void lochan_source_rows__deinit(lochan_source_rows *rows);
 
 typedef struct lochan_dataset_row {
@@ -173,8 +180,9 @@ typedef struct lochan_dataset_rows {
     lochan_arena arena;
 } lochan_dataset_rows;
 /* Either name may be NULL = all. */
-lochan_status lochan_catalog__datasets(lochan_catalog *catalog, const char *source, const char *name,
-                                       lochan_dataset_rows *out, lochan_error *err);
+lochan_status lochan_catalog__datasets(lochan_catalog *catalog, const char *source,
+                                       const char *name, lochan_dataset_rows *out,
+                                       lochan_error *err);
 void lochan_dataset_rows__deinit(lochan_dataset_rows *rows);
 
 /* ---- coverage: the fetch ledger ---- */
@@ -204,8 +212,8 @@ typedef struct lochan_coverage_rows {
     lochan_coverage *rows; /* by asset, variant, day_from */
     lochan_arena arena;
 } lochan_coverage_rows;
-lochan_status lochan_catalog__coverage(lochan_catalog *catalog, int64_t dataset_id, lochan_coverage_rows *out,
-                                       lochan_error *err);
+lochan_status lochan_catalog__coverage(lochan_catalog *catalog, int64_t dataset_id,
+                                       lochan_coverage_rows *out, lochan_error *err);
 void lochan_coverage_rows__deinit(lochan_coverage_rows *rows);
 
 #endif

@@ -1,0 +1,212 @@
+/* internal.h - what the files of catalog/ share.
+ * Invariant: nothing outside catalog/ includes it. May call: base/, arrow/, the headers of
+ * catalog/.
+ */
+#ifndef LOCHAN_CATALOG_INTERNAL_H
+#define LOCHAN_CATALOG_INTERNAL_H
+
+#include "catalog/journal.h"
+#include "catalog/lock.h"
+#include "catalog/sql.h"
+#include "catalog/txn.h"
+
+#include <pthread.h>
+
+#define LOCHAN_DB_NAME  "lake.db"
+#define LOCHAN_NEW_NAME "lake.db.new"
+#define LOCHAN_LOCKS    "locks"
+#define LOCHAN_QUEUE    "lake.lock"
+
+/* What a reader of an unwritable folder looked at, to see whether it changed. */
+typedef struct lochan_seen {
+    lochan_stat db, wal;
+} lochan_seen;
+
+struct lochan_catalog {
+    char *path, *db_path, *command;
+    char *copy_dir; /* private copy of lake.db and its WAL, NULL = none */
+    bool read_only;
+    bool unwritable; /* the folder: read without locks */
+    lochan_seen seen;
+    int64_t lock_timeout_ms;
+    const lochan_cancel *cancel;
+    char lake_id[37], incarnation[37];
+    pthread_mutex_t read_mutex; /* order: write_mutex before read_mutex; neither is held while
+                                   waiting for a user */
+    lochan_db *reader;
+    pthread_mutex_t write_mutex;
+    lochan_db *writer;
+    lochan_journal journal;
+};
+
+/* ---- catalog.c ---- */
+
+/* One read transaction on the reader connection. STALE if lake.db was replaced. Not nested. */
+lochan_status lochan_catalog__read_begin(lochan_catalog *catalog, lochan_db **db,
+                                         lochan_error *err);
+void lochan_catalog__read_end(lochan_catalog *catalog);
+lochan_status lochan_db__check_moved(lochan_db *db, lochan_error *err);
+/* A row of lochan_meta into dst. */
+lochan_status lochan_db__meta(lochan_db *db, const char *key, char *dst, size_t cap,
+                              lochan_error *err);
+
+/* ---- read_only.c ---- */
+
+/* Opens catalog->reader of a folder that cannot be written: in place, or as a private copy if a WAL
+ * is left. */
+lochan_status lochan_catalog__open_unwritable(lochan_catalog *catalog, lochan_error *err);
+/* Whether lake.db or its WAL changed since. */
+bool lochan_catalog__unwritable_changed(lochan_catalog *catalog);
+void lochan_catalog__remove_copy(lochan_catalog *catalog);
+
+/* ---- migrate.c ---- */
+
+#define LOCHAN_MIGRATION_NEWEST 1
+/* All tables and indexes of the newest version in an empty database. */
+lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);
+/* CORRUPT: not a lake; VERSION: from a newer lochan. */
+lochan_status lochan_catalog__check_version(lochan_db *db, lochan_error *err);
+
+/* ---- txn.c ---- */
+
+typedef struct lochan_txn_column {
+    int64_t id;
+    lochan_type type;
+    bool typed;  /* a scalar whose bounds we can compare */
+    bool stored; /* has a row in ducklake_table_column_stats */
+    bool changed;
+    int64_t seen_in;                     /* data file that last brought statistics */
+    int64_t contains_null, contains_nan; /* -1 = unknown */
+    const char *min, *max;
+} lochan_txn_column;
+
+/* What a transaction keeps of a table it changes. */
+typedef struct lochan_txn_table {
+    struct lochan_txn_table *next;
+    int64_t table_id;
+    const char *source, *dataset;
+    const char *folder; /* relative to the lake, "" or ending in '/' */
+    int64_t partition_id;
+    size_t n_partition;
+    bool created, altered, inserted, retired;
+    bool has_stats; /* a row in ducklake_table_stats */
+    int64_t rows, next_row_id, bytes;
+    int64_t files, partitions;
+    lochan_txn_column *columns; /* leaves */
+    size_t n_columns;
+} lochan_txn_table;
+
+struct lochan_txn {
+    lochan_catalog *catalog; /* NULL while a lake is made */
+    lochan_db *db;
+    lochan_lock *queue;
+    lochan_arena arena;
+    bool began;  /* the SQL transaction is open */
+    bool failed; /* a call failed: only abort is left */
+    const char *kind, *token, *message, *author;
+    char commit_id[37];
+    int64_t base; /* newest snapshot at begin; this one would be base + 1 */
+    int64_t time_ns;
+    char time[40];
+    int64_t schema_version, next_catalog_id, next_file_id;
+    bool tables_changed, schema_changed;
+    lochan_buf changes; /* changes_made of schemas and new tables */
+    lochan_txn_table *tables;
+    lochan_record record;
+    uint64_t seq;
+    lochan_hash128 previous; /* hash of the record before */
+};
+
+/* Every change goes through here: executed, and noted in the journal's record. END: *n_changed (may
+ * be NULL) says whether a live row was there. */
+lochan_status lochan_txn__insert(lochan_txn *txn, lochan_row_kind kind, const lochan_value *values,
+                                 size_t n, lochan_error *err);
+lochan_status lochan_txn__replace(lochan_txn *txn, lochan_row_kind kind, const lochan_value *values,
+                                  size_t n, lochan_error *err);
+lochan_status lochan_txn__delete(lochan_txn *txn, lochan_row_kind kind, const lochan_value *keys,
+                                 size_t n, lochan_error *err);
+/* keys are followed by the snapshot. */
+lochan_status lochan_txn__end(lochan_txn *txn, lochan_row_kind kind,
+                              const lochan_value *keys_and_snapshot, size_t n, int64_t *n_changed,
+                              lochan_error *err);
+#define LOCHAN_ROW(...)                                                                            \
+    (const lochan_value[]){__VA_ARGS__},                                                           \
+        sizeof((lochan_value[]){__VA_ARGS__}) / sizeof(lochan_value)
+
+static inline int64_t lochan_txn__sid(const lochan_txn *txn) {
+    return txn->base + 1;
+}
+lochan_status lochan_txn__check(lochan_txn *txn, lochan_error *err); /* not failed */
+/* Marks the transaction as failed unless rc is OK; returns rc. */
+lochan_status lochan_txn__note(lochan_txn *txn, lochan_status rc);
+/* Sets commit time, author and empty state; the caller fills base and counters. */
+lochan_status lochan_txn__setup(lochan_txn *txn, const lochan_txn_options *options,
+                                lochan_error *err);
+void lochan_txn__free(lochan_txn *txn);
+/* Writes lochan_commit and the outbox row: the last statements before COMMIT. snapshot -1 = none.
+ */
+lochan_status lochan_txn__store_record(lochan_txn *txn, int64_t snapshot, lochan_error *err);
+/* changes_made: appends one item. */
+lochan_status lochan_txn__add_change(lochan_txn *txn, lochan_error *err, const char *fmt, ...)
+    LOCHAN_PRINTF(3, 4);
+
+/* ---- publish.c ---- */
+
+/* Under the queue lock and inside the transaction: makes the journal agree with the outbox.
+ * JOURNAL_AHEAD, CORRUPT. */
+lochan_status lochan_journal__attach(lochan_txn *txn, lochan_error *err);
+/* After COMMIT: appends what is missing. */
+lochan_status lochan_journal__catch_up(lochan_db *db, lochan_journal *journal, lochan_error *err);
+/* Drops outbox rows that are safely in the journal, now and then. */
+lochan_status lochan_journal__prune(lochan_txn *txn, lochan_error *err);
+/* Newest outbox row. */
+lochan_status lochan_journal__newest(lochan_db *db, uint64_t *seq, lochan_hash128 *hash,
+                                     uint64_t *oldest, lochan_error *err);
+
+/* ---- foreign.c ---- */
+
+/* Records snapshots of other programs that the journal does not know, each as a commit of its own.
+ */
+lochan_status lochan_txn__record_foreign(lochan_txn *txn, lochan_error *err);
+
+/* ---- txn_table.c ---- */
+
+/* State of a live table; loaded once. NOT_FOUND. */
+lochan_status lochan_txn__load(lochan_txn *txn, int64_t table_id, lochan_txn_table **out,
+                               lochan_error *err);
+/* Writes the statistics of changed tables; before the record is stored. */
+lochan_status lochan_txn__write_stats(lochan_txn *txn, lochan_error *err);
+
+/* ---- read_table.c ---- */
+
+lochan_status lochan_db__newest_snapshot(lochan_db *db, int64_t *out, lochan_error *err);
+lochan_status lochan_db__table(lochan_db *db, const char *source, const char *dataset,
+                               int64_t snapshot_id, lochan_table_def *out, lochan_error *err);
+/* The folder of a table: data path, schema path and table path together. */
+lochan_status lochan_db__folder(lochan_arena *arena, const char *table, const char *schema_path,
+                                bool schema_relative, const char *table_path, bool table_relative,
+                                const char **out, lochan_error *err);
+
+/* ---- read_ledger.c ---- */
+
+lochan_status lochan_db__coverage(lochan_db *db, int64_t dataset_id, lochan_coverage_rows *out,
+                                  lochan_error *err);
+
+/* ---- types.c ---- */
+
+/* DuckLake's name of a field's type ("int64", "struct", ...). Dictionaries count as their values.
+ * UNSUPPORTED. */
+lochan_status lochan_ducktype__of_field(const struct ArrowSchema *field, char dst[64],
+                                        lochan_error *err);
+/* A scalar type by DuckLake's name. UNSUPPORTED. */
+lochan_status lochan_ducktype__parse(const char *name, lochan_type *out, lochan_error *err);
+/* Typed bounds from DuckLake's text; false if nothing can be said. Strings are borrowed. */
+bool lochan_ducktype__stats(const lochan_type *type, const char *min, const char *max,
+                            lochan_expr_stats *out);
+/* Order of two bounds; *known = false if one cannot be read. */
+int lochan_ducktype__compare(const lochan_type *type, const char *a, const char *b, bool *known);
+
+/* Canonical text of partition values: joined by '/', '%' and '/' escaped, null as "%N". */
+const char *lochan_partition__text(lochan_arena *arena, const char *const *values, size_t n);
+
+#endif

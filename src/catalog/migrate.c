@@ -1,0 +1,69 @@
+/* migrate.c - the numbered versions of the catalog's tables.
+ * Invariants: 001 is everything; a later change is a migration of its own with the next number,
+ * never an edit of an earlier one. May call: base/, sql.h, rows.h.
+ */
+#include "catalog/internal.h"
+
+static const char indexes[] =
+    "CREATE INDEX lochan_ix_data_file_end ON ducklake_data_file(table_id, end_snapshot);"
+    "CREATE INDEX lochan_ix_data_file_begin ON ducklake_data_file(table_id, begin_snapshot);"
+    "CREATE INDEX lochan_ix_data_file_path ON ducklake_data_file(path);"
+    "CREATE INDEX lochan_ix_column_stats ON ducklake_file_column_stats(table_id, column_id, "
+    "data_file_id);"
+    "CREATE INDEX lochan_ix_partition_value ON ducklake_file_partition_value(table_id, "
+    "data_file_id);"
+    "CREATE INDEX lochan_ix_column ON ducklake_column(table_id);"
+    "CREATE INDEX lochan_ix_file_partition ON lochan_file(table_id, \"partition\", data_file_id);"
+    "CREATE UNIQUE INDEX lochan_ix_dataset_name ON lochan_dataset(source, name);"
+    "CREATE UNIQUE INDEX lochan_ix_commit_token ON lochan_commit(token);"
+    "CREATE INDEX lochan_ix_commit_snapshot ON lochan_commit(snapshot_id);"
+    "CREATE INDEX lochan_ix_update_dataset ON lochan_update(dataset_id, started_at);"
+    "CREATE INDEX lochan_ix_update_started ON lochan_update(started_at);";
+
+/* Records wait here until they are safely in the journal; the newest one always stays. */
+static const char outbox[] =
+    "CREATE TABLE lochan_journal_outbox(seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, "
+    "record BLOB NOT NULL);";
+
+lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_buf sql;
+    lochan_buf__init(&sql, 1 << 20);
+    for (int kind = 0; kind < LOCHAN_ROW_COUNT; kind++) {
+        LOCHAN_TRYG(lochan_row__ddl(lochan_row__table((lochan_row_kind)kind), &sql, err));
+        LOCHAN_TRYG(lochan_buf__puts(&sql, ";\n", err));
+    }
+    LOCHAN_TRYG(lochan_buf__puts(&sql, outbox, err));
+    LOCHAN_TRYG(lochan_buf__puts(&sql, indexes, err));
+    LOCHAN_TRYG(lochan_db__exec(db, (const char *)sql.data, err));
+done:
+    lochan_buf__deinit(&sql);
+    return rc;
+}
+
+lochan_status lochan_catalog__check_version(lochan_db *db, lochan_error *err) {
+    char text[32] = "";
+    int64_t format = 0;
+    lochan_arena arena;
+    LOCHAN_TRY(lochan_db__meta(db, "format_version", text, sizeof text, err));
+    if (!lochan_parse__int64(text, strlen(text), &format) || format < 1)
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "lake.db: the format version '%s' is no number", text);
+    lochan_arena__init(&arena, 4096);
+    lochan_reader r =
+        lochan_reader__start(db, LOCHAN_SQL_MIGRATION_NEWEST, "lochan_migration", &arena, err);
+    int64_t number = 0;
+    if (lochan_reader__next(&r))
+        number = lochan_reader__int_or(&r, 0, 0);
+    lochan_status rc = lochan_reader__end(&r);
+    lochan_arena__deinit(&arena);
+    LOCHAN_TRY(rc);
+    if (format > LOCHAN_FORMAT_VERSION || number > LOCHAN_MIGRATION_NEWEST)
+        return lochan_error__set(
+            err, LOCHAN_ERR_VERSION,
+            "this lake has format %lld, migration %lld; this lochan knows format %d, migration %d",
+            (long long)format, (long long)number, LOCHAN_FORMAT_VERSION, LOCHAN_MIGRATION_NEWEST);
+    if (number < 1)
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "lake.db: lochan_migration is empty");
+    return LOCHAN_OK;
+}

@@ -1,0 +1,104 @@
+/* rebuild.c - lake.db made anew from the journal.
+ * Invariants: the journal alone decides; replaying it gives the rows that lake.db had, whichever
+ * version wrote them. The new file gets an incarnation of its own, so that whoever had the old one
+ * open cannot publish into it. May call: base/, internal.h.
+ */
+#include "catalog/internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+typedef struct replay {
+    lochan_db *db;
+    int64_t records;
+    uint64_t seq;
+    lochan_hash128 hash;
+    lochan_buf newest; /* bytes of the last record: it goes into the outbox */
+} replay;
+
+static lochan_status replay_row(void *ctx, lochan_row_kind kind, lochan_row_op op,
+                                const lochan_value *values, size_t n, lochan_error *err) {
+    replay *r = ctx;
+    return lochan_db__change(r->db, kind, op, values, n, NULL, err);
+}
+
+static lochan_status replay_record(void *ctx, const char *path, const lochan_record_view *record,
+                                   lochan_error *err) {
+    replay *r = ctx;
+    lochan_status rc = lochan_record__each_row(record, replay_row, r, err);
+    if (rc != LOCHAN_OK) {
+        lochan_error__prefix(err, rc, "record %llu", (unsigned long long)record->seq);
+        return lochan_error__in_file(err, rc, path, -1);
+    }
+    r->records++;
+    r->seq = record->seq;
+    r->hash = record->hash;
+    lochan_buf__clear(&r->newest);
+    return lochan_buf__append(&r->newest, record->body - LOCHAN_RECORD_HEAD_BYTES,
+                              record->total_bytes, err);
+}
+
+static lochan_status put_outbox(replay *r, lochan_error *err) {
+    uint8_t hash[16];
+    sqlite3_stmt *stmt;
+    for (int i = 0; i < 8; i++) {
+        hash[i] = (uint8_t)(r->hash.lo >> (8 * i));
+        hash[8 + i] = (uint8_t)(r->hash.hi >> (8 * i));
+    }
+    lochan_value seq = lochan_value__int((int64_t)r->seq);
+    lochan_value hash_value = lochan_value__blob((lochan_str){(const char *)hash, 16});
+    lochan_value record =
+        lochan_value__blob((lochan_str){(const char *)r->newest.data, r->newest.len});
+    LOCHAN_TRY(lochan_db__get(r->db, LOCHAN_SQL_OUTBOX_INSERT, &stmt, err));
+    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 1, &seq, err));
+    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 2, &hash_value, err));
+    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 3, &record, err));
+    return lochan_db__run(r->db, stmt, NULL, err);
+}
+
+static lochan_status new_incarnation(lochan_db *db, lochan_error *err) {
+    char uuid[37];
+    lochan_uuid__make(uuid);
+    lochan_value row[] = {lochan_value__text("incarnation"), lochan_value__text(uuid)};
+    return lochan_db__change(db, LOCHAN_ROW_META, LOCHAN_OP_REPLACE, row, 2, NULL, err);
+}
+
+static lochan_status replay_all(const char *path, replay *r, lochan_error *err) {
+    LOCHAN_TRY(lochan_db__exec(r->db, "BEGIN", err));
+    LOCHAN_TRY(lochan_catalog__create_tables(r->db, err));
+    LOCHAN_TRY(lochan_journal__each(path, replay_record, NULL, r, err));
+    if (r->records == 0)
+        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the journal of %s is empty", path);
+    LOCHAN_TRY(put_outbox(r, err));
+    LOCHAN_TRY(new_incarnation(r->db, err));
+    LOCHAN_TRY(lochan_db__exec(r->db, "COMMIT", err));
+    return lochan_db__exec(r->db, "PRAGMA journal_mode=WAL", err);
+}
+
+lochan_status lochan_catalog__rebuild_from_journal(const char *path, const char *db_path,
+                                                   int64_t *records, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_file *file = NULL;
+    replay r;
+    memset(&r, 0, sizeof r);
+    lochan_buf__init(&r.newest, LOCHAN_JOURNAL_RECORD_MAX);
+    *records = 0;
+    if (lochan_fs__exists(db_path))
+        return lochan_error__set(err, LOCHAN_ERR_EXISTS, "%s exists already", db_path);
+    LOCHAN_TRYG(lochan_db__open(db_path, LOCHAN_DB_CREATE, 0, NULL, &r.db, err));
+    LOCHAN_TRYG(replay_all(path, &r, err));
+    lochan_db__close(r.db);
+    r.db = NULL;
+    LOCHAN_TRYG(lochan_file__open(db_path, LOCHAN_FS_READ | LOCHAN_FS_WRITE, &file, err));
+    LOCHAN_TRYG(lochan_file__sync(file, false, err));
+    *records = r.records;
+done:
+    LOCHAN_KEEP(lochan_file__close(file, LOCHAN_KEEP_ERR(rc, err)));
+    lochan_db__close(r.db);
+    lochan_buf__deinit(&r.newest);
+    if (rc != LOCHAN_OK)
+        (void)!lochan_fs__unlink(db_path, true, NULL);
+    return rc;
+}

@@ -1,0 +1,403 @@
+/* txn.c - one transaction: begin, row changes, commit, abort.
+ * Invariants: see txn.h. Lock order: write_mutex, queue lock, write lock of lake.db. Steps of a
+ * commit: statistics and snapshot rows, record into the outbox, COMMIT (durable from here on),
+ * journal, unlock. May call: base/, internal.h.
+ */
+#include "catalog/internal.h"
+
+#include "base/cancel.h"
+#include "base/civil.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A checkpoint runs when the WAL has this many pages: 4 MB. */
+#define CHECKPOINT_PAGES 1000
+
+/* ---- row changes ---- */
+
+lochan_status lochan_txn__note(lochan_txn *txn, lochan_status rc) {
+    if (rc != LOCHAN_OK)
+        txn->failed = true;
+    return rc;
+}
+
+lochan_status lochan_txn__check(lochan_txn *txn, lochan_error *err) {
+    if (txn->failed)
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "this transaction failed before; abort it");
+    return LOCHAN_OK;
+}
+
+static lochan_status change(lochan_txn *txn, lochan_row_kind kind, lochan_row_op op,
+                            const lochan_value *values, size_t n, int64_t *changes,
+                            lochan_error *err) {
+    int64_t count = 0;
+    LOCHAN_ASSERT(n == lochan_row__n_values(lochan_row__table(kind), op));
+    LOCHAN_TRY(lochan_txn__check(txn, err));
+    LOCHAN_TRY(lochan_txn__note(txn, lochan_db__change(txn->db, kind, op, values, n, &count, err)));
+    if (changes)
+        *changes = count;
+    if (op == LOCHAN_OP_END && count == 0)
+        return LOCHAN_OK;
+    return lochan_txn__note(txn, lochan_record__add(&txn->record, kind, op, values, n, err));
+}
+
+lochan_status lochan_txn__insert(lochan_txn *txn, lochan_row_kind kind, const lochan_value *values,
+                                 size_t n, lochan_error *err) {
+    return change(txn, kind, LOCHAN_OP_INSERT, values, n, NULL, err);
+}
+
+lochan_status lochan_txn__replace(lochan_txn *txn, lochan_row_kind kind, const lochan_value *values,
+                                  size_t n, lochan_error *err) {
+    return change(txn, kind, LOCHAN_OP_REPLACE, values, n, NULL, err);
+}
+
+lochan_status lochan_txn__delete(lochan_txn *txn, lochan_row_kind kind, const lochan_value *keys,
+                                 size_t n, lochan_error *err) {
+    return change(txn, kind, LOCHAN_OP_DELETE, keys, n, NULL, err);
+}
+
+lochan_status lochan_txn__end(lochan_txn *txn, lochan_row_kind kind,
+                              const lochan_value *keys_and_snapshot, size_t n, int64_t *n_changed,
+                              lochan_error *err) {
+    return change(txn, kind, LOCHAN_OP_END, keys_and_snapshot, n, n_changed, err);
+}
+
+lochan_status lochan_txn__add_change(lochan_txn *txn, lochan_error *err, const char *fmt, ...) {
+    char text[1024];
+    va_list args;
+    if (txn->changes.len > 0)
+        LOCHAN_TRY(lochan_buf__putc(&txn->changes, ',', err));
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return lochan_buf__puts(&txn->changes, text, err);
+}
+
+/* ---- begin ---- */
+
+static const char *copy_or(lochan_txn *txn, const char *s, const char *otherwise) {
+    return s ? lochan_arena__strdup(&txn->arena, s) : otherwise;
+}
+
+lochan_status lochan_txn__setup(lochan_txn *txn, const lochan_txn_options *options,
+                                lochan_error *err) {
+    static const lochan_txn_options none;
+    const lochan_txn_options *o = options ? options : &none;
+    lochan_arena__init(&txn->arena, 0);
+    lochan_buf__init(&txn->changes, 1 << 20);
+    lochan_record__init(&txn->record);
+    txn->kind = copy_or(txn, o->kind, "commit");
+    txn->author = copy_or(txn, o->author, "lochan 0.1.0");
+    txn->token = copy_or(txn, o->token, NULL);
+    txn->message = copy_or(txn, o->message, NULL);
+    if (!txn->kind || !txn->author || (o->token && !txn->token) || (o->message && !txn->message))
+        return lochan_error__nomem(err);
+    if (o->commit_id) {
+        if (strlen(o->commit_id) != 36)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "commit id '%.40s' is no uuid", o->commit_id);
+        memcpy(txn->commit_id, o->commit_id, 37);
+    } else {
+        lochan_uuid__make(txn->commit_id);
+    }
+    return LOCHAN_OK;
+}
+
+void lochan_txn__free(lochan_txn *txn) {
+    lochan_record__deinit(&txn->record);
+    lochan_buf__deinit(&txn->changes);
+    lochan_arena__deinit(&txn->arena);
+    lochan_mem__free(txn);
+}
+
+/* Snapshot times never go back, even if the clock does: "as of" must find the newest snapshot not
+ * younger. */
+static void set_time(lochan_txn *txn, int64_t newest_ns) {
+    txn->time_ns = lochan_clock__wall_ns() / 1000 * 1000;
+    if (txn->time_ns <= newest_ns)
+        txn->time_ns = newest_ns + 1000;
+    lochan_civil__format_utc(txn->time_ns, txn->time);
+}
+
+static lochan_status read_base(lochan_txn *txn, lochan_error *err) {
+    int64_t newest = 0;
+    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_SNAPSHOT_NEWEST, "ducklake_snapshot",
+                                           &txn->arena, err);
+    if (lochan_reader__next(&r)) {
+        txn->base = lochan_reader__count(&r, 0);
+        newest = lochan_reader__time(&r, 1);
+        txn->schema_version = lochan_reader__count(&r, 2);
+        txn->next_catalog_id = lochan_reader__count(&r, 3);
+        txn->next_file_id = lochan_reader__count(&r, 4);
+        if (txn->base > INT64_MAX / 2 || txn->next_catalog_id > INT64_MAX / 2 ||
+            txn->next_file_id > INT64_MAX / 2)
+            lochan_reader__corrupt(&r, 0, "a smaller number");
+    } else if (r.rc == LOCHAN_OK) {
+        r.rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "lake.db has no snapshot");
+    }
+    LOCHAN_TRY(lochan_reader__end(&r));
+    set_time(txn, newest);
+    return LOCHAN_OK;
+}
+
+static lochan_status find_token(lochan_txn *txn, bool *found, int64_t *snapshot_id,
+                                lochan_error *err) {
+    *found = false;
+    if (!txn->token)
+        return LOCHAN_OK;
+    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_COMMIT_BY_TOKEN, "lochan_commit",
+                                           &txn->arena, err);
+    lochan_reader__bind_text(&r, 1, txn->token);
+    if (lochan_reader__next(&r)) {
+        *found = true;
+        *snapshot_id = lochan_reader__int_or(&r, 0, -1);
+    }
+    return lochan_reader__end(&r);
+}
+
+static lochan_status check_incarnation(lochan_txn *txn, lochan_error *err) {
+    char now[64];
+    LOCHAN_TRY(lochan_db__check_moved(txn->db, err));
+    LOCHAN_TRY(lochan_db__meta(txn->db, "incarnation", now, sizeof now, err));
+    if (strcmp(now, txn->catalog->incarnation) != 0)
+        return lochan_error__set(err, LOCHAN_ERR_STALE,
+                                 "lake.db of %s was rebuilt since it was opened",
+                                 txn->catalog->path);
+    return LOCHAN_OK;
+}
+
+static lochan_status open_writer(lochan_catalog *catalog, lochan_error *err) {
+    if (!catalog->writer)
+        LOCHAN_TRY(lochan_db__open(catalog->db_path, LOCHAN_DB_WRITE, catalog->lock_timeout_ms,
+                                   catalog->cancel, &catalog->writer, err));
+    return LOCHAN_OK;
+}
+
+/* Everything that needs the locks; what it leaves half done, abort undoes. */
+static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snapshot_id,
+                                  lochan_error *err) {
+    lochan_catalog *c = txn->catalog;
+    char *path = lochan_path__join(c->path, LOCHAN_QUEUE);
+    if (!path)
+        return lochan_error__nomem(err);
+    lochan_status rc = lochan_lock__acquire(path, "the lake", c->command, c->lock_timeout_ms,
+                                            c->cancel, &txn->queue, err);
+    lochan_mem__free(path);
+    LOCHAN_TRY(rc);
+    LOCHAN_FAILPOINT("catalog.begin.queued", err);
+    LOCHAN_TRY(open_writer(c, err));
+    txn->db = c->writer;
+    LOCHAN_TRY(lochan_db__exec(txn->db, "BEGIN IMMEDIATE", err));
+    txn->began = true;
+    LOCHAN_TRY(check_incarnation(txn, err));
+    LOCHAN_TRY(lochan_catalog__check_version(txn->db, err));
+    LOCHAN_TRY(read_base(txn, err));
+    LOCHAN_TRY(lochan_journal__attach(txn, err));
+    LOCHAN_FAILPOINT("catalog.begin.attached", err);
+    LOCHAN_TRY(lochan_txn__record_foreign(txn, err));
+    return find_token(txn, already, snapshot_id, err);
+}
+
+lochan_status lochan_txn__begin(lochan_catalog *catalog, const lochan_txn_options *options,
+                                bool *already_done, int64_t *snapshot_id, lochan_txn **out,
+                                lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    bool already = false;
+    int64_t snapshot = -1;
+    *out = NULL;
+    if (already_done)
+        *already_done = false;
+    if (snapshot_id)
+        *snapshot_id = -1;
+    LOCHAN_TRY(lochan_catalog__check_writable(catalog, err));
+    lochan_txn *txn = lochan_mem__zalloc(sizeof *txn);
+    if (!txn)
+        return lochan_error__nomem(err);
+    pthread_mutex_lock(&catalog->write_mutex);
+    txn->catalog = catalog;
+    LOCHAN_TRYG(lochan_txn__setup(txn, options, err));
+    LOCHAN_TRYG(begin_locked(txn, &already, &snapshot, err));
+done:
+    if (rc != LOCHAN_OK || already) {
+        lochan_txn__abort(txn);
+        txn = NULL;
+    }
+    if (rc == LOCHAN_OK && already_done)
+        *already_done = already;
+    if (rc == LOCHAN_OK && snapshot_id)
+        *snapshot_id = snapshot;
+    *out = txn;
+    return rc;
+}
+
+void lochan_txn__abort(lochan_txn *txn) {
+    if (!txn)
+        return;
+    lochan_catalog *c = txn->catalog;
+    if (txn->began)
+        sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    lochan_lock__release(txn->queue);
+    lochan_txn__free(txn);
+    pthread_mutex_unlock(&c->write_mutex);
+}
+
+/* ---- commit ---- */
+
+static lochan_status write_snapshot(lochan_txn *txn, lochan_error *err) {
+    for (const lochan_txn_table *t = txn->tables; t; t = t->next) {
+        if (t->altered && !t->created)
+            LOCHAN_TRY(
+                lochan_txn__add_change(txn, err, "altered_table:%lld", (long long)t->table_id));
+        if (t->inserted)
+            LOCHAN_TRY(lochan_txn__add_change(txn, err, "inserted_into_table:%lld",
+                                              (long long)t->table_id));
+        if (t->retired)
+            LOCHAN_TRY(lochan_txn__add_change(txn, err, "deleted_from_table:%lld",
+                                              (long long)t->table_id));
+    }
+    int64_t sid = lochan_txn__sid(txn);
+    int64_t schema_version = txn->schema_version + txn->schema_changed;
+    LOCHAN_TRY(lochan_txn__insert(txn, LOCHAN_ROW_SNAPSHOT,
+                                  LOCHAN_ROW(lochan_value__int(sid), lochan_value__text(txn->time),
+                                             lochan_value__int(schema_version),
+                                             lochan_value__int(txn->next_catalog_id),
+                                             lochan_value__int(txn->next_file_id)),
+                                  err));
+    return lochan_txn__insert(txn, LOCHAN_ROW_SNAPSHOT_CHANGES,
+                              LOCHAN_ROW(lochan_value__int(sid),
+                                         lochan_value__text((const char *)txn->changes.data),
+                                         lochan_value__text(txn->author),
+                                         lochan_value__text(txn->message), lochan_value__null()),
+                              err);
+}
+
+static void put_hash(uint8_t dst[16], lochan_hash128 hash) {
+    for (int i = 0; i < 8; i++) {
+        dst[i] = (uint8_t)(hash.lo >> (8 * i));
+        dst[8 + i] = (uint8_t)(hash.hi >> (8 * i));
+    }
+}
+
+lochan_status lochan_txn__store_record(lochan_txn *txn, int64_t snapshot, lochan_error *err) {
+    lochan_hash128 hash;
+    uint8_t hash_bytes[16];
+    sqlite3_stmt *stmt;
+    LOCHAN_TRY(lochan_txn__insert(
+        txn, LOCHAN_ROW_COMMIT,
+        LOCHAN_ROW(lochan_value__text(txn->commit_id),
+                   snapshot < 0 ? lochan_value__null() : lochan_value__int(snapshot),
+                   lochan_value__text(txn->token), lochan_value__text(txn->kind),
+                   lochan_value__int((int64_t)txn->seq + 1), lochan_value__text(txn->time),
+                   lochan_value__text(txn->author)),
+        err));
+    LOCHAN_TRY(lochan_record__seal(&txn->record, txn->seq + 1, txn->previous, &hash, err));
+    put_hash(hash_bytes, hash);
+    lochan_value seq = lochan_value__int((int64_t)txn->seq + 1);
+    lochan_value hash_value = lochan_value__blob((lochan_str){(const char *)hash_bytes, 16});
+    lochan_value record = lochan_value__blob(
+        (lochan_str){(const char *)txn->record.bytes.data, txn->record.bytes.len});
+    LOCHAN_TRY(lochan_db__get(txn->db, LOCHAN_SQL_OUTBOX_INSERT, &stmt, err));
+    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 1, &seq, err));
+    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 2, &hash_value, err));
+    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 3, &record, err));
+    LOCHAN_TRY(lochan_db__run(txn->db, stmt, NULL, err));
+    txn->seq++;
+    txn->previous = hash;
+    lochan_record__deinit(&txn->record);
+    lochan_record__init(&txn->record);
+    return LOCHAN_OK;
+}
+
+/* A COMMIT whose sync failed has left its frames in the WAL, unsynced and unseen; a crash now could
+ * bring them back. The next commit overwrites them, so one is made at once. If the disk refuses
+ * this too, the error says that it is open. */
+static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
+    if (txn->began)
+        sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    txn->began = false;
+    lochan_value row[] = {lochan_value__text("last_failed_commit"),
+                          lochan_value__text(txn->commit_id)};
+    if (lochan_db__exec(txn->db, "BEGIN IMMEDIATE", NULL) == LOCHAN_OK &&
+        lochan_db__change(txn->db, LOCHAN_ROW_META, LOCHAN_OP_REPLACE, row, 2, NULL, NULL) ==
+            LOCHAN_OK &&
+        lochan_db__exec(txn->db, "COMMIT", NULL) == LOCHAN_OK)
+        return;
+    sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    lochan_error__hint(err, "nothing was published; after a power cut now, ask for the commit's "
+                            "token before repeating it");
+}
+
+/* The commit is durable already: what fails here is repaired by the next writer, and must not look
+ * like a failure. */
+static void after_commit(lochan_txn *txn) {
+    lochan_error err;
+    if (lochan_failpoint__hit("catalog.commit.committed", &err) != LOCHAN_OK ||
+        lochan_journal__catch_up(txn->db, &txn->catalog->journal, &err) != LOCHAN_OK) {
+        txn->catalog->journal.known = false;
+        LOCHAN_WARN("the journal is behind, the next commit adds to it what is missing: %s",
+                    err.message);
+    }
+    if (lochan_failpoint__hit("catalog.commit.journalled", &err) != LOCHAN_OK ||
+        txn->db->wal_pages < CHECKPOINT_PAGES)
+        return;
+    int64_t timeout = txn->db->timeout_ms;
+    txn->db->timeout_ms = 0; /* readers in the way: another time */
+    sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    txn->db->timeout_ms = timeout;
+    (void)!lochan_failpoint__hit("catalog.commit.checkpointed", &err);
+}
+
+static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_error *err) {
+    LOCHAN_TRY(lochan_txn__check(txn, err));
+    if (txn->tables_changed) {
+        LOCHAN_TRY(lochan_txn__write_stats(txn, err));
+        LOCHAN_TRY(write_snapshot(txn, err));
+        *snapshot = lochan_txn__sid(txn);
+    }
+    LOCHAN_TRY(lochan_txn__store_record(txn, *snapshot, err));
+    LOCHAN_TRY(lochan_journal__prune(txn, err));
+    LOCHAN_FAILPOINT("catalog.commit.prepared", err);
+    lochan_status rc = lochan_db__exec(txn->db, "COMMIT", err);
+    if (rc != LOCHAN_OK) {
+        bury_failed_commit(txn, err);
+        return rc;
+    }
+    txn->began = false;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err) {
+    int64_t snapshot = -1;
+    uint64_t before = txn->catalog->journal.seq;
+    if (snapshot_id)
+        *snapshot_id = -1;
+    lochan_status rc = LOCHAN_OK;
+    bool foreign = txn->seq != before; /* commits of others were recorded */
+    if (txn->record.rows > 0 || foreign || txn->failed)
+        rc = commit_steps(txn, &snapshot, err);
+    if (rc == LOCHAN_OK && !txn->began)
+        after_commit(txn);
+    if (rc == LOCHAN_OK && snapshot_id)
+        *snapshot_id = snapshot;
+    lochan_txn__abort(txn); /* rolls back what is still open, unlocks */
+    return rc;
+}
+
+/* ---- small ones ---- */
+
+const char *lochan_txn__commit_id(const lochan_txn *txn) {
+    return txn->commit_id;
+}
+
+int64_t lochan_txn__base(const lochan_txn *txn) {
+    return txn->base;
+}
+
+int64_t lochan_txn__time_ns(const lochan_txn *txn) {
+    return txn->time_ns;
+}
