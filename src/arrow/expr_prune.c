@@ -5,6 +5,8 @@
  */
 #include "arrow/expr_tree.h"
 
+#include <float.h>
+
 /* What is certain of the non-null, non-NaN values of a column against the range or list of a leaf.
  */
 typedef struct verdict {
@@ -49,16 +51,29 @@ static known know_wide(const lochan_expr_bound *b, const lochan_expr_stats *s) {
     return k;
 }
 
+/* A bound of float32 values that came as text is the float32 next to it: "0.1" means 0.1f. */
+static double as_float32(double v) {
+    return fabs(v) <= (double)FLT_MAX ? (double)(float)v : v;
+}
+
 /* Integer statistics of a column that has become float are widened by one step, since the
- * conversion may round. */
+ * conversion may round; so are floats that their writer may have rounded. */
 static known know_float(const lochan_expr_stats *s) {
     known k = {.min = s->has_min, .max = s->has_max, .min_f = s->min_f, .max_f = s->max_f};
-    if (is_integer_like(&s->type)) {
-        k.min_f = nextafter((double)wide_of(s->min_i, &s->type), -INFINITY);
-        k.max_f = nextafter((double)wide_of(s->max_i, &s->type), INFINITY);
+    bool integers = is_integer_like(&s->type);
+    if (integers) {
+        k.min_f = (double)wide_of(s->min_i, &s->type);
+        k.max_f = (double)wide_of(s->max_i, &s->type);
+    } else if (s->type.id == LOCHAN_TYPE_FLOAT32) {
+        k.min_f = as_float32(k.min_f);
+        k.max_f = as_float32(k.max_f);
     } else if (!lochan_type__is_float(s->type.id)) {
         k.min = k.max = false;
     }
+    if (integers || !s->min_exact)
+        k.min_f = nextafter(k.min_f, -INFINITY);
+    if (integers || !s->max_exact)
+        k.max_f = nextafter(k.max_f, INFINITY);
     if (isnan(k.min_f) || isnan(k.max_f) || (k.min && k.max && k.min_f > k.max_f))
         k.min = k.max = false;
     return k;

@@ -216,6 +216,29 @@ static void test_expr_prune__damaged_statistics_are_unknown(void **state) {
     assert_string_equal(verdict("u", "x > 'c'"), "m-");
 }
 
+/* Catalogs keep bounds as text: the float32 0.1 comes back as the double 0.1, which is less. */
+static void test_expr_prune__float_bounds_from_text(void **state) {
+    (void)state;
+    one = (lochan_expr_stats){.has_min = true,
+                              .has_max = true,
+                              .type = sample_type("f"),
+                              .min_f = 0.1,
+                              .max_f = 0.1,
+                              .row_count = 10};
+    assert_string_equal(verdict("f", "x >= 0.1"), "m-");
+    assert_string_equal(verdict("f", "x = 0.1"), "m-");
+    assert_string_equal(verdict("f", "x < 0.05"), "--");
+    one.min_exact = one.max_exact = true;
+    assert_string_equal(verdict("f", "x >= 0.1"), "ma");
+    assert_string_equal(verdict("f", "x in (0.1)"), "ma");
+    assert_string_equal(verdict("f", "x > 0.1"), "--");
+    one.type = sample_type("g");
+    one.max_f = 0.3;
+    one.max_exact = false;
+    assert_string_equal(verdict("g", "x > 0.3"), "m-");
+    assert_string_equal(verdict("g", "x > 0.4"), "--");
+}
+
 /* Both bounds are cut to "ab": the values may be "abc" and "abd". */
 static void test_expr_prune__cut_text_is_no_value(void **state) {
     (void)state;
@@ -265,6 +288,7 @@ int main(void) {
         cmocka_unit_test(test_expr_prune__agrees_with_rows),
         cmocka_unit_test(test_expr_prune__types_that_differ),
         cmocka_unit_test(test_expr_prune__damaged_statistics_are_unknown),
+        cmocka_unit_test(test_expr_prune__float_bounds_from_text),
         cmocka_unit_test(test_expr_prune__cut_text_is_no_value),
         cmocka_unit_test(test_expr_prune__nulls_and_nothing),
     };
