@@ -128,7 +128,10 @@ lochan_status lochan_lake_open(const char *path, const lochan_lake_options *opti
     lake->ctx.cancel = &lake->cancel;
     lochan_catalog_options c = {
         .read_only = o.read_only, .lock_timeout_ms = o.lock_timeout_ms, .cancel = &lake->cancel};
-    LOCHAN_TRYG(lochan_catalog__open(lake->path, &c, &lake->catalog, err));
+    rc = lochan_catalog__open(lake->path, &c, &lake->catalog, err);
+    if (rc == LOCHAN_ERR_NOT_FOUND && err && !err->hint[0])
+        lochan_error__hint(err, "'lochan init' makes a lake");
+    LOCHAN_TRYG(rc);
     lake->read_only = lochan_catalog__is_read_only(lake->catalog);
     LOCHAN_TRYG(lochan_store__open_local(lake->path, lake->read_only, &lake->store, err));
     LOCHAN_TRYG(lochan_pool__create(o.threads, &lake->ctx.pool, err));

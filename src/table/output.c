@@ -292,8 +292,10 @@ lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *bat
     lochan_shared *shared = lochan_shared__give(&lent);
     if (!shared)
         return lochan_error__nomem(err);
-    for (int64_t from = 0; from < batch->length; from += SLICE_ROWS) {
-        int64_t n = batch->length - from < SLICE_ROWS ? batch->length - from : SLICE_ROWS;
+    int64_t step =
+        o->w->options.row_group_rows < SLICE_ROWS ? o->w->options.row_group_rows : SLICE_ROWS;
+    for (int64_t from = 0; from < batch->length; from += step) {
+        int64_t n = batch->length - from < step ? batch->length - from : step;
         LOCHAN_TRYG(lochan_shared__slice(shared, from, n, &slice, err));
         LOCHAN_TRYG(write_slice(o, &slice, err));
         lochan_array__release(&slice);

@@ -126,7 +126,7 @@ static void test_merge__many_row_groups_and_files(void **state) {
     lake_env *env = *state;
     char *text = malloc(CAP), *expected = malloc(CAP);
     env->row_group_rows = 500;
-    env->target_file_bytes = 20000;
+    env->target_file_bytes = 6000;
     make_rows(text, CAP, 0, N, 1, 1);
     env_write(env, text);
     env_counts(env, N, 0, 0);

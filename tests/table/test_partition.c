@@ -89,7 +89,7 @@ static void test_partition__texts(void **state) {
     assert_ok(lochan_partition__json(s, &v, &out, &err));
     assert_string_equal((const char *)out.data, "{\"year\":2024,\"month\":3}");
     lochan_buf__clear(&out);
-    assert_ok(lochan_partition__text(s, &v, 1, &out, &err));
+    assert_ok(lochan_partition__value_text(s, &v, 1, &out, &err));
     assert_string_equal((const char *)out.data, "3"); /* as DuckLake writes it */
     lochan_buf__clear(&out);
     assert_ok(lochan_partition__json(lochan_partition__find(NULL), &v, &out, &err));
