@@ -7,6 +7,7 @@
 #include <lochan/feed.h>
 #include <lochan/lake.h>
 #include <lochan/log.h>
+#include <lochan/parquet.h>
 #include <lochan/update.h>
 
 #endif

@@ -38,8 +38,8 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
-static lochan_status find(const named *list, size_t n, const char *what, const char *name, int32_t *out,
-                          lochan_error *err) {
+static lochan_status find(const named *list, size_t n, const char *what, const char *name,
+                          int32_t *out, lochan_error *err) {
     LOCHAN_CHECK_ARG(out, err);
     *out = 0;
     LOCHAN_CHECK_ARG(name, err);
@@ -49,7 +49,8 @@ static lochan_status find(const named *list, size_t n, const char *what, const c
             return LOCHAN_OK;
         }
     }
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no %s '%.40s'", what, name);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no %s '%.40s'", what, name);
     char known[200] = "";
     for (size_t i = 0, at = 0; i < n && at < sizeof known; at = strlen(known), i++)
         (void)lochan_format(known + at, sizeof known - at, "%s%s", i ? ", " : "", list[i].name);
@@ -67,17 +68,19 @@ lochan_status lochan_parquet_encoding_from_name(const char *name, int32_t *out, 
 
 /* ---- structs of callers ---- */
 
-lochan_status lochan_parquet__take_options(const void *given, uint32_t given_size, void *out, size_t size, size_t known,
-                                           lochan_error *err) {
+lochan_status lochan_parquet__take_options(const void *given, uint32_t given_size, void *out,
+                                           size_t size, size_t known, lochan_error *err) {
     if (!given)
         return LOCHAN_OK;
     if (given_size < known)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                 "options of %u bytes: struct_size is not set, use the INIT macro", given_size);
+                                 "options of %u bytes: struct_size is not set, use the INIT macro",
+                                 given_size);
     memcpy(out, given, given_size < size ? given_size : size);
     for (size_t i = known; i < size && i < given_size; i++) {
         if (((const uint8_t *)given)[i] != 0)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "reserved bytes of options must be zero");
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "reserved bytes of options must be zero");
     }
     return LOCHAN_OK;
 }
@@ -86,18 +89,20 @@ lochan_status lochan_parquet__give(const void *from, size_t size, void *to, loch
     uint32_t wanted;
     memcpy(&wanted, to, sizeof wanted);
     if (wanted < sizeof wanted + sizeof(uint32_t))
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "struct_size is not set, use the INIT macro");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "struct_size is not set, use the INIT macro");
     size_t n = wanted < size ? wanted : size;
     memcpy((uint8_t *)to + sizeof wanted, (const uint8_t *)from + sizeof wanted, n - sizeof wanted);
     return LOCHAN_OK;
 }
 
-lochan_status lochan_parquet__find_column(const struct ArrowSchema *schema, const char *name, int *out,
-                                          lochan_error *err) {
+lochan_status lochan_parquet__find_column(const struct ArrowSchema *schema, const char *name,
+                                          int *out, lochan_error *err) {
     *out = lochan_schema__find(schema, name);
     if (*out >= 0)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'", name);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'", name);
     const char **names = lochan_mem__array((size_t)schema->n_children + 1, sizeof *names);
     for (int64_t i = 0; names && i < schema->n_children; i++)
         names[i] = schema->children[i]->name;

@@ -1,6 +1,6 @@
 /* api_reader.c - the public reader: opening, closing, facts of the footer.
- * Invariants: whatever a caller's read function returns, its errors leave here whole; a failed open leaves nothing open.
- * May call: base/, arrow/, reader.h.
+ * Invariants: whatever a caller's read function returns, its errors leave here whole; a failed open
+ * leaves nothing open. May call: base/, arrow/, reader.h.
  */
 #include "parquet/api.h"
 #include "parquet/reader_own.h"
@@ -10,8 +10,8 @@ enum { SMALL_FILE = 1 << 20 };
 
 /* ---- sources ---- */
 
-
-static lochan_status read_file(void *self, uint64_t offset, size_t n, void *dst, lochan_error *err) {
+static lochan_status read_file(void *self, uint64_t offset, size_t n, void *dst,
+                               lochan_error *err) {
     return lochan_file__read(self, dst, n, offset, err);
 }
 
@@ -20,7 +20,8 @@ static void close_file(void *self) {
 }
 
 /* A caller's source. Its error may come with nothing but the status. */
-static lochan_status read_public(void *self, uint64_t offset, size_t n, void *dst, lochan_error *err) {
+static lochan_status read_public(void *self, uint64_t offset, size_t n, void *dst,
+                                 lochan_error *err) {
     const lochan_parquet_source *s = self;
     lochan_error own;
     lochan_error_init(&own);
@@ -58,12 +59,13 @@ void lochan_parquet_reader_close(lochan_parquet_reader *reader) {
     lochan_mem__free(reader);
 }
 
-static lochan_status read_options(const lochan_parquet_read_options *options, lochan_parquet_read_options *out,
-                                  lochan_error *err) {
+static lochan_status read_options(const lochan_parquet_read_options *options,
+                                  lochan_parquet_read_options *out, lochan_error *err) {
     *out = (lochan_parquet_read_options)LOCHAN_PARQUET_READ_OPTIONS_INIT;
     LOCHAN_TRY(LOCHAN_PARQUET_TAKE(options, out, lochan_parquet_read_options, err));
     LOCHAN_CHECK_ARG(out->threads >= 0 && out->threads <= 1024, err);
-    LOCHAN_CHECK_ARG(out->strings >= LOCHAN_PARQUET_STRINGS_PLAIN && out->strings <= LOCHAN_PARQUET_STRINGS_DICTIONARY,
+    LOCHAN_CHECK_ARG(out->strings >= LOCHAN_PARQUET_STRINGS_PLAIN &&
+                         out->strings <= LOCHAN_PARQUET_STRINGS_DICTIONARY,
                      err);
     return LOCHAN_OK;
 }
@@ -79,13 +81,15 @@ static lochan_status open_over(lochan_pq_source *source, const lochan_parquet_re
         goto done;
     }
     atomic_init(&r->refs, 1);
-    lochan_budget__init(&r->budget, o->memory_limit < SIZE_MAX ? (size_t)o->memory_limit : SIZE_MAX);
+    lochan_budget__init(&r->budget,
+                        o->memory_limit < SIZE_MAX ? (size_t)o->memory_limit : SIZE_MAX);
     r->ctx.budget = &r->budget;
     r->ctx.cancel = &r->cancel;
     if (o->threads != 1 && (o->threads > 1 || source->size >= SMALL_FILE))
         LOCHAN_TRYG(lochan_pool__create(o->threads, &r->ctx.pool, err));
     lochan_pq_read_options inner = {.strings = (lochan_pq_strings)o->strings,
-                                    .max_footer = o->max_footer < SIZE_MAX ? (size_t)o->max_footer : SIZE_MAX};
+                                    .max_footer = o->max_footer < SIZE_MAX ? (size_t)o->max_footer
+                                                                           : SIZE_MAX};
     given = true;
     LOCHAN_TRYG(lochan_pq_reader__open(&r->ctx, source, &inner, &r->inner, err));
     *out = r;
@@ -97,7 +101,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_parquet_reader_open(const char *path, const lochan_parquet_read_options *options,
+lochan_status lochan_parquet_reader_open(const char *path,
+                                         const lochan_parquet_read_options *options,
                                          lochan_parquet_reader **out, lochan_error *err) {
     lochan_parquet_read_options o;
     lochan_file *file = NULL;
@@ -109,7 +114,8 @@ lochan_status lochan_parquet_reader_open(const char *path, const lochan_parquet_
     const char *name = o.name ? o.name : path;
     lochan_status rc = lochan_fs__stat(path, &st, err);
     if (rc == LOCHAN_OK && st.is_dir)
-        rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "'%s' is a folder, not a Parquet file", path);
+        rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                               "'%s' is a folder, not a Parquet file", path);
     if (rc == LOCHAN_OK)
         rc = lochan_file__open(path, LOCHAN_FS_READ, &file, err);
     if (rc == LOCHAN_OK)
@@ -141,7 +147,8 @@ lochan_status lochan_parquet_reader_open_source(const lochan_parquet_source *sou
         return rc == LOCHAN_OK ? lochan_error__nomem(err) : rc;
     }
     *copy = s;
-    lochan_pq_source inner = {.read = read_public, .close = close_public, .self = copy, .size = s.size, .name = o.name};
+    lochan_pq_source inner = {
+        .read = read_public, .close = close_public, .self = copy, .size = s.size, .name = o.name};
     return open_over(&inner, &o, out, err);
 }
 
@@ -153,7 +160,8 @@ lochan_status lochan_parquet_reader_open_memory(const void *data, size_t size,
     *out = NULL;
     LOCHAN_CHECK_ARG(data || size == 0, err);
     LOCHAN_TRY(read_options(options, &o, err));
-    lochan_pq_source source = {.data = data ? data : (const uint8_t *)"", .size = size,
+    lochan_pq_source source = {.data = data ? data : (const uint8_t *)"",
+                               .size = size,
                                .name = o.name ? o.name : "memory"};
     return open_over(&source, &o, out, err);
 }
@@ -170,8 +178,8 @@ void lochan_parquet_reader_resume(lochan_parquet_reader *reader) {
 
 /* ---- facts ---- */
 
-lochan_status lochan_parquet_reader_info(const lochan_parquet_reader *reader, lochan_parquet_info *out,
-                                         lochan_error *err) {
+lochan_status lochan_parquet_reader_info(const lochan_parquet_reader *reader,
+                                         lochan_parquet_info *out, lochan_error *err) {
     LOCHAN_CHECK_ARG(reader && out, err);
     const lochan_pq_reader *r = reader->inner;
     lochan_parquet_info info = {.version = r->meta.version,
@@ -186,8 +194,8 @@ lochan_status lochan_parquet_reader_info(const lochan_parquet_reader *reader, lo
     return lochan_parquet__give(&info, sizeof info, out, err);
 }
 
-lochan_status lochan_parquet_reader_schema(const lochan_parquet_reader *reader, struct ArrowSchema *out,
-                                           lochan_error *err) {
+lochan_status lochan_parquet_reader_schema(const lochan_parquet_reader *reader,
+                                           struct ArrowSchema *out, lochan_error *err) {
     LOCHAN_CHECK_ARG(out, err);
     memset(out, 0, sizeof *out);
     LOCHAN_CHECK_ARG(reader, err);
@@ -198,13 +206,13 @@ const char *lochan_parquet_reader_metadata(const lochan_parquet_reader *reader, 
     return reader && key ? lochan_pq_reader__metadata(reader->inner, key) : NULL;
 }
 
-bool lochan_parquet_reader_metadata_at(const lochan_parquet_reader *reader, size_t i, const char **key,
-                                       const char **value) {
+bool lochan_parquet_reader_metadata_at(const lochan_parquet_reader *reader, size_t i,
+                                       const char **key, const char **value) {
     return reader && key && value && lochan_pq_reader__metadata_at(reader->inner, i, key, value);
 }
 
-lochan_status lochan_parquet_reader_counters(const lochan_parquet_reader *reader, lochan_parquet_counters *out,
-                                             lochan_error *err) {
+lochan_status lochan_parquet_reader_counters(const lochan_parquet_reader *reader,
+                                             lochan_parquet_counters *out, lochan_error *err) {
     lochan_pq_counters c;
     LOCHAN_CHECK_ARG(reader && out, err);
     lochan_pq_reader__counters(reader->inner, &c);

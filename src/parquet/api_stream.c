@@ -1,5 +1,6 @@
-/* api_stream.c - the public stream: names of columns become numbers, text a predicate, a limit is kept.
- * Invariant: a stream owns its predicate and holds its reader. May call: base/, arrow/, reader.h.
+/* api_stream.c - the public stream: names of columns become numbers, text a predicate, a limit is
+ * kept. Invariant: a stream owns its predicate and holds its reader. May call: base/, arrow/,
+ * reader.h.
  */
 #include "arrow/array.h"
 #include "parquet/api.h"
@@ -20,7 +21,8 @@ static void free_stream(void *state) {
 }
 
 /* The first n rows of *batch, which is taken. */
-static lochan_status cut(struct ArrowArray *batch, int64_t n, struct ArrowArray *out, lochan_error *err) {
+static lochan_status cut(struct ArrowArray *batch, int64_t n, struct ArrowArray *out,
+                         lochan_error *err) {
     lochan_shared *shared = lochan_shared__give(batch);
     if (!shared)
         return lochan_error__nomem(err);
@@ -49,8 +51,8 @@ static lochan_status next_rows(void *state, struct ArrowArray *out, lochan_error
     return LOCHAN_OK;
 }
 
-static lochan_status check_scan(const lochan_parquet_reader *reader, const lochan_parquet_scan *scan,
-                                lochan_error *err) {
+static lochan_status check_scan(const lochan_parquet_reader *reader,
+                                const lochan_parquet_scan *scan, lochan_error *err) {
     int32_t n = lochan_pq_reader__row_groups(reader->inner);
     LOCHAN_CHECK_ARG(scan->batch_rows >= 0, err);
     LOCHAN_CHECK_ARG(scan->limit >= -1, err);
@@ -59,15 +61,17 @@ static lochan_status check_scan(const lochan_parquet_reader *reader, const locha
     for (size_t i = 0; scan->row_groups && i < scan->n_row_groups; i++) {
         int32_t g = scan->row_groups[i];
         if (g < 0 || g >= n)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no row group %d: the file has %d", g,
-                                     n);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "there is no row group %d: the file has %d", g, n);
         if (i > 0 && g <= scan->row_groups[i - 1])
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "row groups must be named in ascending order");
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "row groups must be named in ascending order");
     }
     return LOCHAN_OK;
 }
 
-static lochan_status find_columns(const lochan_parquet_reader *reader, const lochan_parquet_scan *scan, int *columns,
+static lochan_status find_columns(const lochan_parquet_reader *reader,
+                                  const lochan_parquet_scan *scan, int *columns,
                                   lochan_error *err) {
     const struct ArrowSchema *schema = lochan_pq_reader__schema(reader->inner);
     for (size_t i = 0; i < scan->n_columns; i++) {
@@ -75,8 +79,8 @@ static lochan_status find_columns(const lochan_parquet_reader *reader, const loc
         LOCHAN_TRY(lochan_parquet__find_column(schema, scan->columns[i], &columns[i], err));
         for (size_t j = 0; j < i; j++) {
             if (columns[j] == columns[i])
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "column '%s' is asked for twice",
-                                         scan->columns[i]);
+                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                         "column '%s' is asked for twice", scan->columns[i]);
         }
     }
     return LOCHAN_OK;
@@ -108,7 +112,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_parquet_reader_stream(lochan_parquet_reader *reader, const lochan_parquet_scan *scan,
+lochan_status lochan_parquet_reader_stream(lochan_parquet_reader *reader,
+                                           const lochan_parquet_scan *scan,
                                            struct ArrowArrayStream *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_parquet_scan o = LOCHAN_PARQUET_SCAN_INIT;
