@@ -86,7 +86,7 @@ static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int6
 
 lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows, struct ArrowArray *out,
                                          lochan_error *err) {
-    lochan_status rc;
+    lochan_status rc = LOCHAN_OK;
     const lochan_pq_field *root = &g->reader->schema.root;
     memset(out, 0, sizeof *out);
     LOCHAN_TRY(for_leaves(g, read_leaf, rows, err));
