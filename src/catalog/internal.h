@@ -75,6 +75,8 @@ typedef struct lochan_txn_column {
     bool typed;  /* a scalar whose bounds we can compare */
     bool stored; /* has a row in ducklake_table_column_stats */
     bool changed;
+    bool maybe_empty; /* as stored: no bounds, so either no value yet or bounds unknown */
+    int64_t begin_snapshot;
     int64_t seen_in;                     /* data file that last brought statistics */
     int64_t contains_null, contains_nan; /* -1 = unknown */
     const char *min, *max;

@@ -19,6 +19,7 @@ lochan_status lochan_journal__init(lochan_journal *journal, const char *lake_pat
                                    const char *lake_id, lochan_error *err) {
     memset(journal, 0, sizeof *journal);
     journal->dir = lochan_path__join(lake_path, LOCHAN_JOURNAL_DIR);
+    journal->segment_max = LOCHAN_JOURNAL_SEGMENT_MAX;
     lochan_format(journal->lake_id, sizeof journal->lake_id, "%s", lake_id);
     return journal->dir ? LOCHAN_OK : lochan_error__nomem(err);
 }
@@ -26,7 +27,7 @@ lochan_status lochan_journal__init(lochan_journal *journal, const char *lake_pat
 static void forget(lochan_journal *journal) {
     (void)!lochan_file__close(journal->file, NULL);
     journal->file = NULL;
-    journal->known = false;
+    journal->known = journal->writable = false;
     journal->segment = 0;
     journal->end = journal->size = journal->seq = journal->first_seq = 0;
     journal->hash = (lochan_hash128){0, 0};
@@ -266,6 +267,20 @@ bool lochan_journal__check_back(lochan_journal *journal, uint64_t first) {
     return true;
 }
 
+lochan_status lochan_journal__rewind(lochan_journal *journal, uint64_t first, lochan_error *err) {
+    while (journal->file && journal->seq >= first && journal->end > LOCHAN_JOURNAL_HEAD_BYTES) {
+        lochan_record_view r;
+        uint64_t start;
+        if (!record_before(journal, journal->end, &start, &r))
+            return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "journal record %llu cannot be read",
+                                     (unsigned long long)journal->seq);
+        journal->end = start;
+        journal->seq = r.seq - 1;
+        journal->hash = r.previous;
+    }
+    return LOCHAN_OK;
+}
+
 /* ---- appending ---- */
 
 static lochan_status new_segment(lochan_journal *journal, lochan_error *err) {
@@ -281,10 +296,12 @@ static lochan_status new_segment(lochan_journal *journal, lochan_error *err) {
     }
     LOCHAN_TRYG(encode_head(&head, &bytes, err));
     LOCHAN_TRYG(lochan_fs__write_all(path, bytes.data, bytes.len, err));
-    LOCHAN_TRYG(lochan_file__close(journal->file, err));
+    (void)!lochan_file__close(journal->file, NULL); /* synced before */
     journal->file = NULL;
+    journal->writable = false;
     LOCHAN_TRYG(lochan_file__open(path, LOCHAN_FS_READ | LOCHAN_FS_WRITE | LOCHAN_FS_NOFOLLOW,
                                   &journal->file, err));
+    journal->writable = true;
     journal->segment = head.number;
     journal->first_seq = head.first_seq;
     journal->end = journal->size = LOCHAN_JOURNAL_HEAD_BYTES;
@@ -299,22 +316,31 @@ done:
 /* The segment under way, open for writing, without torn bytes. */
 static lochan_status writable_segment(lochan_journal *journal, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    char *path = segment_path(journal->dir, journal->segment);
     lochan_file *file = NULL;
+    if (journal->writable && journal->size == journal->end)
+        return LOCHAN_OK;
+    char *path = segment_path(journal->dir, journal->segment);
     if (!path)
         return lochan_error__nomem(err);
     LOCHAN_TRYG(
         lochan_file__open(path, LOCHAN_FS_READ | LOCHAN_FS_WRITE | LOCHAN_FS_NOFOLLOW, &file, err));
+    (void)!lochan_file__close(journal->file, NULL); /* nothing was written through it */
+    journal->file = file;
+    journal->writable = true;
     if (journal->size > journal->end)
         LOCHAN_TRYG(lochan_file__truncate(file, journal->end, err));
     journal->size = journal->end;
-    lochan_file *old = journal->file;
-    journal->file = file;
-    file = NULL;
-    LOCHAN_TRYG(lochan_file__close(old, err));
 done:
-    (void)!lochan_file__close(file, NULL);
     lochan_mem__free(path);
+    return rc;
+}
+
+static lochan_status sync_full(lochan_journal *journal, lochan_error *err) {
+    lochan_status rc = lochan_file__sync(journal->file, false, err);
+    if (rc != LOCHAN_OK) {
+        journal->suspect = true;
+        journal->known = false;
+    }
     return rc;
 }
 
@@ -328,10 +354,9 @@ lochan_status lochan_journal__append(lochan_journal *journal, const void *record
                                  (unsigned long long)journal->seq);
     if (journal->segment > 0)
         LOCHAN_TRY(writable_segment(journal, err));
-    bool full =
-        journal->end > LOCHAN_JOURNAL_HEAD_BYTES && journal->end + n > LOCHAN_JOURNAL_SEGMENT_MAX;
+    bool full = journal->end > LOCHAN_JOURNAL_HEAD_BYTES && journal->end + n > journal->segment_max;
     if (full)
-        LOCHAN_TRY(lochan_file__sync(journal->file, false, err));
+        LOCHAN_TRY(sync_full(journal, err));
     if (full || journal->segment == 0)
         LOCHAN_TRY(new_segment(journal, err));
     lochan_status rc = lochan_file__write(journal->file, record, n, journal->end, err);

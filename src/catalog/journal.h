@@ -64,14 +64,17 @@ lochan_status lochan_record__each_row(const lochan_record_view *record, lochan_r
 typedef struct lochan_journal {
     char *dir;
     char lake_id[37];
-    lochan_file *file;   /* newest segment, NULL until needed */
-    uint32_t segment;    /* its number, 0 = there is none */
-    uint64_t end;        /* where the next record goes */
-    uint64_t size;       /* of the file; > end: torn bytes follow */
-    uint64_t seq;        /* of the last whole record, 0 = none */
-    lochan_hash128 hash; /* of that record */
-    uint64_t first_seq;  /* of the newest segment */
-    bool known;          /* the above was read */
+    uint64_t segment_max; /* bytes; tests make it small */
+    lochan_file *file;    /* newest segment, NULL until needed */
+    uint32_t segment;     /* its number, 0 = there is none */
+    uint64_t end;         /* where the next record goes */
+    uint64_t size;        /* of the file; > end: torn bytes follow */
+    uint64_t seq;         /* of the last whole record, 0 = none */
+    lochan_hash128 hash;  /* of that record */
+    uint64_t first_seq;   /* of the newest segment */
+    bool known;           /* the above was read */
+    bool writable;        /* file is open for writing */
+    bool suspect;         /* a sync failed: what lake.db still holds is to be written again */
 } lochan_journal;
 
 lochan_status lochan_journal__init(lochan_journal *journal, const char *lake_path,
@@ -88,6 +91,9 @@ lochan_status lochan_journal__append(lochan_journal *journal, const void *record
                                      lochan_error *err);
 /* Checks that records [first, seq] of the newest segment are whole, walking back from the end. */
 bool lochan_journal__check_back(lochan_journal *journal, uint64_t first);
+/* Makes the record before `first` the last one; what follows is cut off by the next append. Stops
+ * at the head of the newest segment. */
+lochan_status lochan_journal__rewind(lochan_journal *journal, uint64_t first, lochan_error *err);
 lochan_status lochan_journal__sync(lochan_journal *journal, lochan_error *err);
 
 /* Every record of every segment in order. fn gets the segment's path relative to the lake and the

@@ -106,7 +106,11 @@ lochan_status lochan_journal__attach(lochan_txn *txn, lochan_error *err) {
     if (first && !lochan_journal__check_back(j, oldest))
         LOCHAN_TRY(lochan_journal__read_end(j, true, err));
     LOCHAN_TRY(compare_ends(j, txn->seq, hash, oldest, err));
-    return lochan_journal__catch_up(txn->db, j, err);
+    if (j->suspect)
+        LOCHAN_TRY(lochan_journal__rewind(j, oldest, err));
+    LOCHAN_TRY(lochan_journal__catch_up(txn->db, j, err));
+    j->suspect = false;
+    return LOCHAN_OK;
 }
 
 lochan_status lochan_journal__prune(lochan_txn *txn, lochan_error *err) {
@@ -121,6 +125,7 @@ lochan_status lochan_journal__prune(lochan_txn *txn, lochan_error *err) {
     if (lochan_journal__sync(j, &sync_error) != LOCHAN_OK) {
         /* the system may have dropped what it could not write: cut it off and write it again from
          * the outbox */
+        j->suspect = true;
         j->known = false;
         LOCHAN_WARN("the journal could not be synced: %s", sync_error.message);
         return LOCHAN_OK;

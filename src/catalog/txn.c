@@ -313,21 +313,30 @@ lochan_status lochan_txn__store_record(lochan_txn *txn, int64_t snapshot, lochan
     return LOCHAN_OK;
 }
 
+/* A connection whose file could not be synced is not used again: the next one gets files of its
+ * own. */
+static void drop_writer(lochan_txn *txn) {
+    lochan_db__close(txn->catalog->writer);
+    txn->catalog->writer = txn->db = NULL;
+    txn->began = false;
+}
+
 /* A COMMIT whose sync failed has left its frames in the WAL, unsynced and unseen; a crash now could
  * bring them back. The next commit overwrites them, so one is made at once. If the disk refuses
  * this too, the error says that it is open. */
 static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
-    if (txn->began)
-        sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
-    txn->began = false;
+    drop_writer(txn);
     lochan_value row[] = {lochan_value__text("last_failed_commit"),
                           lochan_value__text(txn->commit_id)};
-    if (lochan_db__exec(txn->db, "BEGIN IMMEDIATE", NULL) == LOCHAN_OK &&
-        lochan_db__change(txn->db, LOCHAN_ROW_META, LOCHAN_OP_REPLACE, row, 2, NULL, NULL) ==
-            LOCHAN_OK &&
-        lochan_db__exec(txn->db, "COMMIT", NULL) == LOCHAN_OK)
+    bool buried = open_writer(txn->catalog, NULL) == LOCHAN_OK;
+    txn->db = txn->catalog->writer;
+    buried = buried && lochan_db__exec(txn->db, "BEGIN IMMEDIATE", NULL) == LOCHAN_OK &&
+             lochan_db__change(txn->db, LOCHAN_ROW_META, LOCHAN_OP_REPLACE, row, 2, NULL, NULL) ==
+                 LOCHAN_OK &&
+             lochan_db__exec(txn->db, "COMMIT", NULL) == LOCHAN_OK;
+    if (buried)
         return;
-    sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    drop_writer(txn);
     lochan_error__hint(err, "nothing was published; after a power cut now, ask for the commit's "
                             "token before repeating it");
 }
@@ -347,8 +356,14 @@ static void after_commit(lochan_txn *txn) {
         return;
     int64_t timeout = txn->db->timeout_ms;
     txn->db->timeout_ms = 0; /* readers in the way: another time */
-    sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int code =
+        sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     txn->db->timeout_ms = timeout;
+    if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_LOCKED) {
+        lochan_db__fail(txn->db, code, "moving the log into lake.db", &err);
+        LOCHAN_WARN("%s", err.message);
+        drop_writer(txn);
+    }
     (void)!lochan_failpoint__hit("catalog.commit.checkpointed", &err);
 }
 
@@ -359,7 +374,8 @@ static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_err
         LOCHAN_TRY(write_snapshot(txn, err));
         *snapshot = lochan_txn__sid(txn);
     }
-    LOCHAN_TRY(lochan_txn__store_record(txn, *snapshot, err));
+    if (txn->record.rows > 0) /* else only commits of others were recorded */
+        LOCHAN_TRY(lochan_txn__store_record(txn, *snapshot, err));
     LOCHAN_TRY(lochan_journal__prune(txn, err));
     LOCHAN_FAILPOINT("catalog.commit.prepared", err);
     lochan_status rc = lochan_db__exec(txn->db, "COMMIT", err);

@@ -10,6 +10,9 @@
 
 /* ---- statistics of the table ---- */
 
+/* Files looked at to tell a column without values from one whose bounds nobody knows. */
+#define EMPTY_CHECK_FILES 256
+
 /* A column of the table is "unknown" (contains_null is null) once a file came without bounds for
  * its values, or "empty" (contains_null known, no bounds), or has bounds, which only widen. */
 static void forget_bounds(lochan_txn_column *c) {
@@ -48,6 +51,28 @@ static void widen(lochan_txn_column *c, const lochan_column_stats *s, bool first
         c->contains_nan < 0 || s->contains_nan < 0 ? -1 : c->contains_nan | s->contains_nan;
 }
 
+/* Other programs leave bounds out both when there is no value and when they know none. The column
+ * is empty only if each live file as young as the column says that all its values are null. */
+static lochan_status settle_empty(lochan_txn *txn, const lochan_txn_table *t, lochan_txn_column *c,
+                                  lochan_error *err) {
+    bool values = true;
+    if (!c->maybe_empty)
+        return LOCHAN_OK;
+    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_COLUMN_MAY_HAVE_VALUES,
+                                           "ducklake_file_column_stats", &txn->arena, err);
+    lochan_reader__bind_int(&r, 1, t->table_id);
+    lochan_reader__bind_int(&r, 2, c->id);
+    lochan_reader__bind_int(&r, 3, c->begin_snapshot);
+    lochan_reader__bind_int(&r, 4, EMPTY_CHECK_FILES);
+    if (lochan_reader__next(&r))
+        values = lochan_reader__int(&r, 0) > 0 || lochan_reader__int(&r, 1) >= EMPTY_CHECK_FILES;
+    LOCHAN_TRY(lochan_reader__end(&r));
+    c->maybe_empty = false;
+    if (values)
+        forget_bounds(c);
+    return LOCHAN_OK;
+}
+
 static lochan_status copy_stats(lochan_txn *txn, const lochan_column_stats *in,
                                 lochan_column_stats *out, lochan_error *err) {
     *out = *in;
@@ -82,6 +107,9 @@ static lochan_status add_stats(lochan_txn *txn, lochan_txn_table *t, int64_t fil
     LOCHAN_TRY(copy_stats(txn, s, &own, err));
     if (!is_float)
         own.contains_nan = 0;
+    if (t->rows > 0)
+        LOCHAN_TRY(settle_empty(txn, t, c, err));
+    c->maybe_empty = false;
     widen(c, &own, t->rows == 0);
     c->seen_in = file_id;
     return LOCHAN_OK;

@@ -50,6 +50,10 @@ typedef struct column_writer {
     int64_t next_order;
 } column_writer;
 
+static bool is_nested(const char *type) {
+    return strcmp(type, "struct") == 0 || strcmp(type, "list") == 0 || strcmp(type, "map") == 0;
+}
+
 static lochan_status write_field(column_writer *w, const struct ArrowSchema *field,
                                  const char *name, int64_t parent, int depth, int64_t *id,
                                  lochan_error *err);
@@ -72,7 +76,7 @@ static lochan_status write_children(column_writer *w, const struct ArrowSchema *
     if (strcmp(type, "struct") == 0 && field->n_children == 0)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "struct column %s has no fields",
                                  field->name);
-    bool nested = map || strcmp(type, "list") == 0 || strcmp(type, "struct") == 0;
+    bool nested = is_nested(type);
     for (int64_t i = 0; nested && i < holder->n_children; i++) {
         const char *name = map                         ? map_names[i]
                            : strcmp(type, "list") == 0 ? "element"
@@ -100,13 +104,13 @@ static lochan_status write_field(column_writer *w, const struct ArrowSchema *fie
     bool nullable = (field->flags & ARROW_FLAG_NULLABLE) != 0;
     LOCHAN_TRY(lochan_txn__insert(
         w->txn, LOCHAN_ROW_COLUMN,
-        LOCHAN_ROW(lochan_value__int(own), lochan_value__int(lochan_txn__sid(w->txn)),
-                   lochan_value__null(), lochan_value__int(w->table_id),
-                   lochan_value__int(w->next_order++), lochan_value__text(name),
-                   lochan_value__text(type), lochan_value__null(), lochan_value__text("NULL"),
-                   lochan_value__int(nullable),
-                   parent ? lochan_value__int(parent) : lochan_value__null(),
-                   lochan_value__text("literal"), lochan_value__text("duckdb")),
+        LOCHAN_ROW(
+            lochan_value__int(own), lochan_value__int(lochan_txn__sid(w->txn)),
+            lochan_value__null(), lochan_value__int(w->table_id),
+            lochan_value__int(w->next_order++), lochan_value__text(name), lochan_value__text(type),
+            lochan_value__null(), lochan_value__text("NULL"), lochan_value__int(nullable),
+            parent ? lochan_value__int(parent) : lochan_value__null(),
+            lochan_value__text(is_nested(type) ? "" : "literal"), lochan_value__text("duckdb")),
         err));
     return write_children(w, field, type, own, depth, err);
 }
@@ -345,6 +349,7 @@ static lochan_status load_columns(lochan_txn *txn, lochan_txn_table *t, lochan_e
         c->id = lochan_reader__int(&r, 0);
         c->typed = lochan_ducktype__parse(lochan_reader__text(&r, 4), &c->type, NULL) == LOCHAN_OK;
         c->contains_null = c->contains_nan = c->seen_in = -1;
+        c->begin_snapshot = lochan_reader__int(&r, 6);
     }
     return lochan_reader__end(&r);
 }
@@ -369,6 +374,7 @@ static lochan_status load_column_stats(lochan_txn *txn, lochan_txn_table *t, loc
         c->contains_nan = lochan_reader__int_or(&r, 2, -1);
         c->min = lochan_reader__text_or(&r, 3, NULL);
         c->max = lochan_reader__text_or(&r, 4, NULL);
+        c->maybe_empty = !c->min && !c->max && c->contains_null >= 0;
     }
     return lochan_reader__end(&r);
 }
