@@ -194,12 +194,30 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* Whether a failure leaves the lake able to take a record of it. After a failed write or sync the disk is left alone; a
+ * cancelled update goes on later, from its staged pages. */
+static bool may_record(lochan_status status) {
+    switch (status) {
+    case LOCHAN_ERR_CANCELLED:
+    case LOCHAN_ERR_IO:
+    case LOCHAN_ERR_NO_SPACE:
+    case LOCHAN_ERR_NO_MEMORY:
+    case LOCHAN_ERR_READ_ONLY:
+    case LOCHAN_ERR_CORRUPT:
+    case LOCHAN_ERR_CATALOG:
+    case LOCHAN_ERR_STALE:
+        return false;
+    default:
+        return true;
+    }
+}
+
 void lochan_job__record_failure(lochan_job *job, lochan_status status, const lochan_error *err) {
     lochan_txn *txn = NULL;
     bool done = false;
     lochan_txn_options options = {.kind = "update", .message = job->update_id};
-    if (status == LOCHAN_ERR_CANCELLED || !job->lock || job->n_scopes == 0)
-        return; /* a cancelled update goes on later; its pages are in staging */
+    if (!may_record(status) || !job->lock || job->n_scopes == 0)
+        return;
     if (lochan_txn__begin(job->lake->catalog, &options, &done, NULL, &txn, NULL) != LOCHAN_OK || done)
         return;
     if (put_run(job, txn, "failed", err->message, NULL) != LOCHAN_OK)
