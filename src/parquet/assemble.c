@@ -1,5 +1,5 @@
-/* assemble.c - see assemble.h. Every nested field looks at the levels of its first leaf: one pass gives validity and
- * offsets. May call: base/, arrow/, column.h.
+/* assemble.c - see assemble.h. Every nested field looks at the levels of its first leaf: one pass
+ * gives validity and offsets. May call: base/, arrow/, column.h.
  */
 #include "parquet/assemble.h"
 #include "arrow/view.h"
@@ -10,7 +10,8 @@ static lochan_status mismatch(const lochan_pq_column *c, lochan_error *err) {
 }
 
 /* The dictionary of a keys column: the chunk's entries, then texts of pages that had no keys. */
-static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *array, lochan_error *err) {
+static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *array,
+                                    lochan_error *err) {
     struct ArrowArray *dictionary = lochan_array__add_dictionary(array);
     lochan_pq_out out = {.kind = LOCHAN_PQ_OUT_STRING, .width = 4};
     const lochan_pq_slice *slices = (const void *)c->dictionary.slices.data;
@@ -55,8 +56,8 @@ static void slots_free(slots *s) {
     lochan_pq_vec__free(&s->offsets);
 }
 
-static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_column *c, bool list, slots *s,
-                                lochan_error *err) {
+static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_column *c, bool list,
+                                slots *s, lochan_error *err) {
     const uint8_t *def = c->defs.data, *rep = c->leaf->max_rep > 0 ? c->reps.data : NULL;
     size_t n = c->defs.len;
     LOCHAN_TRY(lochan_pq_vec__reserve(&s->validity, n / 8 + 1, err));
@@ -83,8 +84,9 @@ static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_co
             return mismatch(c, err);
     }
     if (s->items > INT32_MAX)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                 "more than 2^31 list items in one batch: read fewer rows at a time");
+        return lochan_error__set(
+            err, LOCHAN_ERR_UNSUPPORTED,
+            "more than 2^31 list items in one batch: read fewer rows at a time");
     if (list)
         offsets[s->length] = (int32_t)s->items;
     s->validity.len = (size_t)(s->length + 7) / 8;
@@ -92,8 +94,8 @@ static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_co
     return LOCHAN_OK;
 }
 
-static lochan_status assemble_struct(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
-                                     lochan_error *err) {
+static lochan_status assemble_struct(const lochan_pq_field *field, lochan_pq_column *columns,
+                                     struct ArrowArray *out, lochan_error *err) {
     lochan_pq_column *first = &columns[field->first_leaf];
     slots s = {0};
     lochan_status rc = lochan_array__init(out, 1, field->n_children, err);
@@ -118,8 +120,8 @@ done:
     return rc;
 }
 
-static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
-                                   lochan_error *err) {
+static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_column *columns,
+                                   struct ArrowArray *out, lochan_error *err) {
     lochan_pq_column *first = &columns[field->first_leaf];
     slots s = {0};
     lochan_status rc = lochan_array__init(out, 2, 1, err);
@@ -143,8 +145,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_pq_assemble(const lochan_pq_field *field, lochan_pq_column *columns, struct ArrowArray *out,
-                                 lochan_error *err) {
+lochan_status lochan_pq_assemble(const lochan_pq_field *field, lochan_pq_column *columns,
+                                 struct ArrowArray *out, lochan_error *err) {
     if (field->leaf >= 0)
         return assemble_leaf(&columns[field->leaf], out, err);
     if (field->type.id == LOCHAN_TYPE_STRUCT)

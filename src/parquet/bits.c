@@ -1,6 +1,6 @@
-/* bits.c - see bits.h. One function per width, so that every shift and mask is a constant; AVX2 chosen at run time.
- * Algorithm: eight values of w bits fill w bytes, so each group of eight starts at a byte; a value is one unaligned load,
- * a shift and a mask. May call: nothing.
+/* bits.c - see bits.h. One function per width, so that every shift and mask is a constant; AVX2
+ * chosen at run time. Algorithm: eight values of w bits fill w bytes, so each group of eight starts
+ * at a byte; a value is one unaligned load, a shift and a mask. May call: nothing.
  */
 #include "parquet/bits.h"
 #include <stdatomic.h>
@@ -24,17 +24,19 @@ static inline uint64_t load64(const uint8_t *p) {
 }
 
 /* Unpacks groups of 8; needs 8 readable bytes after the start of each value. */
-#define UNPACK_FN(w)                                                                                         \
-    static void unpack_##w(const uint8_t *src, uint32_t *out, size_t groups) {                               \
-        const uint64_t mask = (w) == 32 ? 0xffffffffu : (1ull << ((w) & 31)) - 1;                            \
-        for (size_t g = 0; g < groups; g++, src += (w), out += 8) {                                          \
-            for (unsigned i = 0; i < 8; i++)                                                                 \
-                out[i] = (uint32_t)((load64(src + (i * (w) >> 3)) >> (i * (w) & 7)) & mask);                 \
-        }                                                                                                    \
+#define UNPACK_FN(w)                                                                               \
+    static void unpack_##w(const uint8_t *src, uint32_t *out, size_t groups) {                     \
+        const uint64_t mask = (w) == 32 ? 0xffffffffu : (1ull << ((w)&31)) - 1;                    \
+        for (size_t g = 0; g < groups; g++, src += (w), out += 8) {                                \
+            for (unsigned i = 0; i < 8; i++)                                                       \
+                out[i] = (uint32_t)((load64(src + (i * (w) >> 3)) >> (i * (w)&7)) & mask);         \
+        }                                                                                          \
     }
-#define FOR_WIDTHS(X)                                                                                        \
-    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
-    X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+#define FOR_WIDTHS(X)                                                                              \
+    X(1)                                                                                           \
+    X(2)                                                                                           \
+    X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
+        X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
 FOR_WIDTHS(UNPACK_FN)
 
 typedef void (*unpack_fn)(const uint8_t *src, uint32_t *out, size_t groups);
@@ -42,10 +44,11 @@ typedef void (*unpack_fn)(const uint8_t *src, uint32_t *out, size_t groups);
 static const unpack_fn unpack_table[33] = {NULL, FOR_WIDTHS(UNPACK_ENTRY)};
 
 #ifdef HAVE_AVX2_PATH
-/* Widths up to 25: every value lies inside four bytes. Each half of the register holds four values, picked by a byte
- * shuffle and shifted lane by lane. Reads 16 bytes from the start of the second half of a group. */
-__attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *src, unsigned w, uint32_t *out,
-                                                        size_t groups) {
+/* Widths up to 25: every value lies inside four bytes. Each half of the register holds four values,
+ * picked by a byte shuffle and shifted lane by lane. Reads 16 bytes from the start of the second
+ * half of a group. */
+__attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *src, unsigned w,
+                                                        uint32_t *out, size_t groups) {
     unsigned half = 4 * w >> 3;
     uint8_t pick[32];
     uint32_t shift[8];
@@ -69,7 +72,8 @@ __attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *src, unsi
 }
 
 static bool use_avx2(void) {
-    return __builtin_cpu_supports("avx2") && !atomic_load_explicit(&force_plain, memory_order_relaxed);
+    return __builtin_cpu_supports("avx2") &&
+           !atomic_load_explicit(&force_plain, memory_order_relaxed);
 }
 #endif
 
@@ -85,7 +89,8 @@ static void unpack_groups(const uint8_t *src, unsigned width, uint32_t *out, siz
 
 enum { SLACK = 32 }; /* bytes that the group functions may read past the end of a group */
 
-void lochan_bits__unpack32(const uint8_t *src, size_t n_bytes, unsigned width, uint32_t *out, size_t n) {
+void lochan_bits__unpack32(const uint8_t *src, size_t n_bytes, unsigned width, uint32_t *out,
+                           size_t n) {
     if (width == 0) {
         memset(out, 0, n * sizeof *out);
         return;
@@ -108,7 +113,8 @@ void lochan_bits__unpack32(const uint8_t *src, size_t n_bytes, unsigned width, u
     }
 }
 
-void lochan_bits__unpack64(const uint8_t *src, size_t n_bytes, unsigned width, uint64_t *out, size_t n) {
+void lochan_bits__unpack64(const uint8_t *src, size_t n_bytes, unsigned width, uint64_t *out,
+                           size_t n) {
     if (width <= 32) {
         uint32_t values[256];
         while (n > 0) {

@@ -16,9 +16,10 @@ typedef struct codec_entry {
     int min_level, max_level;
     size_t (*bound)(size_t n);
     /* Both return false on failure. compress sets *out_n. */
-    bool (*compress)(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst, size_t cap,
-                     size_t *out_n);
-    bool (*decompress)(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n);
+    bool (*compress)(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                     uint8_t *dst, size_t cap, size_t *out_n);
+    bool (*decompress)(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst,
+                       size_t dst_n);
 } codec_entry;
 
 static void *slot_take(_Atomic(void *) *slots) {
@@ -51,15 +52,16 @@ static size_t plain_bound(size_t n) {
     return n;
 }
 
-static bool plain_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
-                           size_t cap, size_t *out_n) {
+static bool plain_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                           uint8_t *dst, size_t cap, size_t *out_n) {
     (void)cache, (void)level, (void)cap;
     memcpy(dst, src, n);
     *out_n = n;
     return true;
 }
 
-static bool plain_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+static bool plain_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
+                             uint8_t *dst, size_t dst_n) {
     (void)cache;
     if (n != dst_n)
         return false;
@@ -67,28 +69,29 @@ static bool plain_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, s
     return true;
 }
 
-static bool snappy_do_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
-                               size_t cap, size_t *out_n) {
+static bool snappy_do_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src,
+                               size_t n, uint8_t *dst, size_t cap, size_t *out_n) {
     (void)cache, (void)level;
     *out_n = cap;
     return snappy_compress((const char *)src, n, (char *)dst, out_n) == SNAPPY_OK;
 }
 
-static bool snappy_do_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst,
-                                 size_t dst_n) {
+static bool snappy_do_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
+                                 uint8_t *dst, size_t dst_n) {
     (void)cache;
     size_t claimed = 0;
     if (snappy_uncompressed_length((const char *)src, n, &claimed) != SNAPPY_OK || claimed != dst_n)
         return false;
-    return snappy_uncompress((const char *)src, n, (char *)dst, &claimed) == SNAPPY_OK && claimed == dst_n;
+    return snappy_uncompress((const char *)src, n, (char *)dst, &claimed) == SNAPPY_OK &&
+           claimed == dst_n;
 }
 
 static size_t gzip_bound(size_t n) {
     return libdeflate_gzip_compress_bound(NULL, n);
 }
 
-static bool gzip_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
-                          size_t cap, size_t *out_n) {
+static bool gzip_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                          uint8_t *dst, size_t cap, size_t *out_n) {
     (void)cache;
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(level ? level : 6);
     if (!c)
@@ -99,7 +102,8 @@ static bool gzip_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
 }
 
 /* A page may hold several gzip members one after the other. */
-static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
+                            uint8_t *dst, size_t dst_n) {
     (void)cache;
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     if (!d)
@@ -107,7 +111,8 @@ static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     bool ok = true;
     do {
         size_t used = 0, made = 0;
-        ok = libdeflate_gzip_decompress_ex(d, src, n, dst, dst_n, &used, &made) == LIBDEFLATE_SUCCESS;
+        ok = libdeflate_gzip_decompress_ex(d, src, n, dst, dst_n, &used, &made) ==
+             LIBDEFLATE_SUCCESS;
         src += used, n -= used;
         dst += made, dst_n -= made;
     } while (ok && n > 0);
@@ -115,8 +120,8 @@ static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     return ok && dst_n == 0;
 }
 
-static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n, uint8_t *dst,
-                          size_t cap, size_t *out_n) {
+static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                          uint8_t *dst, size_t cap, size_t *out_n) {
     ZSTD_CCtx *c = slot_take(cache->zstd_compress);
     if (!c)
         c = ZSTD_createCCtx();
@@ -128,7 +133,8 @@ static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
     return !ZSTD_isError(*out_n);
 }
 
-static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
+                            uint8_t *dst, size_t dst_n) {
     ZSTD_DCtx *d = slot_take(cache->zstd_decompress);
     if (!d)
         d = ZSTD_createDCtx();
@@ -140,10 +146,12 @@ static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     return !ZSTD_isError(made) && made == dst_n;
 }
 
-/* Ratios: snappy copies at most 64 bytes per 3; deflate reaches 1032; a zstd block of a few bytes stands for 128 KiB. */
+/* Ratios: snappy copies at most 64 bytes per 3; deflate reaches 1032; a zstd block of a few bytes
+ * stands for 128 KiB. */
 static const codec_entry codecs[] = {
     {LOCHAN_PQ_UNCOMPRESSED, "none", 1, 0, 0, plain_bound, plain_compress, plain_decompress},
-    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, snappy_max_compressed_length, snappy_do_compress, snappy_do_decompress},
+    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, snappy_max_compressed_length, snappy_do_compress,
+     snappy_do_decompress},
     {LOCHAN_PQ_GZIP, "gzip", 1100, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
     {LOCHAN_PQ_ZSTD, "zstd", 45000, -7, 22, ZSTD_compressBound, zstd_compress, zstd_decompress},
 };
@@ -170,7 +178,8 @@ bool lochan_pq_codec__from_name(const char *name, lochan_pq_codec *out) {
 }
 
 const char *lochan_pq_codec__label(int32_t codec) {
-    static const char *const known[] = {"none", "snappy", "gzip", "lzo", "brotli", "lz4 (legacy)", "zstd", "lz4"};
+    static const char *const known[] = {"none",   "snappy",       "gzip", "lzo",
+                                        "brotli", "lz4 (legacy)", "zstd", "lz4"};
     return codec >= 0 && (size_t)codec < LOCHAN_COUNTOF(known) ? known[codec] : "unknown";
 }
 
@@ -197,24 +206,29 @@ uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n) {
     return e ? (uint64_t)n * e->max_ratio : 0;
 }
 
-lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level, const uint8_t *src,
-                                        size_t n, lochan_buf *dst, lochan_error *err) {
+lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level,
+                                        const uint8_t *src, size_t n, lochan_buf *dst,
+                                        lochan_error *err) {
     const codec_entry *e = find(codec);
     if (!e || !e->compress)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "cannot write codec %s", lochan_pq_codec__label(codec));
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "cannot write codec %s",
+                                 lochan_pq_codec__label(codec));
     size_t out_n = 0, bound = e->bound(n);
     LOCHAN_TRY(lochan_buf__reserve(dst, bound, err));
     if (n > 0 && !e->compress(cache, level, src, n, dst->data + dst->len, bound, &out_n))
-        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "out of memory while compressing with %s", e->name);
+        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY,
+                                 "out of memory while compressing with %s", e->name);
     if (n == 0 && codec != LOCHAN_PQ_UNCOMPRESSED &&
         !e->compress(cache, level, (const uint8_t *)"", 0, dst->data + dst->len, bound, &out_n))
-        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "out of memory while compressing with %s", e->name);
+        return lochan_error__set(err, LOCHAN_ERR_NO_MEMORY,
+                                 "out of memory while compressing with %s", e->name);
     dst->len += out_n;
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t codec, const uint8_t *src, size_t n,
-                                          uint8_t *dst, size_t dst_n, lochan_error *err) {
+lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t codec,
+                                          const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n,
+                                          lochan_error *err) {
     const codec_entry *e = find(codec);
     if (!e)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "codec %s (%d) is not supported",
@@ -222,7 +236,7 @@ lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t 
     if (n == 0 && dst_n == 0)
         return LOCHAN_OK;
     if (!e->decompress(cache, src, n, dst, dst_n))
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "page does not decompress with %s to %zu bytes", e->name,
-                                 dst_n);
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "page does not decompress with %s to %zu bytes", e->name, dst_n);
     return LOCHAN_OK;
 }

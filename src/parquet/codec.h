@@ -1,6 +1,7 @@
 /* codec.h - the compression codecs, one table.
- * Invariants: decompression gives exactly the size asked or fails; a page can only claim a size that its codec could
- * have reached. Contexts of a cache may be used by several threads. May call: base/, the codec libraries.
+ * Invariants: decompression gives exactly the size asked or fails; a page can only claim a size
+ * that its codec could have reached. Contexts of a cache may be used by several threads. May call:
+ * base/, the codec libraries.
  */
 #ifndef LOCHAN_PARQUET_CODEC_H
 #define LOCHAN_PARQUET_CODEC_H
@@ -40,10 +41,12 @@ bool lochan_pq_codec__level_ok(int32_t codec, int level);
 uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n);
 
 /* Appends the compressed form of src to dst. */
-lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level, const uint8_t *src,
-                                        size_t n, lochan_buf *dst, lochan_error *err);
+lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level,
+                                        const uint8_t *src, size_t n, lochan_buf *dst,
+                                        lochan_error *err);
 /* dst_n is the size the result must have. CORRUPT otherwise. */
-lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t codec, const uint8_t *src, size_t n,
-                                          uint8_t *dst, size_t dst_n, lochan_error *err);
+lochan_status lochan_pq_codec__decompress(lochan_pq_codec_cache *cache, int32_t codec,
+                                          const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n,
+                                          lochan_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* column.c - see column.h.
- * Flat columns take the short way: their definition levels are the validity bits, and values are decoded straight into
- * the Arrow buffer. Nested ones read their levels through a window, since rows end inside pages.
- * May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h, convert.h.
+ * Flat columns take the short way: their definition levels are the validity bits, and values are
+ * decoded straight into the Arrow buffer. Nested ones read their levels through a window, since
+ * rows end inside pages. May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h,
+ * convert.h.
  */
 #include "parquet/column.h"
 #include "parquet/bits.h"
@@ -9,9 +10,10 @@
 
 enum { BLOCK = 1024 };
 
-lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file, const lochan_pq_leaf *leaf,
-                                     const lochan_pq_column_chunk *chunk, int row_group, bool as_keys, size_t window,
-                                     lochan_error *err) {
+lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
+                                     const lochan_pq_leaf *leaf,
+                                     const lochan_pq_column_chunk *chunk, int row_group,
+                                     bool as_keys, size_t window, lochan_error *err) {
     memset(c, 0, sizeof *c);
     c->leaf = leaf;
     c->keep_levels = leaf->n_parts > 1 || leaf->max_rep > 0;
@@ -52,8 +54,10 @@ static lochan_status damaged(lochan_pq_column *c, const char *what, lochan_error
 
 /* ---- levels ---- */
 
-static void levels_begin(lochan_pq_levels *l, unsigned max, const uint8_t *data, size_t n, bool packed) {
-    *l = (lochan_pq_levels){.max = (uint8_t)max, .packed = packed, .bits = data, .limit = (uint64_t)n * 8};
+static void levels_begin(lochan_pq_levels *l, unsigned max, const uint8_t *data, size_t n,
+                         bool packed) {
+    *l = (lochan_pq_levels){
+        .max = (uint8_t)max, .packed = packed, .bits = data, .limit = (uint64_t)n * 8};
     l->width = lochan_bits__width(max);
     if (max > 0 && !packed)
         lochan_rle__init(&l->rle, data, n, l->width);
@@ -84,7 +88,8 @@ static bool levels_read(lochan_pq_levels *l, uint8_t *out, uint32_t n) {
 }
 
 /* Definition levels of a flat column as validity bits. */
-static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uint32_t n, size_t *ones) {
+static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uint32_t n,
+                             size_t *ones) {
     if (!l->packed)
         return lochan_rle__read_bits(&l->rle, bits, to, n, ones);
     *ones = 0;
@@ -102,22 +107,28 @@ static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uin
 
 static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
     const lochan_pq_page *p = &c->page;
-    c->page_has_keys = p->encoding == LOCHAN_PQ_PLAIN_DICTIONARY || p->encoding == LOCHAN_PQ_RLE_DICTIONARY;
+    c->page_has_keys =
+        p->encoding == LOCHAN_PQ_PLAIN_DICTIONARY || p->encoding == LOCHAN_PQ_RLE_DICTIONARY;
     if (c->page_has_keys) {
         if (!c->dictionary.loaded)
             return damaged(c, "a page of keys without a dictionary", err);
         if (p->values_size > 0 && p->values[0] > 32)
             return damaged(c, "keys of more than 32 bits", err);
-        lochan_rle__init(&c->keys, p->values + (p->values_size > 0), p->values_size - (p->values_size > 0),
+        lochan_rle__init(&c->keys, p->values + (p->values_size > 0),
+                         p->values_size - (p->values_size > 0),
                          p->values_size > 0 ? p->values[0] : 0);
         return LOCHAN_OK;
     }
-    c->values = (lochan_pq_values){.physical = c->leaf->physical, .width = c->leaf->width, .pos = p->values,
-                                   .end = p->values + p->values_size, .count = p->num_values,
+    c->values = (lochan_pq_values){.physical = c->leaf->physical,
+                                   .width = c->leaf->width,
+                                   .pos = p->values,
+                                   .end = p->values + p->values_size,
+                                   .count = p->num_values,
                                    .scratch = &c->decoded};
     c->values.ops = lochan_pq_decoding__find(p->encoding, c->leaf->physical);
     if (!c->values.ops)
-        return lochan_pq_pages__fail(&c->pages, p, LOCHAN_ERR_UNSUPPORTED, err, "encoding %s (%d) of %s",
+        return lochan_pq_pages__fail(&c->pages, p, LOCHAN_ERR_UNSUPPORTED, err,
+                                     "encoding %s (%d) of %s",
                                      lochan_pq_encoding__name(p->encoding), (int)p->encoding,
                                      lochan_pq_physical__name(c->leaf->physical));
     if (c->values.ops->begin && !c->values.ops->begin(&c->values))
@@ -157,13 +168,14 @@ static bool next_slices(lochan_pq_column *c, size_t n, lochan_pq_slice *slices) 
 }
 
 /* Texts of a page without keys become entries of their own, after those of the dictionary. */
-static lochan_status add_extra(lochan_pq_column *c, const lochan_pq_slice *slices, size_t n, int64_t at,
-                               lochan_error *err) {
+static lochan_status add_extra(lochan_pq_column *c, const lochan_pq_slice *slices, size_t n,
+                               int64_t at, lochan_error *err) {
     size_t total = 0, count = c->extra_ends.len / sizeof(int64_t);
     for (size_t i = 0; i < n; i++)
         total += slices[i].n;
     if (c->dictionary.n + count + n > INT32_MAX)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a dictionary of more than 2^31 values");
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "a dictionary of more than 2^31 values");
     LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra, total, err));
     LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra_ends, n * sizeof(int64_t), err));
     for (size_t i = 0; i < n; i++) {
@@ -190,7 +202,8 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
         if (!next_slices(c, m, slices))
             return damaged(c, "the values of a page are damaged or too few", err);
-        if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) && !lochan_pq_slices__utf8(slices, m))
+        if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) &&
+            !lochan_pq_slices__utf8(slices, m))
             return damaged(c, "a text is not valid UTF-8", err);
         if (c->as_keys)
             LOCHAN_TRY(add_extra(c, slices, m, at, err));
@@ -234,12 +247,14 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
     case LOCHAN_PQ_CONVERT_BYTES:
         return decode_bytes(c, n, err);
     case LOCHAN_PQ_CONVERT_BOOL:
-        ok = !c->page_has_keys && c->values.ops->bits(&c->values, (size_t)n, c->out.values.data, c->out.length);
+        ok = !c->page_has_keys &&
+             c->values.ops->bits(&c->values, (size_t)n, c->out.values.data, c->out.length);
         break;
     default: {
         uint8_t *dst = lochan_pq_out__slot(&c->out, c->out.length);
         if (c->page_has_keys)
-            ok = lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n, c->leaf->out_width, dst);
+            ok = lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n,
+                                              c->leaf->out_width, dst);
         else if (c->leaf->convert == LOCHAN_PQ_CONVERT_SAME)
             ok = c->values.ops->fixed(&c->values, (size_t)n, dst);
         else
@@ -260,8 +275,8 @@ static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *
         if (c->page_left == 0)
             LOCHAN_TRY(next_page(c, &more, err));
         if (!more)
-            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
-                                         (long long)rows);
+            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                         "%lld rows are missing", (long long)rows);
         int64_t n = rows < c->page_left ? rows : c->page_left;
         int64_t ahead = rows < RESERVE_ROWS ? rows : RESERVE_ROWS;
         size_t valid = (size_t)n;
@@ -284,7 +299,8 @@ static lochan_status fill_window(lochan_pq_column *c, bool *more, lochan_error *
     if (!*more)
         return LOCHAN_OK;
     uint32_t n = c->page_left < LOCHAN_PQ_LEVEL_WINDOW ? c->page_left : LOCHAN_PQ_LEVEL_WINDOW;
-    if (!levels_read(&c->def, c->window, n) || !levels_read(&c->rep, c->window + LOCHAN_PQ_LEVEL_WINDOW, n))
+    if (!levels_read(&c->def, c->window, n) ||
+        !levels_read(&c->rep, c->window + LOCHAN_PQ_LEVEL_WINDOW, n))
         return damaged(c, "the levels of a page are damaged or too few", err);
     c->page_left -= n;
     c->window_at = 0;
@@ -337,8 +353,8 @@ static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error
                 c->window_at = c->window_n = 0;
                 if (done == rows)
                     return LOCHAN_OK;
-                return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
-                                             (long long)(rows - done));
+                return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                             "%lld rows are missing", (long long)(rows - done));
             }
         }
         const uint8_t *rep = c->window + LOCHAN_PQ_LEVEL_WINDOW + c->window_at;
@@ -368,8 +384,8 @@ static lochan_status skip_pages(lochan_pq_column *c, int64_t *rows, lochan_error
         bool more;
         LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
         if (!more)
-            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err, "%lld rows are missing",
-                                         (long long)*rows);
+            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                         "%lld rows are missing", (long long)*rows);
         if (c->page.header.type != LOCHAN_PQ_DICTIONARY_PAGE && c->page.num_values <= *rows)
             *rows -= c->page.num_values;
         else

@@ -1,6 +1,6 @@
 /* column.h - reading one leaf of one row group, rows at a time, into its Arrow buffers.
- * Invariants: holds one decompressed page and the dictionary at a time; rows come in order. One thread at a time.
- * May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h.
+ * Invariants: holds one decompressed page and the dictionary at a time; rows come in order. One
+ * thread at a time. May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h.
  */
 #ifndef LOCHAN_PARQUET_COLUMN_H
 #define LOCHAN_PARQUET_COLUMN_H
@@ -37,15 +37,16 @@ typedef struct lochan_pq_column {
     /* levels read ahead of the rows wanted */
     uint8_t *window; /* defs, then reps */
     uint32_t window_at, window_n;
-    lochan_pq_scratch scratch;  /* physical values before conversion, slices */
-    lochan_pq_scratch decoded;  /* decoders' own */
-    lochan_pq_vec extra;        /* as_keys: texts of pages without keys, as slices' bytes */
+    lochan_pq_scratch scratch; /* physical values before conversion, slices */
+    lochan_pq_scratch decoded; /* decoders' own */
+    lochan_pq_vec extra;       /* as_keys: texts of pages without keys, as slices' bytes */
     lochan_pq_vec extra_ends;
 } lochan_pq_column;
 
-lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file, const lochan_pq_leaf *leaf,
-                                     const lochan_pq_column_chunk *chunk, int row_group, bool as_keys, size_t window,
-                                     lochan_error *err);
+lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
+                                     const lochan_pq_leaf *leaf,
+                                     const lochan_pq_column_chunk *chunk, int row_group,
+                                     bool as_keys, size_t window, lochan_error *err);
 void lochan_pq_column__close(lochan_pq_column *c); /* a zeroed one is fine */
 /* Adds the next `rows` rows to c->out (and the levels, if kept). */
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err);

@@ -1,7 +1,7 @@
 /* column_writer.c - see column_writer.h.
- * The dictionary is tried first. Before the first page is cut, DECIDE_VALUES values are gathered: if keys and entries
- * would take more than most of the plain bytes, the column goes on without; the same if it stops paying later.
- * May call: base/, arrow/, the rest of parquet/.
+ * The dictionary is tried first. Before the first page is cut, DECIDE_VALUES values are gathered:
+ * if keys and entries would take more than most of the plain bytes, the column goes on without; the
+ * same if it stops paying later. May call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/column_writer.h"
 #include "arrow/view.h"
@@ -12,12 +12,15 @@
 
 enum { DECIDE_VALUES = 65536, BLOCK = 1024, MAX_DICTIONARY_BYTES = 2 << 20 };
 
-lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w, const lochan_pq_schema *schema,
-                                            const lochan_pq_leaf *leaf, const lochan_pq_write_options *options,
-                                            lochan_pq_codec_cache *codecs, lochan_budget *budget, lochan_error *err) {
+lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
+                                            const lochan_pq_schema *schema,
+                                            const lochan_pq_leaf *leaf,
+                                            const lochan_pq_write_options *options,
+                                            lochan_pq_codec_cache *codecs, lochan_budget *budget,
+                                            lochan_error *err) {
     (void)err;
-    *w = (lochan_pq_column_writer){.schema = schema, .leaf = leaf, .options = options, .codecs = codecs,
-                                   .budget = budget};
+    *w = (lochan_pq_column_writer){
+        .schema = schema, .leaf = leaf, .options = options, .codecs = codecs, .budget = budget};
     lochan_buf__init(&w->raw, SIZE_MAX / 4);
     lochan_buf__init(&w->packed, SIZE_MAX / 4);
     lochan_buf__init(&w->dictionary_page, SIZE_MAX / 4);
@@ -106,7 +109,8 @@ static lochan_status add_slices(lochan_pq_column_writer *w, const lochan_pq_slic
     return LOCHAN_OK;
 }
 
-static lochan_status add_fixed(lochan_pq_column_writer *w, const uint8_t *values, size_t n, lochan_error *err) {
+static lochan_status add_fixed(lochan_pq_column_writer *w, const uint8_t *values, size_t n,
+                               lochan_error *err) {
     size_t width = w->leaf->physical == LOCHAN_PQ_BOOLEAN ? 1 : (size_t)w->leaf->width;
     if (!w->use_dictionary)
         return append_bytes(&w->values, values, n * width, err);
@@ -118,16 +122,16 @@ static lochan_status add_fixed(lochan_pq_column_writer *w, const uint8_t *values
     return LOCHAN_OK;
 }
 
-static lochan_status add_texts(lochan_pq_column_writer *w, const lochan_view *view, size_t from, size_t n,
-                               lochan_error *err) {
+static lochan_status add_texts(lochan_pq_column_writer *w, const lochan_view *view, size_t from,
+                               size_t n, lochan_error *err) {
     lochan_pq_slice slices[BLOCK];
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t m = n - at < BLOCK ? n - at : BLOCK;
         for (size_t i = 0; i < m; i++) {
             lochan_str s = lochan_view__bytes(view, position(&w->shred, from + at + i));
             if (s.n > INT32_MAX)
-                return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a value of column '%s' passes 2 GiB",
-                                         w->leaf->path);
+                return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                         "a value of column '%s' passes 2 GiB", w->leaf->path);
             slices[i] = (lochan_pq_slice){(const uint8_t *)s.p, (uint32_t)s.n};
         }
         LOCHAN_TRY(add_slices(w, slices, m, err));
@@ -136,8 +140,8 @@ static lochan_status add_texts(lochan_pq_column_writer *w, const lochan_view *vi
 }
 
 /* Values of `width` bytes at the shred's positions, side by side. */
-static void collect(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n, size_t width,
-                    uint8_t *dst) {
+static void collect(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n,
+                    size_t width, uint8_t *dst) {
     const uint8_t *base = (const uint8_t *)view->data + (size_t)view->offset * width;
     for (size_t i = 0; i < n; i++) {
         size_t at = (size_t)position(s, from + i) * width;
@@ -154,7 +158,8 @@ static void collect(const lochan_pq_shred *s, const lochan_view *view, size_t fr
     }
 }
 
-static void collect_bools(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n, uint8_t *dst) {
+static void collect_bools(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n,
+                          uint8_t *dst) {
     for (size_t i = 0; i < n; i++)
         dst[i] = lochan_bit__get(view->data, view->offset + position(s, from + i));
 }
@@ -180,8 +185,8 @@ static int64_t key_at(const lochan_view *view, int64_t i) {
 }
 
 /* A dictionary array of fixed-width values: look each key up. */
-static void collect_keyed(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n, size_t width,
-                          uint8_t *dst) {
+static void collect_keyed(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n,
+                          size_t width, uint8_t *dst) {
     const lochan_view *values = view->dictionary;
     for (size_t i = 0; i < n; i++) {
         int64_t at = values->offset + key_at(view, position(s, from + i));
@@ -195,19 +200,23 @@ static void collect_keyed(const lochan_pq_shred *s, const lochan_view *view, siz
 static lochan_status bad_value(lochan_pq_column_writer *w, lochan_error *err) {
     char name[80];
     lochan_type__name(&w->leaf->type, name);
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "column '%s' of type %s holds a value that Parquet "
-                                         "cannot hold", w->leaf->path, name);
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE,
+                                         "column '%s' of type %s holds a value that Parquet "
+                                         "cannot hold",
+                                         w->leaf->path, name);
     return lochan_error__in_table(err, rc, "", w->leaf->path, -1);
 }
 
-static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *view, size_t from, size_t n,
-                                 lochan_error *err) {
+static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *view, size_t from,
+                                 size_t n, lochan_error *err) {
     const lochan_pq_leaf *leaf = w->leaf;
     bool is_bool = leaf->physical == LOCHAN_PQ_BOOLEAN;
     size_t in = is_bool ? 1 : (size_t)leaf->out_width, out = is_bool ? 1 : (size_t)leaf->width, bad;
     bool same = leaf->convert == LOCHAN_PQ_CONVERT_SAME;
     if (same && !w->shred.positions && !view->dictionary)
-        return add_fixed(w, (const uint8_t *)view->data + (size_t)(view->offset + w->shred.first + (int64_t)from) * in,
+        return add_fixed(w,
+                         (const uint8_t *)view->data +
+                             (size_t)(view->offset + w->shred.first + (int64_t)from) * in,
                          n, err);
     LOCHAN_TRY(lochan_pq_scratch__reserve(&w->block, BLOCK * (in + out), err));
     uint8_t *arrow = w->block.data, *physical = arrow + BLOCK * in;
@@ -237,7 +246,8 @@ static lochan_status drop_dictionary(lochan_pq_column_writer *w, lochan_error *e
     w->values.len = 0;
     for (size_t i = 0; i < n; i++) {
         lochan_pq_slice e = lochan_pq_dict_builder__entry(&w->dictionary, keys[i]);
-        size_t head = bytes ? 4 : 0; /* entries are in PLAIN form, the length stands before the bytes */
+        size_t head =
+            bytes ? 4 : 0; /* entries are in PLAIN form, the length stands before the bytes */
         LOCHAN_TRY(append_bytes(&w->values, e.p - head, e.n + head, err));
     }
     w->keys.len = 0;
@@ -246,18 +256,22 @@ static lochan_status drop_dictionary(lochan_pq_column_writer *w, lochan_error *e
 
 /* Whether entries and keys take clearly less than the plain values. */
 static bool dictionary_pays(const lochan_pq_column_writer *w) {
-    size_t values = w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 0 : w->plain_size / (size_t)w->leaf->width;
+    size_t values =
+        w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 0 : w->plain_size / (size_t)w->leaf->width;
     if (w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY)
         values = w->n_values; /* only asked before the first page or for its size, below */
     size_t width = w->dictionary.n > 1 ? lochan_bits__width(w->dictionary.n - 1) : 0;
     return w->dictionary.values.len + values * width / 8 <= w->plain_size - w->plain_size / 4;
 }
 
-/* Entries of the next page: whole rows, at most page_rows and about page_bytes; 0 if there is no full page yet. */
+/* Entries of the next page: whole rows, at most page_rows and about page_bytes; 0 if there is no
+ * full page yet. */
 static size_t cut(const lochan_pq_column_writer *w, bool last) {
     size_t rows = (size_t)w->options->page_rows, bytes = (size_t)w->options->page_bytes;
     const lochan_pq_leaf *leaf = w->leaf;
-    size_t width = w->use_dictionary ? 4 : leaf->physical == LOCHAN_PQ_BOOLEAN ? 1 : (size_t)leaf->width;
+    size_t width = w->use_dictionary                     ? 4
+                   : leaf->physical == LOCHAN_PQ_BOOLEAN ? 1
+                                                         : (size_t)leaf->width;
     bool sized = !w->use_dictionary && leaf->physical == LOCHAN_PQ_BYTE_ARRAY;
     if (!sized && leaf->max_rep == 0) {
         size_t limit = bytes / (width ? width : 1);
@@ -311,13 +325,15 @@ static lochan_status flush(lochan_pq_column_writer *w, bool last, lochan_error *
 static lochan_status account(lochan_pq_column_writer *w, lochan_error *err) {
     size_t now = lochan_pq_column_writer__bytes(w);
     if (now > w->budgeted + (1u << 20)) {
-        LOCHAN_TRY(lochan_budget__take(w->budget, now - w->budgeted, "writing a Parquet row group", err));
+        LOCHAN_TRY(
+            lochan_budget__take(w->budget, now - w->budgeted, "writing a Parquet row group", err));
         w->budgeted = now;
     }
     return LOCHAN_OK;
 }
 
-/* Entries of the next piece: whole rows, and of flat columns those up to the next multiple of BLOCK rows of the chunk. */
+/* Entries of the next piece: whole rows, and of flat columns those up to the next multiple of BLOCK
+ * rows of the chunk. */
 static size_t piece(const lochan_pq_column_writer *w, size_t at) {
     const lochan_pq_shred *s = &w->shred;
     size_t left = s->n_entries - at, n = 1;
@@ -330,8 +346,10 @@ static size_t piece(const lochan_pq_column_writer *w, size_t at) {
     return n;
 }
 
-/* Adds the shredded entries in pieces, so that pages are cut at the same places however rows arrive. */
-static lochan_status add_entries(lochan_pq_column_writer *w, const lochan_view *view, lochan_error *err) {
+/* Adds the shredded entries in pieces, so that pages are cut at the same places however rows
+ * arrive. */
+static lochan_status add_entries(lochan_pq_column_writer *w, const lochan_view *view,
+                                 lochan_error *err) {
     const lochan_pq_shred *s = &w->shred;
     const lochan_pq_leaf *leaf = w->leaf;
     size_t value = 0;
@@ -372,8 +390,9 @@ static lochan_status add_entries(lochan_pq_column_writer *w, const lochan_view *
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w, const struct ArrowArray *column,
-                                              int64_t first, int64_t n, int64_t row0, lochan_error *err) {
+lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
+                                              const struct ArrowArray *column, int64_t first,
+                                              int64_t n, int64_t row0, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_shred__rows(&w->shred, w->schema, w->leaf, column, first, n, row0, err));
     lochan_view view;
     LOCHAN_TRY(lochan_view__init(&view, w->shred.schema, w->shred.array, err));
@@ -403,17 +422,20 @@ static lochan_status describe_encodings(const lochan_pq_column_writer *w, lochan
     if (w->key_pages > 0) {
         encodings[n++] = LOCHAN_PQ_RLE_DICTIONARY;
         stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DICTIONARY_PAGE, LOCHAN_PQ_PLAIN, 1};
-        stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_RLE_DICTIONARY, w->key_pages};
+        stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_RLE_DICTIONARY,
+                                                w->key_pages};
     }
     if (w->plain_pages > 0)
-        stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_PLAIN, w->plain_pages};
+        stats[k++] =
+            (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_PLAIN, w->plain_pages};
     meta->encodings = (lochan_thrift_list){encodings, n};
     meta->encoding_stats = (lochan_thrift_list){stats, k};
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w, int64_t offset, lochan_arena *arena,
-                                                lochan_pq_column_chunk *out, lochan_error *err) {
+lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w, int64_t offset,
+                                                lochan_arena *arena, lochan_pq_column_chunk *out,
+                                                lochan_error *err) {
     lochan_pq_column_meta *meta = &out->meta;
     memset(out, 0, sizeof *out);
     out->set = BIT(2) | BIT(3);
@@ -433,5 +455,6 @@ lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w
     if (w->options->no_statistics)
         return LOCHAN_OK;
     meta->set |= BIT(12);
-    return lochan_pq_stats__finish(&w->stats, w->options->max_statistics_bytes, arena, &meta->statistics, err);
+    return lochan_pq_stats__finish(&w->stats, w->options->max_statistics_bytes, arena,
+                                   &meta->statistics, err);
 }

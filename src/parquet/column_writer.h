@@ -1,6 +1,7 @@
-/* column_writer.h - one leaf of the row group under way: values gathered, pages encoded and compressed, statistics.
- * Invariants: what is cut into pages depends on the values only, not on the batches they came in; a dictionary is kept
- * while it makes the column smaller. One thread at a time. May call: base/, arrow/, the rest of parquet/.
+/* column_writer.h - one leaf of the row group under way: values gathered, pages encoded and
+ * compressed, statistics. Invariants: what is cut into pages depends on the values only, not on the
+ * batches they came in; a dictionary is kept while it makes the column smaller. One thread at a
+ * time. May call: base/, arrow/, the rest of parquet/.
  */
 #ifndef LOCHAN_PARQUET_COLUMN_WRITER_H
 #define LOCHAN_PARQUET_COLUMN_WRITER_H
@@ -21,42 +22,51 @@ typedef struct lochan_pq_column_writer {
     lochan_pq_shred shred;
     /* entries not yet in a page */
     size_t n_entries, n_rows, n_values;
-    lochan_pq_vec defs, reps;  /* one byte each, only if the leaf has such levels */
-    lochan_pq_vec values;      /* no dictionary: fixed values, PLAIN byte arrays, booleans of one byte */
-    lochan_pq_vec keys;        /* dictionary: uint32 */
+    lochan_pq_vec defs, reps; /* one byte each, only if the leaf has such levels */
+    lochan_pq_vec values; /* no dictionary: fixed values, PLAIN byte arrays, booleans of one byte */
+    lochan_pq_vec keys;   /* dictionary: uint32 */
     bool use_dictionary;
-    bool decided;              /* the dictionary has been found to pay */
-    size_t plain_size;         /* of all values that went into the dictionary */
+    bool decided;      /* the dictionary has been found to pay */
+    size_t plain_size; /* of all values that went into the dictionary */
     lochan_pq_dict_builder dictionary;
     /* encoded */
-    lochan_buf raw, packed;    /* scratch of one page */
+    lochan_buf raw, packed; /* scratch of one page */
     lochan_buf dictionary_page, pages;
     int32_t dictionary_pages, key_pages, plain_pages;
     int64_t total_entries, uncompressed_size;
     lochan_pq_stats page_stats, stats;
-    lochan_pq_scratch block;   /* physical values of one block */
-    lochan_pq_vec seen;        /* bits: keys met in a page */
+    lochan_pq_scratch block; /* physical values of one block */
+    lochan_pq_vec seen;      /* bits: keys met in a page */
 } lochan_pq_column_writer;
 
-lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w, const lochan_pq_schema *schema,
-                                            const lochan_pq_leaf *leaf, const lochan_pq_write_options *options,
-                                            lochan_pq_codec_cache *codecs, lochan_budget *budget, lochan_error *err);
+lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
+                                            const lochan_pq_schema *schema,
+                                            const lochan_pq_leaf *leaf,
+                                            const lochan_pq_write_options *options,
+                                            lochan_pq_codec_cache *codecs, lochan_budget *budget,
+                                            lochan_error *err);
 void lochan_pq_column_writer__deinit(lochan_pq_column_writer *w);
-/* Rows [first, first + n) of the top-level column the leaf belongs to; row0: number of `first` in the file. */
-lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w, const struct ArrowArray *column,
-                                              int64_t first, int64_t n, int64_t row0, lochan_error *err);
+/* Rows [first, first + n) of the top-level column the leaf belongs to; row0: number of `first` in
+ * the file. */
+lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
+                                              const struct ArrowArray *column, int64_t first,
+                                              int64_t n, int64_t row0, lochan_error *err);
 /* Encodes what is left and the dictionary page. */
 lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan_error *err);
 /* Describes the finished chunk that starts at `offset` in the file. Memory from the arena. */
-lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w, int64_t offset, lochan_arena *arena,
-                                                lochan_pq_column_chunk *out, lochan_error *err);
+lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w, int64_t offset,
+                                                lochan_arena *arena, lochan_pq_column_chunk *out,
+                                                lochan_error *err);
 /* Ready for the next row group. */
 void lochan_pq_column_writer__clear(lochan_pq_column_writer *w);
 /* Encoded and waiting bytes, roughly. */
 size_t lochan_pq_column_writer__bytes(const lochan_pq_column_writer *w);
 
-/* page_writer.c: encodes the first `entries` waiting entries as one data page / the dictionary as its page. */
-lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries, lochan_error *err);
-lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w, lochan_error *err);
+/* page_writer.c: encodes the first `entries` waiting entries as one data page / the dictionary as
+ * its page. */
+lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries,
+                                                 lochan_error *err);
+lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w,
+                                                       lochan_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* convert.c - see convert.h. Arrow decimals are little-endian two's complement of 16 or 32 bytes, Parquet's big-endian of
- * any width. May call: base/, schema.h.
+/* convert.c - see convert.h. Arrow decimals are little-endian two's complement of 16 or 32 bytes,
+ * Parquet's big-endian of any width. May call: base/, schema.h.
  */
 #include "parquet/convert.h"
 #include "arrow/decimal.h"
@@ -49,7 +49,8 @@ static bool decimal_from_bytes(const uint8_t *src, size_t n, uint8_t *dst, size_
     return true;
 }
 
-/* Whether n Arrow decimals have no more digits than their type. Most are small and seen so at once. */
+/* Whether n Arrow decimals have no more digits than their type. Most are small and seen so at once.
+ */
 static bool decimals_fit(const lochan_pq_leaf *leaf, const uint8_t *values, size_t n) {
     size_t width = (size_t)leaf->out_width;
     int64_t limit = 1;
@@ -88,15 +89,18 @@ static bool read_int96(const uint8_t *src, size_t n, uint8_t *dst) {
         int32_t day;
         memcpy(&ns, src, 8);
         memcpy(&day, src + 8, 4);
-        /* out of the range of nanoseconds wraps, as every other reader does: such values mark "no date" */
-        uint64_t wrapped = (uint64_t)(int64_t)(day - (int64_t)JULIAN_EPOCH) * 86400000000000ull + (uint64_t)ns;
+        /* out of the range of nanoseconds wraps, as every other reader does: such values mark "no
+         * date" */
+        uint64_t wrapped =
+            (uint64_t)(int64_t)(day - (int64_t)JULIAN_EPOCH) * 86400000000000ull + (uint64_t)ns;
         out = (int64_t)wrapped;
         memcpy(dst + 8 * i, &out, 8);
     }
     return true;
 }
 
-bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst) {
+bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n,
+                             uint8_t *dst) {
     switch (leaf->convert) {
     case LOCHAN_PQ_CONVERT_NARROW:
         return narrow(leaf, src, n, dst);
@@ -110,7 +114,8 @@ bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, siz
     }
 }
 
-bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_slice *src, size_t n, uint8_t *dst) {
+bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_slice *src,
+                                    size_t n, uint8_t *dst) {
     size_t out = (size_t)leaf->out_width;
     for (size_t i = 0; i < n; i++) {
         if (!decimal_from_bytes(src[i].p, src[i].n, dst + i * out, out))
@@ -129,7 +134,8 @@ static int32_t widen_one(lochan_type_id id, const uint8_t *src, size_t i) {
     return id == LOCHAN_TYPE_INT16 ? (int16_t)two : two;
 }
 
-static bool write_seconds(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst, size_t *bad) {
+static bool write_seconds(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst,
+                          size_t *bad) {
     for (size_t i = 0; i < n; i++) {
         if (leaf->width == 4) {
             int32_t v, ms;
@@ -164,7 +170,8 @@ static bool write_date64(const uint8_t *src, size_t n, uint8_t *dst, size_t *bad
     return true;
 }
 
-static bool write_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst, size_t *bad) {
+static bool write_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst,
+                          size_t *bad) {
     size_t in = (size_t)leaf->out_width, width = (size_t)leaf->width;
     for (size_t i = 0; i < n; i++, src += in, dst += width) {
         uint8_t sign = src[width - 1] & 0x80 ? 0xff : 0;
@@ -185,7 +192,8 @@ static bool write_decimal(const lochan_pq_leaf *leaf, const uint8_t *src, size_t
     return true;
 }
 
-bool lochan_pq_convert__write(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst, size_t *bad) {
+bool lochan_pq_convert__write(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n,
+                              uint8_t *dst, size_t *bad) {
     switch (leaf->convert) {
     case LOCHAN_PQ_CONVERT_NARROW:
         for (size_t i = 0; i < n; i++) {

@@ -8,11 +8,15 @@
 #include "parquet/schema.h"
 
 /* n fixed-width physical values at src -> Arrow values at dst. False: a value outside its type. */
-bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst);
+bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n,
+                             uint8_t *dst);
 /* The same for BYTE_ARRAY values (decimals). */
-bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_slice *src, size_t n, uint8_t *dst);
-/* n Arrow values -> physical values. False: a value that Parquet cannot hold (seconds past the range of milliseconds,
- * date64 that is no whole day, decimals with too many digits); *bad is its index. */
-bool lochan_pq_convert__write(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst, size_t *bad);
+bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_slice *src,
+                                    size_t n, uint8_t *dst);
+/* n Arrow values -> physical values. False: a value that Parquet cannot hold (seconds past the
+ * range of milliseconds, date64 that is no whole day, decimals with too many digits); *bad is its
+ * index. */
+bool lochan_pq_convert__write(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n,
+                              uint8_t *dst, size_t *bad);
 
 #endif

@@ -1,5 +1,5 @@
-/* dict_builder.c - see dict_builder.h. Linear probing over keys; an entry's hash is kept, so that growing and most misses
- * need no look at the value. May call: base/.
+/* dict_builder.c - see dict_builder.h. Linear probing over keys; an entry's hash is kept, so that
+ * growing and most misses need no look at the value. May call: base/.
  */
 #include "parquet/dict_builder.h"
 #include "base/hash.h"
@@ -92,8 +92,8 @@ static inline uint32_t hash_bytes(const uint8_t *p, size_t n) {
 }
 
 /* Adds the value as a new entry at table slot `at`. */
-static lochan_status add_entry(lochan_pq_dict_builder *b, const uint8_t *p, size_t n, uint32_t hash, uint32_t at,
-                               lochan_error *err) {
+static lochan_status add_entry(lochan_pq_dict_builder *b, const uint8_t *p, size_t n, uint32_t hash,
+                               uint32_t at, lochan_error *err) {
     if (b->width == 0)
         LOCHAN_TRY(lochan_buf__u32le(&b->values, (uint32_t)n, err));
     LOCHAN_TRY(lochan_buf__append(&b->values, p, n, err));
@@ -104,32 +104,33 @@ static lochan_status add_entry(lochan_pq_dict_builder *b, const uint8_t *p, size
     return LOCHAN_OK;
 }
 
-/* The loops differ in the width, which must be a constant for speed. A repeated value needs no hashing. */
-#define ADD_WORDS(name, type)                                                                                \
-    static lochan_status add_##name(lochan_pq_dict_builder *b, const uint8_t *values, size_t n,              \
-                                    uint32_t *keys, lochan_error *err) {                                     \
-        for (size_t i = 0; i < n; i++) {                                                                     \
-            type v, seen;                                                                                    \
-            memcpy(&v, values + i * sizeof v, sizeof v);                                                     \
-            if (i > 0 && memcmp(&v, values + (i - 1) * sizeof v, sizeof v) == 0) {                           \
-                keys[i] = keys[i - 1];                                                                       \
-                continue;                                                                                    \
-            }                                                                                                \
-            LOCHAN_TRY(make_room(b, err));                                                                   \
-            uint32_t hash = hash_word(v), at = hash & b->mask, key;                                          \
-            while ((key = b->table[at]) != 0) {                                                              \
-                memcpy(&seen, b->values.data + (size_t)(key - 1) * sizeof v, sizeof v);                      \
-                if (seen == v)                                                                               \
-                    break;                                                                                   \
-                at = (at + 1) & b->mask;                                                                     \
-            }                                                                                                \
-            if (key == 0) {                                                                                  \
-                LOCHAN_TRY(add_entry(b, values + i * sizeof v, sizeof v, hash, at, err));                    \
-                key = b->n;                                                                                  \
-            }                                                                                                \
-            keys[i] = key - 1;                                                                               \
-        }                                                                                                    \
-        return LOCHAN_OK;                                                                                    \
+/* The loops differ in the width, which must be a constant for speed. A repeated value needs no
+ * hashing. */
+#define ADD_WORDS(name, type)                                                                      \
+    static lochan_status add_##name(lochan_pq_dict_builder *b, const uint8_t *values, size_t n,    \
+                                    uint32_t *keys, lochan_error *err) {                           \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type v, seen;                                                                          \
+            memcpy(&v, values + i * sizeof v, sizeof v);                                           \
+            if (i > 0 && memcmp(&v, values + (i - 1) * sizeof v, sizeof v) == 0) {                 \
+                keys[i] = keys[i - 1];                                                             \
+                continue;                                                                          \
+            }                                                                                      \
+            LOCHAN_TRY(make_room(b, err));                                                         \
+            uint32_t hash = hash_word(v), at = hash & b->mask, key;                                \
+            while ((key = b->table[at]) != 0) {                                                    \
+                memcpy(&seen, b->values.data + (size_t)(key - 1) * sizeof v, sizeof v);            \
+                if (seen == v)                                                                     \
+                    break;                                                                         \
+                at = (at + 1) & b->mask;                                                           \
+            }                                                                                      \
+            if (key == 0) {                                                                        \
+                LOCHAN_TRY(add_entry(b, values + i * sizeof v, sizeof v, hash, at, err));          \
+                key = b->n;                                                                        \
+            }                                                                                      \
+            keys[i] = key - 1;                                                                     \
+        }                                                                                          \
+        return LOCHAN_OK;                                                                          \
     }
 ADD_WORDS(32, uint32_t)
 ADD_WORDS(64, uint64_t)
@@ -154,8 +155,8 @@ static lochan_status add_one(lochan_pq_dict_builder *b, const uint8_t *p, size_t
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_dict_builder__add_fixed(lochan_pq_dict_builder *b, const uint8_t *values, size_t n,
-                                                uint32_t *keys, lochan_error *err) {
+lochan_status lochan_pq_dict_builder__add_fixed(lochan_pq_dict_builder *b, const uint8_t *values,
+                                                size_t n, uint32_t *keys, lochan_error *err) {
     size_t w = (size_t)b->width;
     if (w == 4)
         return add_32(b, values, n, keys, err);
@@ -166,7 +167,8 @@ lochan_status lochan_pq_dict_builder__add_fixed(lochan_pq_dict_builder *b, const
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_dict_builder__add_slices(lochan_pq_dict_builder *b, const lochan_pq_slice *values, size_t n,
+lochan_status lochan_pq_dict_builder__add_slices(lochan_pq_dict_builder *b,
+                                                 const lochan_pq_slice *values, size_t n,
                                                  uint32_t *keys, lochan_error *err) {
     for (size_t i = 0; i < n; i++) {
         const lochan_pq_slice *v = &values[i];

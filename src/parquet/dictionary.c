@@ -1,5 +1,5 @@
-/* dictionary.c - see dictionary.h. Repeated runs are filled, packed runs are unpacked in blocks that stay in cache and
- * gathered with the width as a constant. May call: base/, out.h, convert.h.
+/* dictionary.c - see dictionary.h. Repeated runs are filled, packed runs are unpacked in blocks
+ * that stay in cache and gathered with the width as a constant. May call: base/, out.h, convert.h.
  */
 #include "parquet/dictionary.h"
 #include "parquet/convert.h"
@@ -10,8 +10,8 @@ void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d) {
     lochan_pq_scratch__free(&d->slices);
 }
 
-static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages *pages, const lochan_pq_page *page,
-                                 lochan_error *err) {
+static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages *pages,
+                                 const lochan_pq_page *page, lochan_error *err) {
     lochan_pq_values v = {.physical = LOCHAN_PQ_BYTE_ARRAY};
     const lochan_pq_leaf *leaf = pages->leaf;
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->page, page->values_size, err));
@@ -21,14 +21,17 @@ static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages 
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->slices, d->n * sizeof(lochan_pq_slice), err));
     lochan_pq_slice *slices = (void *)d->slices.data;
     if (!lochan_pq_decoding__plain.bytes(&v, d->n, slices))
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "the dictionary is cut off");
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the dictionary is cut off");
     if (lochan_pq_leaf__is_text(leaf) && !lochan_pq_slices__utf8(slices, d->n))
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "the dictionary holds invalid UTF-8");
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the dictionary holds invalid UTF-8");
     if (leaf->convert != LOCHAN_PQ_CONVERT_DECIMAL)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, d->n * (size_t)leaf->out_width, err));
     if (!lochan_pq_convert__read_slices(leaf, slices, d->n, d->values.data))
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "a dictionary value does not fit its type");
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a dictionary value does not fit its type");
     return LOCHAN_OK;
 }
 
@@ -37,13 +40,17 @@ lochan_status lochan_pq_dictionary__load(lochan_pq_dictionary *d, const lochan_p
     const lochan_pq_leaf *leaf = pages->leaf;
     size_t width = leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 4 : (size_t)leaf->width;
     if (d->loaded)
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "a second dictionary page");
-    if ((page->encoding != LOCHAN_PQ_PLAIN && page->encoding != LOCHAN_PQ_PLAIN_DICTIONARY) || width == 0)
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_UNSUPPORTED, err, "a dictionary encoded as %s of %s",
-                                     lochan_pq_encoding__name(page->encoding), lochan_pq_physical__name(leaf->physical));
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a second dictionary page");
+    if ((page->encoding != LOCHAN_PQ_PLAIN && page->encoding != LOCHAN_PQ_PLAIN_DICTIONARY) ||
+        width == 0)
+        return lochan_pq_pages__fail(
+            pages, page, LOCHAN_ERR_UNSUPPORTED, err, "a dictionary encoded as %s of %s",
+            lochan_pq_encoding__name(page->encoding), lochan_pq_physical__name(leaf->physical));
     if (page->num_values > page->values_size / width)
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "a dictionary of %u values in %zu bytes",
-                                     page->num_values, page->values_size);
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a dictionary of %u values in %zu bytes", page->num_values,
+                                     page->values_size);
     d->n = page->num_values;
     d->loaded = true;
     d->page.budget = d->values.budget = d->slices.budget = pages->file->ctx.budget;
@@ -52,7 +59,8 @@ lochan_status lochan_pq_dictionary__load(lochan_pq_dictionary *d, const lochan_p
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, d->n * (size_t)leaf->out_width, err));
     if (leaf->convert != LOCHAN_PQ_CONVERT_NULL &&
         !lochan_pq_convert__read(leaf, page->values, d->n, d->values.data))
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "a dictionary value does not fit its type");
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a dictionary value does not fit its type");
     return LOCHAN_OK;
 }
 
@@ -65,16 +73,16 @@ static inline uint32_t largest(const uint32_t *keys, size_t n) {
     return max;
 }
 
-#define GATHER(W)                                                                                            \
-    static void gather_##W(const uint8_t *from, const uint32_t *keys, size_t n, uint8_t *dst) {              \
-        for (size_t i = 0; i < n; i++)                                                                       \
-            memcpy(dst + i * (W), from + (size_t)keys[i] * (W), (W));                                        \
-    }                                                                                                        \
-    static void fill_##W(const uint8_t *value, size_t n, uint8_t *dst) {                                     \
-        uint8_t v[(W)];                                                                                      \
-        memcpy(v, value, (W));                                                                               \
-        for (size_t i = 0; i < n; i++)                                                                       \
-            memcpy(dst + i * (W), v, (W));                                                                   \
+#define GATHER(W)                                                                                  \
+    static void gather_##W(const uint8_t *from, const uint32_t *keys, size_t n, uint8_t *dst) {    \
+        for (size_t i = 0; i < n; i++)                                                             \
+            memcpy(dst + i * (W), from + (size_t)keys[i] * (W), (W));                              \
+    }                                                                                              \
+    static void fill_##W(const uint8_t *value, size_t n, uint8_t *dst) {                           \
+        uint8_t v[(W)];                                                                            \
+        memcpy(v, value, (W));                                                                     \
+        for (size_t i = 0; i < n; i++)                                                             \
+            memcpy(dst + i * (W), v, (W));                                                         \
     }
 GATHER(1)
 GATHER(2)
@@ -82,7 +90,8 @@ GATHER(4)
 GATHER(8)
 GATHER(16)
 
-static void gather(const uint8_t *from, const uint32_t *keys, size_t n, size_t width, uint8_t *dst) {
+static void gather(const uint8_t *from, const uint32_t *keys, size_t n, size_t width,
+                   uint8_t *dst) {
     switch (width) {
     case 1:
         gather_1(from, keys, n, dst);
@@ -128,8 +137,8 @@ static void fill(const uint8_t *value, size_t n, size_t width, uint8_t *dst) {
     }
 }
 
-bool lochan_pq_dictionary__gather(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n, int32_t width,
-                                  uint8_t *dst) {
+bool lochan_pq_dictionary__gather(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
+                                  int32_t width, uint8_t *dst) {
     uint32_t block[BLOCK];
     size_t w = (size_t)width;
     while (n > 0) {
@@ -170,6 +179,7 @@ bool lochan_pq_dictionary__gather_slices(const lochan_pq_dictionary *d, lochan_r
     return true;
 }
 
-bool lochan_pq_dictionary__keys(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n, uint32_t *dst) {
+bool lochan_pq_dictionary__keys(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
+                                uint32_t *dst) {
     return lochan_rle__read32(keys, dst, n) && (n == 0 || largest(dst, n) < d->n);
 }

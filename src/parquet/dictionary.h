@@ -1,5 +1,6 @@
 /* dictionary.h - a chunk's dictionary page, and pages of keys into it.
- * Invariant: a key is checked against the number of entries before it is followed. May call: base/, out.h, convert.h.
+ * Invariant: a key is checked against the number of entries before it is followed. May call: base/,
+ * out.h, convert.h.
  */
 #ifndef LOCHAN_PARQUET_DICTIONARY_H
 #define LOCHAN_PARQUET_DICTIONARY_H
@@ -19,11 +20,13 @@ void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d);
 /* Decodes a loaded dictionary page. */
 lochan_status lochan_pq_dictionary__load(lochan_pq_dictionary *d, const lochan_pq_pages *pages,
                                          const lochan_pq_page *page, lochan_error *err);
-/* The next n keys as values of `width` bytes at dst / as slices / as keys. False: bytes end early or a key is too large. */
-bool lochan_pq_dictionary__gather(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n, int32_t width,
-                                  uint8_t *dst);
+/* The next n keys as values of `width` bytes at dst / as slices / as keys. False: bytes end early
+ * or a key is too large. */
+bool lochan_pq_dictionary__gather(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
+                                  int32_t width, uint8_t *dst);
 bool lochan_pq_dictionary__gather_slices(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
                                          lochan_pq_slice *dst);
-bool lochan_pq_dictionary__keys(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n, uint32_t *dst);
+bool lochan_pq_dictionary__keys(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
+                                uint32_t *dst);
 
 #endif

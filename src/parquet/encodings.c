@@ -38,7 +38,8 @@ static bool plain_bits(lochan_pq_values *v, size_t n, uint8_t *out, int64_t to) 
     return true;
 }
 
-const lochan_pq_decoding lochan_pq_decoding__plain = {LOCHAN_PQ_PLAIN, NULL, plain_fixed, plain_bytes, plain_bits};
+const lochan_pq_decoding lochan_pq_decoding__plain = {LOCHAN_PQ_PLAIN, NULL, plain_fixed,
+                                                      plain_bytes, plain_bits};
 
 /* RLE booleans: a length of four bytes, then the hybrid. */
 static bool rle_begin(lochan_pq_values *v) {
@@ -72,7 +73,8 @@ static bool is_ascii(const uint8_t *p, size_t n) {
     return ((all & 0x8080808080808080ull) | (rest & 0x80)) == 0;
 }
 
-/* Slices that lie side by side, or with their lengths between them as in PLAIN, are looked at in one sweep. */
+/* Slices that lie side by side, or with their lengths between them as in PLAIN, are looked at in
+ * one sweep. */
 bool lochan_pq_slices__utf8(const lochan_pq_slice *slices, size_t n) {
     size_t total = 0;
     for (size_t i = 0; i < n; i++)
@@ -83,7 +85,8 @@ bool lochan_pq_slices__utf8(const lochan_pq_slice *slices, size_t n) {
     if (end - begin == total || end - begin == total + 4 * (n - 1)) {
         bool inside = true;
         for (size_t i = 1; i < n; i++)
-            inside = inside && (uintptr_t)slices[i].p >= (uintptr_t)slices[i - 1].p + slices[i - 1].n;
+            inside =
+                inside && (uintptr_t)slices[i].p >= (uintptr_t)slices[i - 1].p + slices[i - 1].n;
         if (inside && is_ascii(slices[0].p, (size_t)(end - begin)))
             return true;
     }

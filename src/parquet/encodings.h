@@ -1,7 +1,7 @@
 /* encodings.h - decoders of page values behind one small table.
- * Invariants: a decoder never reads outside the page it was given nor hands out a slice that does; false means that the
- * page's bytes are damaged or too few. Dictionary keys are decoded by dictionary.h, since they need the dictionary.
- * May call: base/, metadata.h, rle.h.
+ * Invariants: a decoder never reads outside the page it was given nor hands out a slice that does;
+ * false means that the page's bytes are damaged or too few. Dictionary keys are decoded by
+ * dictionary.h, since they need the dictionary. May call: base/, metadata.h, rle.h.
  */
 #ifndef LOCHAN_PARQUET_ENCODINGS_H
 #define LOCHAN_PARQUET_ENCODINGS_H
@@ -21,20 +21,22 @@ struct lochan_pq_decoding;
 typedef struct lochan_pq_values {
     const struct lochan_pq_decoding *ops;
     int32_t physical;
-    int32_t width;     /* bytes of a fixed-width value */
+    int32_t width; /* bytes of a fixed-width value */
     const uint8_t *pos, *end;
-    uint64_t count;    /* entries of the page, nulls included: an upper bound of the values */
-    int64_t bit;       /* PLAIN booleans */
-    lochan_rle rle;    /* RLE booleans */
-    uint64_t index;    /* values handed out */
-    void *state;       /* of decoders that need more, freed by end */
-    lochan_pq_scratch *scratch; /* decoded ahead, e.g. lengths; lives as long as the column reader */
+    uint64_t count; /* entries of the page, nulls included: an upper bound of the values */
+    int64_t bit;    /* PLAIN booleans */
+    lochan_rle rle; /* RLE booleans */
+    uint64_t index; /* values handed out */
+    void *state;    /* of decoders that need more, freed by end */
+    lochan_pq_scratch
+        *scratch; /* decoded ahead, e.g. lengths; lives as long as the column reader */
 } lochan_pq_values;
 
 typedef struct lochan_pq_decoding {
     int32_t encoding;
     bool (*begin)(lochan_pq_values *v); /* may be NULL */
-    /* The next n values: fixed width, byte arrays, booleans (bits from bit `to` on). NULL: not for this kind of type. */
+    /* The next n values: fixed width, byte arrays, booleans (bits from bit `to` on). NULL: not for
+     * this kind of type. */
     bool (*fixed)(lochan_pq_values *v, size_t n, uint8_t *out);
     bool (*bytes)(lochan_pq_values *v, size_t n, lochan_pq_slice *out);
     bool (*bits)(lochan_pq_values *v, size_t n, uint8_t *out, int64_t to);

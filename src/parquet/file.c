@@ -1,10 +1,12 @@
 /* file.c - see file.h. May call: base/. */
 #include "parquet/file.h"
 
-lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t n, void *dst, lochan_error *err) {
+lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t n, void *dst,
+                                   lochan_error *err) {
     if (offset > file->source.size || n > file->source.size - offset) {
-        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "%zu bytes at %llu lie past the end of the file",
-                                             n, (unsigned long long)offset);
+        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                             "%zu bytes at %llu lie past the end of the file", n,
+                                             (unsigned long long)offset);
         return lochan_error__in_file(err, rc, file->name, (int64_t)offset);
     }
     atomic_fetch_add_explicit(&file->bytes_read, n, memory_order_relaxed);
@@ -12,7 +14,8 @@ lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t
         memcpy(dst, file->source.data + offset, n);
         return LOCHAN_OK;
     }
-    lochan_status rc = n == 0 ? LOCHAN_OK : file->source.read(file->source.self, offset, n, dst, err);
+    lochan_status rc =
+        n == 0 ? LOCHAN_OK : file->source.read(file->source.self, offset, n, dst, err);
     return rc == LOCHAN_OK ? rc : lochan_error__in_file(err, rc, file->name, (int64_t)offset);
 }
 

@@ -1,5 +1,6 @@
 /* file.h - what the parts of one open file share: source, name, context, counters, scratch memory.
- * Invariant: safe to use from several threads; reads are checked against the size of the file. May call: base/, codec.h.
+ * Invariant: safe to use from several threads; reads are checked against the size of the file. May
+ * call: base/, codec.h.
  */
 #ifndef LOCHAN_PARQUET_FILE_H
 #define LOCHAN_PARQUET_FILE_H
@@ -16,7 +17,8 @@ typedef struct lochan_pq_file {
 } lochan_pq_file;
 
 /* Exactly n bytes at offset. CORRUPT if that is past the end of the file. */
-lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t n, void *dst, lochan_error *err);
+lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t n, void *dst,
+                                   lochan_error *err);
 
 /* Memory reused from page to page, drawn from the budget. Always followed by PAD readable bytes. */
 enum { LOCHAN_PQ_PAD = 32 };

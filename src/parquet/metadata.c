@@ -1,21 +1,30 @@
-/* metadata.c - the tables that tie the C structs of metadata.h to their Thrift form. No logic but names.
- * Invariant: ids, kinds and required-ness follow parquet.thrift. May call: thrift.h.
+/* metadata.c - the tables that tie the C structs of metadata.h to their Thrift form. No logic but
+ * names. Invariant: ids, kinds and required-ness follow parquet.thrift. May call: thrift.h.
  */
 #include "parquet/metadata.h"
 
-#define FIELD(struct_, id_, member_, kind_, required_)                                                       \
-    {.name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_##kind_, .required = (required_),                  \
-     .offset = (uint16_t)offsetof(struct_, member_)}
-#define STRUCT(struct_, id_, member_, type_, required_)                                                      \
-    {.name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_STRUCT, .required = (required_),                   \
-     .offset = (uint16_t)offsetof(struct_, member_), .type = &(type_)}
-#define LIST(struct_, id_, member_, item_, required_)                                                        \
-    {.name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_LIST, .item = LOCHAN_THRIFT_##item_,               \
-     .required = (required_), .offset = (uint16_t)offsetof(struct_, member_)}
-#define LIST_OF(struct_, id_, member_, type_, required_)                                                     \
-    {.name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_LIST, .item = LOCHAN_THRIFT_STRUCT,                \
-     .required = (required_), .offset = (uint16_t)offsetof(struct_, member_), .type = &(type_)}
-#define TYPE(name_, struct_, fields_) {name_, sizeof(struct_), fields_, LOCHAN_COUNTOF(fields_)}
+#define FIELD(struct_, id_, member_, kind_, required_)                                             \
+    {                                                                                              \
+        .name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_##kind_, .required = (required_),     \
+        .offset = (uint16_t)offsetof(struct_, member_)                                             \
+    }
+#define STRUCT(struct_, id_, member_, type_, required_)                                            \
+    {                                                                                              \
+        .name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_STRUCT, .required = (required_),      \
+        .offset = (uint16_t)offsetof(struct_, member_), .type = &(type_)                           \
+    }
+#define LIST(struct_, id_, member_, item_, required_)                                              \
+    {                                                                                              \
+        .name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_LIST, .item = LOCHAN_THRIFT_##item_,  \
+        .required = (required_), .offset = (uint16_t)offsetof(struct_, member_)                    \
+    }
+#define LIST_OF(struct_, id_, member_, type_, required_)                                           \
+    {                                                                                              \
+        .name = #member_, .id = (id_), .kind = LOCHAN_THRIFT_LIST, .item = LOCHAN_THRIFT_STRUCT,   \
+        .required = (required_), .offset = (uint16_t)offsetof(struct_, member_), .type = &(type_)  \
+    }
+#define TYPE(name_, struct_, fields_)                                                              \
+    { name_, sizeof(struct_), fields_, LOCHAN_COUNTOF(fields_) }
 
 static const lochan_thrift_type empty_type = {"struct", sizeof(lochan_pq_empty), NULL, 0};
 
@@ -24,13 +33,15 @@ static const lochan_thrift_field time_unit_fields[] = {
     STRUCT(lochan_pq_time_unit, 2, member, empty_type, false),
     STRUCT(lochan_pq_time_unit, 3, member, empty_type, false),
 };
-static const lochan_thrift_type time_unit_type = TYPE("TimeUnit", lochan_pq_time_unit, time_unit_fields);
+static const lochan_thrift_type time_unit_type =
+    TYPE("TimeUnit", lochan_pq_time_unit, time_unit_fields);
 
 static const lochan_thrift_field decimal_fields[] = {
     FIELD(lochan_pq_decimal, 1, scale, I32, true),
     FIELD(lochan_pq_decimal, 2, precision, I32, true),
 };
-static const lochan_thrift_type decimal_type = TYPE("DecimalType", lochan_pq_decimal, decimal_fields);
+static const lochan_thrift_type decimal_type =
+    TYPE("DecimalType", lochan_pq_decimal, decimal_fields);
 
 static const lochan_thrift_field time_fields[] = {
     FIELD(lochan_pq_time, 1, is_utc, BOOL, true),
@@ -60,7 +71,8 @@ static const lochan_thrift_field logical_fields[] = {
     STRUCT(lochan_pq_logical, 14, empty, empty_type, false),
     STRUCT(lochan_pq_logical, 15, empty, empty_type, false),
 };
-static const lochan_thrift_type logical_type = TYPE("LogicalType", lochan_pq_logical, logical_fields);
+static const lochan_thrift_type logical_type =
+    TYPE("LogicalType", lochan_pq_logical, logical_fields);
 
 static const lochan_thrift_field element_fields[] = {
     FIELD(lochan_pq_element, 1, type, I32, false),
@@ -74,7 +86,8 @@ static const lochan_thrift_field element_fields[] = {
     FIELD(lochan_pq_element, 9, field_id, I32, false),
     STRUCT(lochan_pq_element, 10, logical, logical_type, false),
 };
-static const lochan_thrift_type element_type = TYPE("SchemaElement", lochan_pq_element, element_fields);
+static const lochan_thrift_type element_type =
+    TYPE("SchemaElement", lochan_pq_element, element_fields);
 
 static const lochan_thrift_field statistics_fields[] = {
     FIELD(lochan_pq_statistics, 1, max_old, BINARY, false),
@@ -87,7 +100,8 @@ static const lochan_thrift_field statistics_fields[] = {
     FIELD(lochan_pq_statistics, 8, min_exact, BOOL, false),
     FIELD(lochan_pq_statistics, 9, nan_count, I64, false),
 };
-static const lochan_thrift_type statistics_type = TYPE("Statistics", lochan_pq_statistics, statistics_fields);
+static const lochan_thrift_type statistics_type =
+    TYPE("Statistics", lochan_pq_statistics, statistics_fields);
 
 static const lochan_thrift_field data_fields[] = {
     FIELD(lochan_pq_data_header, 1, num_values, I32, true),
@@ -95,7 +109,8 @@ static const lochan_thrift_field data_fields[] = {
     FIELD(lochan_pq_data_header, 3, def_encoding, I32, true),
     FIELD(lochan_pq_data_header, 4, rep_encoding, I32, true),
 };
-static const lochan_thrift_type data_type = TYPE("DataPageHeader", lochan_pq_data_header, data_fields);
+static const lochan_thrift_type data_type =
+    TYPE("DataPageHeader", lochan_pq_data_header, data_fields);
 
 static const lochan_thrift_field dictionary_fields[] = {
     FIELD(lochan_pq_dictionary_header, 1, num_values, I32, true),
@@ -114,7 +129,8 @@ static const lochan_thrift_field data_v2_fields[] = {
     FIELD(lochan_pq_data_header_v2, 6, rep_length, I32, true),
     FIELD(lochan_pq_data_header_v2, 7, is_compressed, BOOL, false),
 };
-static const lochan_thrift_type data_v2_type = TYPE("DataPageHeaderV2", lochan_pq_data_header_v2, data_v2_fields);
+static const lochan_thrift_type data_v2_type =
+    TYPE("DataPageHeaderV2", lochan_pq_data_header_v2, data_v2_fields);
 
 static const lochan_thrift_field page_fields[] = {
     FIELD(lochan_pq_page_header, 1, type, I32, true),
@@ -125,13 +141,15 @@ static const lochan_thrift_field page_fields[] = {
     STRUCT(lochan_pq_page_header, 7, dictionary, dictionary_type, false),
     STRUCT(lochan_pq_page_header, 8, data_v2, data_v2_type, false),
 };
-const lochan_thrift_type lochan_pq_page_header__type = TYPE("PageHeader", lochan_pq_page_header, page_fields);
+const lochan_thrift_type lochan_pq_page_header__type =
+    TYPE("PageHeader", lochan_pq_page_header, page_fields);
 
 static const lochan_thrift_field key_value_fields[] = {
     FIELD(lochan_pq_key_value, 1, key, BINARY, true),
     FIELD(lochan_pq_key_value, 2, value, BINARY, false),
 };
-static const lochan_thrift_type key_value_type = TYPE("KeyValue", lochan_pq_key_value, key_value_fields);
+static const lochan_thrift_type key_value_type =
+    TYPE("KeyValue", lochan_pq_key_value, key_value_fields);
 
 static const lochan_thrift_field encoding_stats_fields[] = {
     FIELD(lochan_pq_encoding_stats, 1, page_type, I32, true),
@@ -146,7 +164,8 @@ static const lochan_thrift_field sizes_fields[] = {
     LIST(lochan_pq_size_statistics, 2, rep_histogram, I64, false),
     LIST(lochan_pq_size_statistics, 3, def_histogram, I64, false),
 };
-static const lochan_thrift_type sizes_type = TYPE("SizeStatistics", lochan_pq_size_statistics, sizes_fields);
+static const lochan_thrift_type sizes_type =
+    TYPE("SizeStatistics", lochan_pq_size_statistics, sizes_fields);
 
 static const lochan_thrift_field column_meta_fields[] = {
     FIELD(lochan_pq_column_meta, 1, type, I32, true),
@@ -185,7 +204,8 @@ static const lochan_thrift_field sorting_fields[] = {
     FIELD(lochan_pq_sorting_column, 2, descending, BOOL, true),
     FIELD(lochan_pq_sorting_column, 3, nulls_first, BOOL, true),
 };
-static const lochan_thrift_type sorting_type = TYPE("SortingColumn", lochan_pq_sorting_column, sorting_fields);
+static const lochan_thrift_type sorting_type =
+    TYPE("SortingColumn", lochan_pq_sorting_column, sorting_fields);
 
 static const lochan_thrift_field row_group_fields[] = {
     LIST_OF(lochan_pq_row_group_meta, 1, columns, column_chunk_type, true),
@@ -196,7 +216,8 @@ static const lochan_thrift_field row_group_fields[] = {
     FIELD(lochan_pq_row_group_meta, 6, total_compressed, I64, false),
     FIELD(lochan_pq_row_group_meta, 7, ordinal, I16, false),
 };
-static const lochan_thrift_type row_group_type = TYPE("RowGroup", lochan_pq_row_group_meta, row_group_fields);
+static const lochan_thrift_type row_group_type =
+    TYPE("RowGroup", lochan_pq_row_group_meta, row_group_fields);
 
 static const lochan_thrift_field column_order_fields[] = {
     STRUCT(lochan_pq_column_order, 1, type_order, empty_type, false),
@@ -214,7 +235,8 @@ static const lochan_thrift_field file_meta_fields[] = {
     LIST_OF(lochan_pq_file_meta, 7, column_orders, column_order_type, false),
     STRUCT(lochan_pq_file_meta, 8, encryption, empty_type, false),
 };
-const lochan_thrift_type lochan_pq_file_meta__type = TYPE("FileMetaData", lochan_pq_file_meta, file_meta_fields);
+const lochan_thrift_type lochan_pq_file_meta__type =
+    TYPE("FileMetaData", lochan_pq_file_meta, file_meta_fields);
 
 static const lochan_thrift_field page_location_fields[] = {
     FIELD(lochan_pq_page_location, 1, offset, I64, true),

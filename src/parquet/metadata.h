@@ -1,6 +1,6 @@
-/* metadata.h - the structs of Parquet's footer and page headers, as C structs, and how they are read and written.
- * Invariant: field n of a struct is present if bit n of `set` is (LOCHAN_PQ_HAS); numbers are those of parquet.thrift.
- * May call: base/, thrift.h.
+/* metadata.h - the structs of Parquet's footer and page headers, as C structs, and how they are
+ * read and written. Invariant: field n of a struct is present if bit n of `set` is (LOCHAN_PQ_HAS);
+ * numbers are those of parquet.thrift. May call: base/, thrift.h.
  */
 #ifndef LOCHAN_PARQUET_METADATA_H
 #define LOCHAN_PARQUET_METADATA_H
@@ -126,15 +126,15 @@ typedef struct lochan_pq_logical { /* union: one bit of lochan_pq_logical_id */
 
 typedef struct lochan_pq_element { /* SchemaElement */
     uint32_t set;
-    int32_t type;         /* 1 */
-    int32_t type_length;  /* 2 */
-    int32_t repetition;   /* 3 */
-    lochan_str name;      /* 4 */
-    int32_t num_children; /* 5 */
-    int32_t converted;    /* 6 */
-    int32_t scale;        /* 7 */
-    int32_t precision;    /* 8 */
-    int32_t field_id;     /* 9 */
+    int32_t type;              /* 1 */
+    int32_t type_length;       /* 2 */
+    int32_t repetition;        /* 3 */
+    lochan_str name;           /* 4 */
+    int32_t num_children;      /* 5 */
+    int32_t converted;         /* 6 */
+    int32_t scale;             /* 7 */
+    int32_t precision;         /* 8 */
+    int32_t field_id;          /* 9 */
     lochan_pq_logical logical; /* 10 */
 } lochan_pq_element;
 
@@ -168,13 +168,13 @@ typedef struct lochan_pq_dictionary_header {
 
 typedef struct lochan_pq_data_header_v2 {
     uint32_t set;
-    int32_t num_values;    /* 1 */
-    int32_t num_nulls;     /* 2 */
-    int32_t num_rows;      /* 3 */
-    int32_t encoding;      /* 4 */
-    int32_t def_length;    /* 5 */
-    int32_t rep_length;    /* 6 */
-    bool is_compressed;    /* 7: true if absent */
+    int32_t num_values; /* 1 */
+    int32_t num_nulls;  /* 2 */
+    int32_t num_rows;   /* 3 */
+    int32_t encoding;   /* 4 */
+    int32_t def_length; /* 5 */
+    int32_t rep_length; /* 6 */
+    bool is_compressed; /* 7: true if absent */
 } lochan_pq_data_header_v2;
 
 typedef struct lochan_pq_page_header {
@@ -210,50 +210,50 @@ typedef struct lochan_pq_size_statistics {
 
 typedef struct lochan_pq_column_meta {
     uint32_t set;
-    int32_t type;                          /* 1 */
-    lochan_thrift_list encodings;          /* 2: int32_t */
-    lochan_thrift_list path;               /* 3: lochan_str */
-    int32_t codec;                         /* 4 */
-    int64_t num_values;                    /* 5 */
-    int64_t uncompressed_size;             /* 6 */
-    int64_t compressed_size;               /* 7 */
-    int64_t data_page_offset;              /* 9 */
-    int64_t dictionary_page_offset;        /* 11 */
-    lochan_pq_statistics statistics;       /* 12 */
-    lochan_thrift_list encoding_stats;     /* 13: lochan_pq_encoding_stats */
-    int64_t bloom_filter_offset;           /* 14 */
-    int32_t bloom_filter_length;           /* 15 */
-    lochan_pq_size_statistics sizes;       /* 16 */
+    int32_t type;                      /* 1 */
+    lochan_thrift_list encodings;      /* 2: int32_t */
+    lochan_thrift_list path;           /* 3: lochan_str */
+    int32_t codec;                     /* 4 */
+    int64_t num_values;                /* 5 */
+    int64_t uncompressed_size;         /* 6 */
+    int64_t compressed_size;           /* 7 */
+    int64_t data_page_offset;          /* 9 */
+    int64_t dictionary_page_offset;    /* 11 */
+    lochan_pq_statistics statistics;   /* 12 */
+    lochan_thrift_list encoding_stats; /* 13: lochan_pq_encoding_stats */
+    int64_t bloom_filter_offset;       /* 14 */
+    int32_t bloom_filter_length;       /* 15 */
+    lochan_pq_size_statistics sizes;   /* 16 */
 } lochan_pq_column_meta;
 
 typedef struct lochan_pq_column_chunk {
     uint32_t set;
-    lochan_str file_path;         /* 1 */
-    int64_t file_offset;          /* 2 */
-    lochan_pq_column_meta meta;   /* 3 */
-    int64_t offset_index_offset;  /* 4 */
-    int32_t offset_index_length;  /* 5 */
-    int64_t column_index_offset;  /* 6 */
-    int32_t column_index_length;  /* 7 */
-    lochan_pq_empty crypto;       /* 8: its presence is all we look at */
+    lochan_str file_path;        /* 1 */
+    int64_t file_offset;         /* 2 */
+    lochan_pq_column_meta meta;  /* 3 */
+    int64_t offset_index_offset; /* 4 */
+    int32_t offset_index_length; /* 5 */
+    int64_t column_index_offset; /* 6 */
+    int32_t column_index_length; /* 7 */
+    lochan_pq_empty crypto;      /* 8: its presence is all we look at */
 } lochan_pq_column_chunk;
 
 typedef struct lochan_pq_sorting_column {
     uint32_t set;
-    int32_t column;    /* 1: leaf ordinal */
-    bool descending;   /* 2 */
-    bool nulls_first;  /* 3 */
+    int32_t column;   /* 1: leaf ordinal */
+    bool descending;  /* 2 */
+    bool nulls_first; /* 3 */
 } lochan_pq_sorting_column;
 
 typedef struct lochan_pq_row_group_meta {
     uint32_t set;
-    lochan_thrift_list columns;  /* 1: lochan_pq_column_chunk */
-    int64_t total_byte_size;     /* 2 */
-    int64_t num_rows;            /* 3 */
-    lochan_thrift_list sorting;  /* 4: lochan_pq_sorting_column */
-    int64_t file_offset;         /* 5 */
-    int64_t total_compressed;    /* 6 */
-    int32_t ordinal;             /* 7 */
+    lochan_thrift_list columns; /* 1: lochan_pq_column_chunk */
+    int64_t total_byte_size;    /* 2 */
+    int64_t num_rows;           /* 3 */
+    lochan_thrift_list sorting; /* 4: lochan_pq_sorting_column */
+    int64_t file_offset;        /* 5 */
+    int64_t total_compressed;   /* 6 */
+    int32_t ordinal;            /* 7 */
 } lochan_pq_row_group_meta;
 
 typedef struct lochan_pq_column_order { /* union; 1: order defined by the type */

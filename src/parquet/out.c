@@ -27,7 +27,8 @@ void lochan_pq_vec__free(lochan_pq_vec *v) {
 }
 
 void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool dictionary) {
-    *out = (lochan_pq_out){.kind = LOCHAN_PQ_OUT_FIXED, .width = leaf->out_width, .nullable = leaf->max_def > 0};
+    *out = (lochan_pq_out){
+        .kind = LOCHAN_PQ_OUT_FIXED, .width = leaf->out_width, .nullable = leaf->max_def > 0};
     switch (leaf->type.id) {
     case LOCHAN_TYPE_NULL:
         out->kind = LOCHAN_PQ_OUT_NULL;
@@ -114,7 +115,8 @@ static void add_views(lochan_pq_out *out, int64_t at, const lochan_pq_slice *sli
     }
 }
 
-lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at, const lochan_pq_slice *slices, size_t n,
+lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
+                                        const lochan_pq_slice *slices, size_t n,
                                         lochan_error *err) {
     size_t total = 0;
     for (size_t i = 0; i < n; i++)
@@ -150,15 +152,17 @@ lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at, const lo
     return LOCHAN_OK;
 }
 
-/* Moves `valid` dense values of width W apart, from the last to the first; values that do not move are left alone. */
-#define SPREAD(name, type)                                                                                   \
-    static void spread_##name(type *v, const uint8_t *bits, int64_t first, int64_t slots, int64_t valid) {    \
-        type zero;                                                                                            \
-        memset(&zero, 0, sizeof zero);                                                                        \
-        for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {                                        \
-            int64_t b = first + i;                                                                            \
-            v[i] = (bits[b >> 3] >> (b & 7)) & 1 ? v[from--] : zero;                                          \
-        }                                                                                                     \
+/* Moves `valid` dense values of width W apart, from the last to the first; values that do not move
+ * are left alone. */
+#define SPREAD(name, type)                                                                         \
+    static void spread_##name(type *v, const uint8_t *bits, int64_t first, int64_t slots,          \
+                              int64_t valid) {                                                     \
+        type zero;                                                                                 \
+        memset(&zero, 0, sizeof zero);                                                             \
+        for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {                             \
+            int64_t b = first + i;                                                                 \
+            v[i] = (bits[b >> 3] >> (b & 7)) & 1 ? v[from--] : zero;                               \
+        }                                                                                          \
     }
 typedef struct bytes16 {
     uint64_t a, b;
@@ -173,7 +177,8 @@ static bool bit_at(const uint8_t *bits, int64_t i) {
     return (bits[i >> 3] >> (i & 7)) & 1;
 }
 
-static void spread_any(uint8_t *v, size_t width, const uint8_t *bits, int64_t first, int64_t slots, int64_t valid) {
+static void spread_any(uint8_t *v, size_t width, const uint8_t *bits, int64_t first, int64_t slots,
+                       int64_t valid) {
     for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {
         if (bit_at(bits, first + i))
             memmove(v + (size_t)i * width, v + (size_t)from-- * width, width);
@@ -207,14 +212,16 @@ static void spread_fixed(lochan_pq_out *out, int64_t slots, int64_t valid) {
 }
 
 /* End offsets: a null slot ends where the slot before it ends. */
-static void spread_offsets32(int32_t *end, const uint8_t *bits, int64_t first, int64_t slots, int64_t valid) {
+static void spread_offsets32(int32_t *end, const uint8_t *bits, int64_t first, int64_t slots,
+                             int64_t valid) {
     for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {
         end[i] = end[from]; /* end[-1] is the offset before the batch */
         from -= bit_at(bits, first + i);
     }
 }
 
-static void spread_offsets64(int64_t *end, const uint8_t *bits, int64_t first, int64_t slots, int64_t valid) {
+static void spread_offsets64(int64_t *end, const uint8_t *bits, int64_t first, int64_t slots,
+                             int64_t valid) {
     for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {
         end[i] = end[from];
         from -= bit_at(bits, first + i);
@@ -238,12 +245,12 @@ void lochan_pq_out__spread(lochan_pq_out *out, int64_t slots, int64_t valid) {
             spread_bits(out, slots, valid);
             break;
         case LOCHAN_PQ_OUT_STRING:
-            spread_offsets32((int32_t *)(void *)out->values.data + out->length + 1, out->validity.data, out->length,
-                             slots, valid);
+            spread_offsets32((int32_t *)(void *)out->values.data + out->length + 1,
+                             out->validity.data, out->length, slots, valid);
             break;
         case LOCHAN_PQ_OUT_LARGE:
-            spread_offsets64((int64_t *)(void *)out->values.data + out->length + 1, out->validity.data, out->length,
-                             slots, valid);
+            spread_offsets64((int64_t *)(void *)out->values.data + out->length + 1,
+                             out->validity.data, out->length, slots, valid);
             break;
         case LOCHAN_PQ_OUT_NULL:
             break;
@@ -259,7 +266,8 @@ static void release_vec(lochan_buffer *buffer) {
     lochan_mem__free_aligned(buffer->data);
 }
 
-lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, int slot, lochan_error *err) {
+lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, int slot,
+                                  lochan_error *err) {
     lochan_buffer *buffer = lochan_buffer__wrap(v->data, v->len, release_vec, NULL);
     if (!buffer)
         return lochan_error__nomem(err);
@@ -268,7 +276,8 @@ lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, in
     return LOCHAN_OK;
 }
 
-static lochan_status give_view_data(lochan_pq_out *out, struct ArrowArray *array, lochan_error *err) {
+static lochan_status give_view_data(lochan_pq_out *out, struct ArrowArray *array,
+                                    lochan_error *err) {
     if (out->bytes.len == 0)
         return lochan_array__give_view_data(array, NULL, 0, err);
     lochan_buffer *data = lochan_buffer__wrap(out->bytes.data, out->bytes.len, release_vec, NULL);
@@ -278,7 +287,8 @@ static lochan_status give_view_data(lochan_pq_out *out, struct ArrowArray *array
     return lochan_array__give_view_data(array, &data, 1, err);
 }
 
-lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array, lochan_error *err) {
+lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array,
+                                    lochan_error *err) {
     bool offsets = out->kind == LOCHAN_PQ_OUT_STRING || out->kind == LOCHAN_PQ_OUT_LARGE;
     int n_buffers = out->kind == LOCHAN_PQ_OUT_NULL ? 0 : offsets ? 3 : 2;
     lochan_status rc = lochan_array__init(array, n_buffers, 0, err);
@@ -292,8 +302,9 @@ lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array
             out->validity.len = (size_t)(out->length + 7) / 8;
             LOCHAN_TRYG(lochan_pq_vec__give(&out->validity, array, 0, err));
         }
-        out->values.len = out->kind == LOCHAN_PQ_OUT_BITS ? (size_t)(out->length + 7) / 8
-                                                          : (size_t)(out->length + offsets) * (size_t)out->width;
+        out->values.len = out->kind == LOCHAN_PQ_OUT_BITS
+                              ? (size_t)(out->length + 7) / 8
+                              : (size_t)(out->length + offsets) * (size_t)out->width;
         LOCHAN_TRYG(lochan_pq_vec__give(&out->values, array, 1, err));
     }
     if (offsets) {

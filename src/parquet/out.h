@@ -1,6 +1,6 @@
 /* out.h - one leaf's Arrow buffers while they are filled: validity, values, offsets, text.
- * Invariants: buffers are 64-byte aligned and move into the array without a copy; null slots hold zeros.
- * May call: base/, arrow/, encodings.h.
+ * Invariants: buffers are 64-byte aligned and move into the array without a copy; null slots hold
+ * zeros. May call: base/, arrow/, encodings.h.
  */
 #ifndef LOCHAN_PARQUET_OUT_H
 #define LOCHAN_PARQUET_OUT_H
@@ -24,13 +24,13 @@ typedef enum lochan_pq_out_kind {
     LOCHAN_PQ_OUT_STRING, /* 32-bit offsets */
     LOCHAN_PQ_OUT_LARGE,  /* 64-bit offsets */
     LOCHAN_PQ_OUT_VIEW,
-    LOCHAN_PQ_OUT_KEYS,   /* int32 keys into the column's dictionary */
+    LOCHAN_PQ_OUT_KEYS, /* int32 keys into the column's dictionary */
     LOCHAN_PQ_OUT_NULL
 } lochan_pq_out_kind;
 
 typedef struct lochan_pq_out {
     lochan_pq_out_kind kind;
-    int32_t width;          /* bytes of a slot in `values`; 0 for bits and null */
+    int32_t width; /* bytes of a slot in `values`; 0 for bits and null */
     bool nullable;
     int64_t length, nulls;
     lochan_pq_vec validity; /* only if nullable */
@@ -43,19 +43,22 @@ void lochan_pq_out__free(lochan_pq_out *out);
 /* Room for n more slots. */
 lochan_status lochan_pq_out__reserve(lochan_pq_out *out, int64_t n, lochan_error *err);
 
-/* A batch of slots is added in three steps: its validity bits are set from bit `length` on; its `valid` values are put
- * densely from slot `length` on (fixed kinds) or by add_slices; then spread moves them apart and counts the slots in. */
+/* A batch of slots is added in three steps: its validity bits are set from bit `length` on; its
+ * `valid` values are put densely from slot `length` on (fixed kinds) or by add_slices; then spread
+ * moves them apart and counts the slots in. */
 static inline uint8_t *lochan_pq_out__slot(lochan_pq_out *out, int64_t i) {
     return out->values.data + (size_t)i * (size_t)out->width;
 }
 /* Appends n texts as slots [length + at, ...). STRING: UNSUPPORTED past 2 GiB. */
-lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at, const lochan_pq_slice *slices, size_t n,
-                                        lochan_error *err);
+lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
+                                        const lochan_pq_slice *slices, size_t n, lochan_error *err);
 void lochan_pq_out__spread(lochan_pq_out *out, int64_t slots, int64_t valid);
 
 /* Moves the buffers into *array (without dictionary), leaving `out` empty. */
-lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array, lochan_error *err);
+lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array,
+                                    lochan_error *err);
 /* Gives the bytes of a vec to a buffer slot of an array. */
-lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, int slot, lochan_error *err);
+lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, int slot,
+                                  lochan_error *err);
 
 #endif

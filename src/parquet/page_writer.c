@@ -1,5 +1,6 @@
 /* page_writer.c - waiting entries -> encoded, compressed, checksummed pages in w->pages.
- * Invariant: a page holds whole rows; its statistics go into those of the chunk. May call: base/, the rest of parquet/.
+ * Invariant: a page holds whole rows; its statistics go into those of the chunk. May call: base/,
+ * the rest of parquet/.
  */
 #include "base/hash.h"
 #include "parquet/bits.h"
@@ -8,14 +9,16 @@
 #define BIT LOCHAN_THRIFT_BIT
 
 /* Compresses w->raw and appends header and page to `to`. */
-static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header *header, lochan_buf *to,
-                              lochan_error *err) {
+static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header *header,
+                              lochan_buf *to, lochan_error *err) {
     const lochan_pq_write_options *o = w->options;
     size_t before = to->len;
     lochan_buf__clear(&w->packed);
-    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, o->codec, o->level, w->raw.data, w->raw.len, &w->packed, err));
+    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, o->codec, o->level, w->raw.data, w->raw.len,
+                                         &w->packed, err));
     if (w->raw.len > INT32_MAX || w->packed.len > INT32_MAX)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a page of column '%s' passes 2 GiB", w->leaf->path);
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a page of column '%s' passes 2 GiB",
+                                 w->leaf->path);
     header->set |= BIT(1) | BIT(2) | BIT(3);
     header->uncompressed_size = (int32_t)w->raw.len;
     header->compressed_size = (int32_t)w->packed.len;
@@ -29,7 +32,8 @@ static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header 
 }
 
 /* Levels of a v1 page: a length of four bytes, then the hybrid. */
-static lochan_status put_levels(lochan_buf *raw, const uint8_t *levels, size_t n, unsigned max, lochan_error *err) {
+static lochan_status put_levels(lochan_buf *raw, const uint8_t *levels, size_t n, unsigned max,
+                                lochan_error *err) {
     if (max == 0)
         return LOCHAN_OK;
     size_t at = raw->len;
@@ -121,7 +125,8 @@ static lochan_status stats_of_keys(lochan_pq_column_writer *w, size_t n, lochan_
     return LOCHAN_OK;
 }
 
-static lochan_status gather_stats(lochan_pq_column_writer *w, size_t entries, size_t n, lochan_error *err) {
+static lochan_status gather_stats(lochan_pq_column_writer *w, size_t entries, size_t n,
+                                  lochan_error *err) {
     if (w->options->no_statistics)
         return LOCHAN_OK;
     lochan_pq_stats__clear(&w->page_stats);
@@ -144,7 +149,8 @@ static void drop_front(lochan_pq_vec *v, size_t n) {
     v->len -= n;
 }
 
-lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries, lochan_error *err) {
+lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries,
+                                                 lochan_error *err) {
     size_t n = w->leaf->max_def > 0 ? 0 : entries, rows = w->leaf->max_rep > 0 ? 0 : entries;
     for (size_t i = 0; w->leaf->max_def > 0 && i < entries; i++)
         n += w->defs.data[i] == w->leaf->max_def;
@@ -162,9 +168,10 @@ lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, siz
     else if (bytes > 0)
         LOCHAN_TRY(lochan_buf__append(&w->raw, w->values.data, bytes, err));
     lochan_pq_page_header header = {.set = BIT(5), .type = LOCHAN_PQ_DATA_PAGE};
-    header.data = (lochan_pq_data_header){BIT(1) | BIT(2) | BIT(3) | BIT(4), (int32_t)entries,
-                                          w->use_dictionary ? LOCHAN_PQ_RLE_DICTIONARY : LOCHAN_PQ_PLAIN,
-                                          LOCHAN_PQ_RLE, LOCHAN_PQ_RLE};
+    header.data =
+        (lochan_pq_data_header){BIT(1) | BIT(2) | BIT(3) | BIT(4), (int32_t)entries,
+                                w->use_dictionary ? LOCHAN_PQ_RLE_DICTIONARY : LOCHAN_PQ_PLAIN,
+                                LOCHAN_PQ_RLE, LOCHAN_PQ_RLE};
     LOCHAN_TRY(put_page(w, &header, &w->pages, err));
     if (w->use_dictionary)
         w->key_pages++;
@@ -185,11 +192,14 @@ lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, siz
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w, lochan_error *err) {
+lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w,
+                                                       lochan_error *err) {
     lochan_buf__clear(&w->raw);
-    LOCHAN_TRY(lochan_buf__append(&w->raw, w->dictionary.values.data, w->dictionary.values.len, err));
+    LOCHAN_TRY(
+        lochan_buf__append(&w->raw, w->dictionary.values.data, w->dictionary.values.len, err));
     lochan_pq_page_header header = {.set = BIT(7), .type = LOCHAN_PQ_DICTIONARY_PAGE};
-    header.dictionary = (lochan_pq_dictionary_header){BIT(1) | BIT(2), (int32_t)w->dictionary.n, LOCHAN_PQ_PLAIN, false};
+    header.dictionary = (lochan_pq_dictionary_header){BIT(1) | BIT(2), (int32_t)w->dictionary.n,
+                                                      LOCHAN_PQ_PLAIN, false};
     w->dictionary_pages = 1;
     return put_page(w, &header, &w->dictionary_page, err);
 }

@@ -1,6 +1,6 @@
 /* pages.c - see pages.h.
- * The chunk is read through a window that grows to one page at most; in a file that lies in memory it costs nothing.
- * May call: base/, file.h, metadata.h, schema.h.
+ * The chunk is read through a window that grows to one page at most; in a file that lies in memory
+ * it costs nothing. May call: base/, file.h, metadata.h, schema.h.
  */
 #include "parquet/pages.h"
 #include "base/hash.h"
@@ -8,46 +8,54 @@
 
 enum { FIRST_HEADER_BYTES = 512, MAX_HEADER_BYTES = 16 << 20 };
 
-lochan_status lochan_pq_pages__fail(const lochan_pq_pages *pages, const lochan_pq_page *page, lochan_status code,
-                                    lochan_error *err, const char *fmt, ...) {
+lochan_status lochan_pq_pages__fail(const lochan_pq_pages *pages, const lochan_pq_page *page,
+                                    lochan_status code, lochan_error *err, const char *fmt, ...) {
     if (!err)
         return code;
     va_list args;
     va_start(args, fmt);
     (void)lochan_error__vset(err, code, fmt, args);
     va_end(args);
-    (void)lochan_error__prefix(err, code, "column '%s', row group %d", pages->leaf->path, pages->row_group);
+    (void)lochan_error__prefix(err, code, "column '%s', row group %d", pages->leaf->path,
+                               pages->row_group);
     (void)lochan_error__in_table(err, code, "", pages->leaf->path, -1);
-    return lochan_error__in_file(err, code, pages->file->name, (int64_t)(page ? page->offset : pages->pos));
+    return lochan_error__in_file(err, code, pages->file->name,
+                                 (int64_t)(page ? page->offset : pages->pos));
 }
 
-lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file, const lochan_pq_leaf *leaf,
-                                    const lochan_pq_column_chunk *chunk, int row_group, size_t window,
-                                    lochan_error *err) {
+lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file,
+                                    const lochan_pq_leaf *leaf, const lochan_pq_column_chunk *chunk,
+                                    int row_group, size_t window, lochan_error *err) {
     const lochan_pq_column_meta *meta = &chunk->meta;
-    *pages = (lochan_pq_pages){.file = file, .leaf = leaf, .meta = meta, .row_group = row_group,
-                               .window_target = window};
+    *pages = (lochan_pq_pages){
+        .file = file, .leaf = leaf, .meta = meta, .row_group = row_group, .window_target = window};
     pages->window.budget = pages->body.budget = file->ctx.budget;
     int64_t start = meta->data_page_offset, footer = (int64_t)file->source.size - 8;
-    if (LOCHAN_PQ_HAS(meta, 11) && meta->dictionary_page_offset > 0 && meta->dictionary_page_offset < start)
+    if (LOCHAN_PQ_HAS(meta, 11) && meta->dictionary_page_offset > 0 &&
+        meta->dictionary_page_offset < start)
         start = meta->dictionary_page_offset;
     pages->pos = start < 0 ? 0 : (uint64_t)start;
     if (LOCHAN_PQ_HAS(chunk, 1) && chunk->file_path.n > 0)
-        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_UNSUPPORTED, err, "its pages lie in another file");
+        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_UNSUPPORTED, err,
+                                     "its pages lie in another file");
     if (LOCHAN_PQ_HAS(chunk, 8))
         return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_UNSUPPORTED, err, "it is encrypted");
     if (meta->type != leaf->physical)
-        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_CORRUPT, err, "type %s, but the schema says %s",
-                                     lochan_pq_physical__name(meta->type), lochan_pq_physical__name(leaf->physical));
-    if (start < 4 || meta->compressed_size < 0 || start > footer || meta->compressed_size > footer - start)
+        return lochan_pq_pages__fail(
+            pages, NULL, LOCHAN_ERR_CORRUPT, err, "type %s, but the schema says %s",
+            lochan_pq_physical__name(meta->type), lochan_pq_physical__name(leaf->physical));
+    if (start < 4 || meta->compressed_size < 0 || start > footer ||
+        meta->compressed_size > footer - start)
         return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_CORRUPT, err,
                                      "%lld bytes of pages at %lld do not fit into the file",
                                      (long long)meta->compressed_size, (long long)start);
     if (!lochan_pq_codec__readable(meta->codec))
-        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_UNSUPPORTED, err, "codec %s (%d) is not supported",
+        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_UNSUPPORTED, err,
+                                     "codec %s (%d) is not supported",
                                      lochan_pq_codec__label(meta->codec), (int)meta->codec);
     if (meta->num_values < 0)
-        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_CORRUPT, err, "a negative number of values");
+        return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                     "a negative number of values");
     pages->end = pages->pos + (uint64_t)meta->compressed_size;
     pages->values_left = meta->num_values;
     return LOCHAN_OK;
@@ -58,8 +66,10 @@ void lochan_pq_pages__deinit(lochan_pq_pages *pages) {
     lochan_pq_scratch__free(&pages->body);
 }
 
-/* Makes bytes [offset, offset + n) of the chunk readable at *out; n is at most what is left of the chunk. */
-static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const uint8_t **out, lochan_error *err) {
+/* Makes bytes [offset, offset + n) of the chunk readable at *out; n is at most what is left of the
+ * chunk. */
+static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const uint8_t **out,
+                            lochan_error *err) {
     lochan_pq_file *file = p->file;
     if (file->source.data) {
         *out = file->source.data + offset;
@@ -79,8 +89,10 @@ static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const
     return LOCHAN_OK;
 }
 
-/* Parses the header at pos. Its length is unknown: most are tiny, statistics can make them large. */
-static lochan_status read_header(lochan_pq_pages *p, lochan_pq_page *page, size_t *header_size, lochan_error *err) {
+/* Parses the header at pos. Its length is unknown: most are tiny, statistics can make them large.
+ */
+static lochan_status read_header(lochan_pq_pages *p, lochan_pq_page *page, size_t *header_size,
+                                 lochan_error *err) {
     size_t left = (size_t)(p->end - p->pos);
     for (size_t n = FIRST_HEADER_BYTES;; n *= 16) {
         const uint8_t *bytes;
@@ -91,8 +103,8 @@ static lochan_status read_header(lochan_pq_pages *p, lochan_pq_page *page, size_
         lochan_error inner;
         lochan_error_init(&inner);
         lochan_arena__init(&none, 1 << 16); /* page headers hold no lists that we keep */
-        lochan_status rc = lochan_thrift__read(&cursor, bytes, &lochan_pq_page_header__type, &none, &page->header,
-                                               &inner);
+        lochan_status rc = lochan_thrift__read(&cursor, bytes, &lochan_pq_page_header__type, &none,
+                                               &page->header, &inner);
         lochan_arena__deinit(&none);
         if (rc == LOCHAN_OK) {
             *header_size = (size_t)(cursor.pos - bytes);
@@ -103,13 +115,17 @@ static lochan_status read_header(lochan_pq_pages *p, lochan_pq_page *page, size_
     }
 }
 
-/* Checks the header and fills what all page types share. *skip: a page type that holds no values. */
-static lochan_status check_header(lochan_pq_pages *p, lochan_pq_page *page, bool *skip, lochan_error *err) {
+/* Checks the header and fills what all page types share. *skip: a page type that holds no values.
+ */
+static lochan_status check_header(lochan_pq_pages *p, lochan_pq_page *page, bool *skip,
+                                  lochan_error *err) {
     const lochan_pq_page_header *h = &page->header;
     int32_t values = 0;
     *skip = false;
-    if (h->compressed_size < 0 || h->uncompressed_size < 0 || (uint64_t)h->compressed_size > p->end - p->pos)
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "a page of %d bytes passes the end of its chunk",
+    if (h->compressed_size < 0 || h->uncompressed_size < 0 ||
+        (uint64_t)h->compressed_size > p->end - p->pos)
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a page of %d bytes passes the end of its chunk",
                                      (int)h->compressed_size);
     if (h->type == LOCHAN_PQ_DATA_PAGE && LOCHAN_PQ_HAS(h, 5)) {
         values = h->data.num_values;
@@ -122,31 +138,35 @@ static lochan_status check_header(lochan_pq_pages *p, lochan_pq_page *page, bool
         page->encoding = h->dictionary.encoding;
     } else if (h->type == LOCHAN_PQ_DATA_PAGE || h->type == LOCHAN_PQ_DATA_PAGE_V2 ||
                h->type == LOCHAN_PQ_DICTIONARY_PAGE) {
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "a page without the header of its type");
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "a page without the header of its type");
     } else {
         *skip = true;
         return LOCHAN_OK;
     }
     if (values < 0)
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "a page of %d values", (int)values);
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "a page of %d values",
+                                     (int)values);
     page->num_values = (uint32_t)values;
     if (h->type == LOCHAN_PQ_DICTIONARY_PAGE)
         return LOCHAN_OK;
     if (values > p->values_left)
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "its pages hold more values than it claims");
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "its pages hold more values than it claims");
     p->values_left -= values;
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bool *more, lochan_error *err) {
+lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bool *more,
+                                    lochan_error *err) {
     bool skip = true;
     *more = false;
     while (skip) {
         size_t header_size;
         if (p->pos >= p->end || p->values_left == 0) {
             if (p->values_left > 0)
-                return lochan_pq_pages__fail(p, NULL, LOCHAN_ERR_CORRUPT, err, "%lld values are missing",
-                                             (long long)p->values_left);
+                return lochan_pq_pages__fail(p, NULL, LOCHAN_ERR_CORRUPT, err,
+                                             "%lld values are missing", (long long)p->values_left);
             return LOCHAN_OK;
         }
         memset(page, 0, sizeof *page);
@@ -160,9 +180,10 @@ lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bo
     return LOCHAN_OK;
 }
 
-/* Cuts off the levels that lead a v1 page: a length and hybrid bytes, or the old packing whose length follows from n. */
-static bool cut_levels(const uint8_t **at, const uint8_t *end, int32_t encoding, unsigned max_level, uint32_t n,
-                       const uint8_t **out, size_t *size, bool *packed) {
+/* Cuts off the levels that lead a v1 page: a length and hybrid bytes, or the old packing whose
+ * length follows from n. */
+static bool cut_levels(const uint8_t **at, const uint8_t *end, int32_t encoding, unsigned max_level,
+                       uint32_t n, const uint8_t **out, size_t *size, bool *packed) {
     size_t left = (size_t)(end - *at);
     if (max_level == 0)
         return true;
@@ -173,7 +194,8 @@ static bool cut_levels(const uint8_t **at, const uint8_t *end, int32_t encoding,
     } else {
         if (encoding != LOCHAN_PQ_RLE || left < 4)
             return false;
-        *size = (size_t)(*at)[0] | (size_t)(*at)[1] << 8 | (size_t)(*at)[2] << 16 | (size_t)(*at)[3] << 24;
+        *size = (size_t)(*at)[0] | (size_t)(*at)[1] << 8 | (size_t)(*at)[2] << 16 |
+                (size_t)(*at)[3] << 24;
         *at += 4;
         left -= 4;
     }
@@ -189,25 +211,28 @@ static lochan_status split(lochan_pq_pages *p, lochan_pq_page *page, const uint8
     const lochan_pq_page_header *h = &page->header;
     const uint8_t *at = body, *end = body + n;
     if (h->type == LOCHAN_PQ_DATA_PAGE &&
-        (!cut_levels(&at, end, h->data.rep_encoding, p->leaf->max_rep, page->num_values, &page->rep, &page->rep_size,
-                     &page->rep_packed) ||
-         !cut_levels(&at, end, h->data.def_encoding, p->leaf->max_def, page->num_values, &page->def, &page->def_size,
-                     &page->def_packed)))
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "the levels of a page pass its end");
+        (!cut_levels(&at, end, h->data.rep_encoding, p->leaf->max_rep, page->num_values, &page->rep,
+                     &page->rep_size, &page->rep_packed) ||
+         !cut_levels(&at, end, h->data.def_encoding, p->leaf->max_def, page->num_values, &page->def,
+                     &page->def_size, &page->def_packed)))
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the levels of a page pass its end");
     page->values = at;
     page->values_size = (size_t)(end - at);
     return LOCHAN_OK;
 }
 
 /* Decompresses src into body after `keep` bytes that stay as they are (the levels of a v2 page). */
-static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uint8_t *src, size_t n, size_t keep,
-                             size_t size, bool compressed, const uint8_t **out, lochan_error *err) {
+static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uint8_t *src, size_t n,
+                             size_t keep, size_t size, bool compressed, const uint8_t **out,
+                             lochan_error *err) {
     int32_t codec = compressed ? p->meta->codec : LOCHAN_PQ_UNCOMPRESSED;
     if (size < keep || n < keep || size - keep > lochan_pq_codec__max_size(codec, n - keep))
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "%zu bytes cannot be a page of %zu", n, size);
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "%zu bytes cannot be a page of %zu", n, size);
     if (codec == LOCHAN_PQ_UNCOMPRESSED && n != size)
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "an uncompressed page of %zu bytes claims %zu",
-                                     n, size);
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "an uncompressed page of %zu bytes claims %zu", n, size);
     bool padded = p->file->source.data == NULL;
     if (codec == LOCHAN_PQ_UNCOMPRESSED && padded) {
         *out = src;
@@ -217,8 +242,8 @@ static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uin
     memcpy(p->body.data, src, keep);
     lochan_error inner;
     lochan_error_init(&inner);
-    lochan_status rc = lochan_pq_codec__decompress(&p->file->codecs, codec, src + keep, n - keep, p->body.data + keep,
-                                                   size - keep, &inner);
+    lochan_status rc = lochan_pq_codec__decompress(&p->file->codecs, codec, src + keep, n - keep,
+                                                   p->body.data + keep, size - keep, &inner);
     if (rc != LOCHAN_OK)
         return lochan_pq_pages__fail(p, page, rc, err, "%s", inner.message);
     *out = p->body.data;
@@ -232,12 +257,15 @@ lochan_status lochan_pq_pages__load(lochan_pq_pages *p, lochan_pq_page *page, lo
     LOCHAN_TRY(lochan_cancel__check(p->file->ctx.cancel, err));
     LOCHAN_TRY(ensure(p, p->pos - n, n, &src, err));
     if (LOCHAN_PQ_HAS(h, 4) && lochan_hash__crc32(src, n) != (uint32_t)h->crc)
-        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "the checksum of a page is wrong");
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the checksum of a page is wrong");
     bool compressed = true;
     if (h->type == LOCHAN_PQ_DATA_PAGE_V2) {
         const lochan_pq_data_header_v2 *v2 = &h->data_v2;
-        if (v2->rep_length < 0 || v2->def_length < 0 || (uint64_t)v2->rep_length + (uint64_t)v2->def_length > n)
-            return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err, "the levels of a page pass its end");
+        if (v2->rep_length < 0 || v2->def_length < 0 ||
+            (uint64_t)v2->rep_length + (uint64_t)v2->def_length > n)
+            return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                         "the levels of a page pass its end");
         keep = (size_t)v2->rep_length + (size_t)v2->def_length;
         compressed = !LOCHAN_PQ_HAS(v2, 7) || v2->is_compressed;
         /* some writers leave an empty values part uncompressed */

@@ -1,7 +1,8 @@
-/* pages.h - the pages of one column chunk, one after the other: header, checksum, decompression, split into parts.
- * Invariants: every size is checked against the bytes of the chunk and the codec's largest ratio before memory is taken;
- * the parts of a page lie inside what was decompressed and are followed by LOCHAN_PQ_PAD readable bytes.
- * May call: base/, file.h, metadata.h, schema.h.
+/* pages.h - the pages of one column chunk, one after the other: header, checksum, decompression,
+ * split into parts. Invariants: every size is checked against the bytes of the chunk and the
+ * codec's largest ratio before memory is taken; the parts of a page lie inside what was
+ * decompressed and are followed by LOCHAN_PQ_PAD readable bytes. May call: base/, file.h,
+ * metadata.h, schema.h.
  */
 #ifndef LOCHAN_PARQUET_PAGES_H
 #define LOCHAN_PARQUET_PAGES_H
@@ -25,30 +26,33 @@ typedef struct lochan_pq_pages {
     const lochan_pq_leaf *leaf;
     const lochan_pq_column_meta *meta;
     int row_group;
-    uint64_t pos, end;       /* next page header, end of the chunk */
-    int64_t values_left;     /* entries that data pages still owe */
+    uint64_t pos, end;        /* next page header, end of the chunk */
+    int64_t values_left;      /* entries that data pages still owe */
     lochan_pq_scratch window; /* bytes [window_start, +window_size) of the file */
     uint64_t window_start;
     size_t window_size;
-    size_t window_target;    /* how much to read ahead */
-    const uint8_t *payload;  /* of the page whose header was read last */
-    lochan_pq_scratch body;  /* decompressed */
+    size_t window_target;   /* how much to read ahead */
+    const uint8_t *payload; /* of the page whose header was read last */
+    lochan_pq_scratch body; /* decompressed */
 } lochan_pq_pages;
 
 /* window: bytes to read at a time (at least a page is read). */
-lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file, const lochan_pq_leaf *leaf,
-                                    const lochan_pq_column_chunk *chunk, int row_group, size_t window,
-                                    lochan_error *err);
+lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file,
+                                    const lochan_pq_leaf *leaf, const lochan_pq_column_chunk *chunk,
+                                    int row_group, size_t window, lochan_error *err);
 void lochan_pq_pages__deinit(lochan_pq_pages *pages);
 
-/* Reads the header of the next data or dictionary page; *more = false after the last value of the chunk. Unless load is
- * called, the page is passed over undecoded. */
-lochan_status lochan_pq_pages__next(lochan_pq_pages *pages, lochan_pq_page *page, bool *more, lochan_error *err);
+/* Reads the header of the next data or dictionary page; *more = false after the last value of the
+ * chunk. Unless load is called, the page is passed over undecoded. */
+lochan_status lochan_pq_pages__next(lochan_pq_pages *pages, lochan_pq_page *page, bool *more,
+                                    lochan_error *err);
 /* Verifies and decompresses the page and fills its parts, valid until the next load. */
-lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page, lochan_error *err);
+lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page,
+                                    lochan_error *err);
 
 /* Sets CORRUPT (or code) with file, offset, column and row group. */
-lochan_status lochan_pq_pages__fail(const lochan_pq_pages *pages, const lochan_pq_page *page, lochan_status code,
-                                    lochan_error *err, const char *fmt, ...) LOCHAN_PRINTF(5, 6);
+lochan_status lochan_pq_pages__fail(const lochan_pq_pages *pages, const lochan_pq_page *page,
+                                    lochan_status code, lochan_error *err, const char *fmt, ...)
+    LOCHAN_PRINTF(5, 6);
 
 #endif

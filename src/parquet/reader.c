@@ -1,16 +1,17 @@
-/* reader.c - opening a file: footer, metadata, schema; questions about them. Rows are read by row_group.c and stream.c.
- * Invariant: after open, every row group has a chunk for every leaf, and row counts add up.
- * May call: base/, arrow/, the rest of parquet/.
+/* reader.c - opening a file: footer, metadata, schema; questions about them. Rows are read by
+ * row_group.c and stream.c. Invariant: after open, every row group has a chunk for every leaf, and
+ * row counts add up. May call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/reader.h"
 #include "parquet/reader_own.h"
 
 enum { DEFAULT_MAX_FOOTER = 256 << 20, MAX_ROW_GROUPS = 1 << 24 };
 
-static lochan_status corrupt(lochan_pq_reader *r, int64_t offset, lochan_error *err, const char *fmt, ...)
-    LOCHAN_PRINTF(4, 5);
+static lochan_status corrupt(lochan_pq_reader *r, int64_t offset, lochan_error *err,
+                             const char *fmt, ...) LOCHAN_PRINTF(4, 5);
 
-static lochan_status corrupt(lochan_pq_reader *r, int64_t offset, lochan_error *err, const char *fmt, ...) {
+static lochan_status corrupt(lochan_pq_reader *r, int64_t offset, lochan_error *err,
+                             const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_status rc = lochan_error__vset(err, LOCHAN_ERR_CORRUPT, fmt, args);
@@ -40,29 +41,36 @@ static lochan_status read_footer(lochan_pq_reader *r, lochan_error *err) {
     size_t max = r->options.max_footer ? r->options.max_footer : DEFAULT_MAX_FOOTER;
     uint8_t tail[8], head[4];
     if (size < 12)
-        return corrupt(r, 0, err, "a Parquet file has at least 12 bytes, this one %llu", (unsigned long long)size);
+        return corrupt(r, 0, err, "a Parquet file has at least 12 bytes, this one %llu",
+                       (unsigned long long)size);
     LOCHAN_TRY(lochan_pq_file__read(&r->file, size - 8, 8, tail, err));
     if (memcmp(tail + 4, "PARE", 4) == 0)
-        return lochan_error__in_file(err,
-                                     lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "its footer is encrypted"),
-                                     r->file.name, (int64_t)size - 4);
+        return lochan_error__in_file(
+            err, lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "its footer is encrypted"),
+            r->file.name, (int64_t)size - 4);
     if (memcmp(tail + 4, "PAR1", 4) != 0)
-        return corrupt(r, (int64_t)size - 4, err, "it does not end as a Parquet file does; it may be cut off");
+        return corrupt(r, (int64_t)size - 4, err,
+                       "it does not end as a Parquet file does; it may be cut off");
     LOCHAN_TRY(lochan_pq_file__read(&r->file, 0, 4, head, err));
     if (memcmp(head, "PAR1", 4) != 0)
         return corrupt(r, 0, err, "it does not begin as a Parquet file does");
-    r->footer_length = (uint32_t)tail[0] | (uint32_t)tail[1] << 8 | (uint32_t)tail[2] << 16 | (uint32_t)tail[3] << 24;
+    r->footer_length = (uint32_t)tail[0] | (uint32_t)tail[1] << 8 | (uint32_t)tail[2] << 16 |
+                       (uint32_t)tail[3] << 24;
     if (r->footer_length == 0 || r->footer_length > size - 12)
-        return corrupt(r, (int64_t)size - 8, err, "a footer of %u bytes does not fit into the file", r->footer_length);
+        return corrupt(r, (int64_t)size - 8, err, "a footer of %u bytes does not fit into the file",
+                       r->footer_length);
     if (r->footer_length > max)
         return lochan_error__in_file(
-            err, lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT, "its footer of %u bytes is larger than the limit of %zu",
-                                   r->footer_length, max),
+            err,
+            lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
+                              "its footer of %u bytes is larger than the limit of %zu",
+                              r->footer_length, max),
             r->file.name, (int64_t)size - 8);
     r->footer = lochan_mem__alloc(r->footer_length);
     if (!r->footer)
         return lochan_error__nomem(err);
-    return lochan_pq_file__read(&r->file, size - 8 - r->footer_length, r->footer_length, r->footer, err);
+    return lochan_pq_file__read(&r->file, size - 8 - r->footer_length, r->footer_length, r->footer,
+                                err);
 }
 
 /* Checks what the rest relies on. */
@@ -70,27 +78,31 @@ static lochan_status check_groups(lochan_pq_reader *r, lochan_error *err) {
     int64_t rows = 0, footer_at = (int64_t)(r->file.source.size - 8 - r->footer_length);
     if (r->meta.row_groups.n > MAX_ROW_GROUPS)
         return corrupt(r, footer_at, err, "%u row groups are too many", r->meta.row_groups.n);
-    r->first_rows = lochan_arena__array(&r->arena, r->meta.row_groups.n + 1u, sizeof *r->first_rows);
+    r->first_rows =
+        lochan_arena__array(&r->arena, r->meta.row_groups.n + 1u, sizeof *r->first_rows);
     if (!r->first_rows)
         return lochan_error__nomem(err);
     for (int g = 0; g < (int)r->meta.row_groups.n; g++) {
         const lochan_pq_row_group_meta *group = lochan_pq_reader__group(r, g);
         if ((int)group->columns.n != r->schema.n_leaves)
-            return corrupt(r, footer_at, err, "row group %d has %u columns, the schema %d", g, group->columns.n,
-                           r->schema.n_leaves);
+            return corrupt(r, footer_at, err, "row group %d has %u columns, the schema %d", g,
+                           group->columns.n, r->schema.n_leaves);
         r->first_rows[g] = rows;
         if (group->num_rows < 0 || __builtin_add_overflow(rows, group->num_rows, &rows))
-            return corrupt(r, footer_at, err, "row group %d claims %lld rows", g, (long long)group->num_rows);
+            return corrupt(r, footer_at, err, "row group %d claims %lld rows", g,
+                           (long long)group->num_rows);
         for (int l = 0; l < r->schema.n_leaves; l++) {
             const lochan_pq_column_chunk *chunk = lochan_pq_reader__chunk(r, g, l);
             if (!LOCHAN_PQ_HAS(chunk, 3))
-                return lochan_error__in_file(err,
-                                             lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                                               "column '%s' is encrypted or has no metadata",
-                                                               r->schema.leaves[l].path),
-                                             r->file.name, footer_at);
+                return lochan_error__in_file(
+                    err,
+                    lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                      "column '%s' is encrypted or has no metadata",
+                                      r->schema.leaves[l].path),
+                    r->file.name, footer_at);
             if (r->schema.leaves[l].max_rep == 0 && chunk->meta.num_values != group->num_rows)
-                return corrupt(r, footer_at, err, "column '%s' has %lld values in row group %d of %lld rows",
+                return corrupt(r, footer_at, err,
+                               "column '%s' has %lld values in row group %d of %lld rows",
                                r->schema.leaves[l].path, (long long)chunk->meta.num_values, g,
                                (long long)group->num_rows);
         }
@@ -104,26 +116,31 @@ static lochan_status check_groups(lochan_pq_reader *r, lochan_error *err) {
 static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     uint64_t footer_at = r->file.source.size - 8 - r->footer_length;
     lochan_cursor cursor = {r->footer, r->footer + r->footer_length};
-    /* one byte of metadata can become a struct of some hundred bytes; real footers stay far below this */
+    /* one byte of metadata can become a struct of some hundred bytes; real footers stay far below
+     * this */
     lochan_arena__init(&r->arena, (size_t)r->footer_length * 64 + (1u << 20));
     lochan_error inner;
     lochan_error_init(&inner);
-    lochan_status rc = lochan_thrift__read(&cursor, r->footer, &lochan_pq_file_meta__type, &r->arena, &r->meta, &inner);
+    lochan_status rc = lochan_thrift__read(&cursor, r->footer, &lochan_pq_file_meta__type,
+                                           &r->arena, &r->meta, &inner);
     if (rc != LOCHAN_OK) {
         int64_t at = inner.offset >= 0 ? inner.offset : 0;
         (void)lochan_error__set(err, rc, "%s", inner.message);
         return lochan_error__in_file(err, rc, r->file.name, (int64_t)footer_at + at);
     }
     if (LOCHAN_PQ_HAS(&r->meta, 8))
-        return lochan_error__in_file(err, lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "it is encrypted"),
-                                     r->file.name, (int64_t)footer_at);
+        return lochan_error__in_file(
+            err, lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "it is encrypted"), r->file.name,
+            (int64_t)footer_at);
     if (r->meta.num_rows < 0 || r->meta.schema.n == 0)
-        return corrupt(r, (int64_t)footer_at, err, "the footer has no schema or a negative number of rows");
-    rc = lochan_pq_schema__from_parquet(r->meta.schema.items, r->meta.schema.n, r->options.strings, &r->schema, err);
+        return corrupt(r, (int64_t)footer_at, err,
+                       "the footer has no schema or a negative number of rows");
+    rc = lochan_pq_schema__from_parquet(r->meta.schema.items, r->meta.schema.n, r->options.strings,
+                                        &r->schema, err);
     if (rc != LOCHAN_OK)
         return lochan_error__in_file(err, rc, r->file.name, (int64_t)footer_at);
-    const char *by = lochan_arena__strndup(&r->arena, r->meta.created_by.p ? r->meta.created_by.p : "",
-                                           r->meta.created_by.n);
+    const char *by = lochan_arena__strndup(
+        &r->arena, r->meta.created_by.p ? r->meta.created_by.p : "", r->meta.created_by.n);
     r->created_by = by;
     if (!by)
         return lochan_error__nomem(err);
@@ -135,7 +152,8 @@ static lochan_status own_key_values(lochan_pq_reader *r, lochan_error *err) {
     lochan_pq_key_value *kv = r->meta.key_values.items;
     for (uint32_t i = 0; i < r->meta.key_values.n; i++) {
         kv[i].key.p = lochan_arena__strndup(&r->arena, kv[i].key.p, kv[i].key.n);
-        kv[i].value.p = lochan_arena__strndup(&r->arena, kv[i].value.p ? kv[i].value.p : "", kv[i].value.n);
+        kv[i].value.p =
+            lochan_arena__strndup(&r->arena, kv[i].value.p ? kv[i].value.p : "", kv[i].value.n);
         if (!kv[i].key.p || !kv[i].value.p)
             return lochan_error__nomem(err);
     }
@@ -143,7 +161,8 @@ static lochan_status own_key_values(lochan_pq_reader *r, lochan_error *err) {
 }
 
 lochan_status lochan_pq_reader__open(const lochan_ctx *ctx, const lochan_pq_source *source,
-                                     const lochan_pq_read_options *options, lochan_pq_reader **out, lochan_error *err) {
+                                     const lochan_pq_read_options *options, lochan_pq_reader **out,
+                                     lochan_error *err) {
     *out = NULL;
     lochan_pq_reader *r = lochan_mem__zalloc(sizeof *r);
     if (!r) {
@@ -176,7 +195,8 @@ done:
 
 /* ---- local files ---- */
 
-static lochan_status read_local(void *self, uint64_t offset, size_t n, void *dst, lochan_error *err) {
+static lochan_status read_local(void *self, uint64_t offset, size_t n, void *dst,
+                                lochan_error *err) {
     return lochan_file__read(self, dst, n, offset, err);
 }
 
@@ -185,8 +205,8 @@ static void close_local(void *self) {
 }
 
 lochan_status lochan_pq_reader__open_file(const lochan_ctx *ctx, const char *path, const char *name,
-                                          const lochan_pq_read_options *options, lochan_pq_reader **out,
-                                          lochan_error *err) {
+                                          const lochan_pq_read_options *options,
+                                          lochan_pq_reader **out, lochan_error *err) {
     lochan_file *file = NULL;
     lochan_stat st;
     *out = NULL;
@@ -196,7 +216,10 @@ lochan_status lochan_pq_reader__open_file(const lochan_ctx *ctx, const char *pat
         (void)lochan_file__close(file, NULL);
         return rc;
     }
-    lochan_pq_source source = {.read = read_local, .close = close_local, .self = file, .size = st.size,
+    lochan_pq_source source = {.read = read_local,
+                               .close = close_local,
+                               .self = file,
+                               .size = st.size,
                                .name = name ? name : path};
     return lochan_pq_reader__open(ctx, &source, options, out, err);
 }
@@ -232,7 +255,8 @@ const char *lochan_pq_reader__metadata(const lochan_pq_reader *r, const char *ke
     return NULL;
 }
 
-bool lochan_pq_reader__metadata_at(const lochan_pq_reader *r, size_t i, const char **key, const char **value) {
+bool lochan_pq_reader__metadata_at(const lochan_pq_reader *r, size_t i, const char **key,
+                                   const char **value) {
     const lochan_pq_key_value *kv = r->meta.key_values.items;
     if (i >= r->meta.key_values.n)
         return false;
@@ -245,28 +269,35 @@ int lochan_pq_reader__row_groups(const lochan_pq_reader *r) {
     return (int)r->meta.row_groups.n;
 }
 
-void lochan_pq_reader__row_group(const lochan_pq_reader *r, int row_group, lochan_pq_row_group_info *out) {
+void lochan_pq_reader__row_group(const lochan_pq_reader *r, int row_group,
+                                 lochan_pq_row_group_info *out) {
     const lochan_pq_row_group_meta *group = lochan_pq_reader__group(r, row_group);
-    *out = (lochan_pq_row_group_info){.first_row = r->first_rows[row_group], .rows = group->num_rows,
-                                      .uncompressed_bytes = group->total_byte_size, .offset = UINT64_MAX};
+    *out = (lochan_pq_row_group_info){.first_row = r->first_rows[row_group],
+                                      .rows = group->num_rows,
+                                      .uncompressed_bytes = group->total_byte_size,
+                                      .offset = UINT64_MAX};
     for (int l = 0; l < r->schema.n_leaves; l++) {
         const lochan_pq_column_meta *meta = &lochan_pq_reader__chunk(r, row_group, l)->meta;
         int64_t start = meta->data_page_offset;
-        if (LOCHAN_PQ_HAS(meta, 11) && meta->dictionary_page_offset > 0 && meta->dictionary_page_offset < start)
+        if (LOCHAN_PQ_HAS(meta, 11) && meta->dictionary_page_offset > 0 &&
+            meta->dictionary_page_offset < start)
             start = meta->dictionary_page_offset;
         if (start >= 0 && (uint64_t)start < out->offset)
             out->offset = (uint64_t)start;
-        (void)__builtin_add_overflow(out->compressed_bytes, meta->compressed_size, &out->compressed_bytes);
+        (void)__builtin_add_overflow(out->compressed_bytes, meta->compressed_size,
+                                     &out->compressed_bytes);
     }
     if (out->offset == UINT64_MAX)
         out->offset = 4;
 }
 
 static int flat_leaf(const lochan_pq_reader *r, int column) {
-    return column >= 0 && column < r->schema.root.n_children ? r->schema.root.children[column].leaf : -1;
+    return column >= 0 && column < r->schema.root.n_children ? r->schema.root.children[column].leaf
+                                                             : -1;
 }
 
-static bool group_stats(const lochan_pq_reader *r, int row_group, int leaf, lochan_expr_stats *out) {
+static bool group_stats(const lochan_pq_reader *r, int row_group, int leaf,
+                        lochan_expr_stats *out) {
     const lochan_pq_column_meta *meta = &lochan_pq_reader__chunk(r, row_group, leaf)->meta;
     memset(out, 0, sizeof *out);
     return LOCHAN_PQ_HAS(meta, 12) &&
@@ -274,10 +305,12 @@ static bool group_stats(const lochan_pq_reader *r, int row_group, int leaf, loch
 }
 
 /* Joins the bounds of two row groups. A row group of nulls only has no bounds and changes none. */
-static void join(lochan_expr_stats *all, const lochan_expr_stats *one, lochan_pq_order order, bool bytes) {
+static void join(lochan_expr_stats *all, const lochan_expr_stats *one, lochan_pq_order order,
+                 bool bytes) {
     bool one_empty = one->null_count >= 0 && one->null_count == one->row_count && !one->has_min;
     bool all_empty = all->null_count >= 0 && all->null_count == all->row_count && !all->has_min;
-    int64_t nulls = all->null_count < 0 || one->null_count < 0 ? -1 : all->null_count + one->null_count;
+    int64_t nulls =
+        all->null_count < 0 || one->null_count < 0 ? -1 : all->null_count + one->null_count;
     int64_t rows = all->row_count + one->row_count;
     bool nan = all->may_have_nan || one->may_have_nan;
     if (all_empty) {
@@ -314,7 +347,8 @@ static void join(lochan_expr_stats *all, const lochan_expr_stats *one, lochan_pq
     all->may_have_nan = nan;
 }
 
-bool lochan_pq_reader__column_stats(const lochan_pq_reader *r, int row_group, int column, lochan_expr_stats *out) {
+bool lochan_pq_reader__column_stats(const lochan_pq_reader *r, int row_group, int column,
+                                    lochan_expr_stats *out) {
     int leaf = flat_leaf(r, column);
     memset(out, 0, sizeof *out);
     if (leaf < 0 || row_group >= (int)r->meta.row_groups.n)

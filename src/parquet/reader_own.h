@@ -1,4 +1,5 @@
-/* reader_own.h - the reader's insides, shared by reader.c, row_group.c and stream.c. May call: the rest of parquet/. */
+/* reader_own.h - the reader's insides, shared by reader.c, row_group.c and stream.c. May call: the
+ * rest of parquet/. */
 #ifndef LOCHAN_PARQUET_READER_OWN_H
 #define LOCHAN_PARQUET_READER_OWN_H
 
@@ -20,15 +21,18 @@ struct lochan_pq_reader {
     const char *created_by;
 };
 
-static inline const lochan_pq_row_group_meta *lochan_pq_reader__group(const lochan_pq_reader *r, int row_group) {
+static inline const lochan_pq_row_group_meta *lochan_pq_reader__group(const lochan_pq_reader *r,
+                                                                      int row_group) {
     return (const lochan_pq_row_group_meta *)r->meta.row_groups.items + row_group;
 }
-static inline const lochan_pq_column_chunk *lochan_pq_reader__chunk(const lochan_pq_reader *r, int row_group,
-                                                                    int leaf) {
-    return (const lochan_pq_column_chunk *)lochan_pq_reader__group(r, row_group)->columns.items + leaf;
+static inline const lochan_pq_column_chunk *lochan_pq_reader__chunk(const lochan_pq_reader *r,
+                                                                    int row_group, int leaf) {
+    return (const lochan_pq_column_chunk *)lochan_pq_reader__group(r, row_group)->columns.items +
+           leaf;
 }
 
-/* The columns of one row group under way: one lochan_pq_column per leaf of the selected top-level columns. */
+/* The columns of one row group under way: one lochan_pq_column per leaf of the selected top-level
+ * columns. */
 typedef struct lochan_pq_group_read {
     lochan_pq_reader *reader;
     int row_group;
@@ -41,12 +45,13 @@ typedef struct lochan_pq_group_read {
 } lochan_pq_group_read;
 
 /* window: bytes read ahead per column. */
-lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader, int row_group,
-                                          const int *columns, size_t n, size_t window, lochan_error *err);
+lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
+                                          int row_group, const int *columns, size_t n,
+                                          size_t window, lochan_error *err);
 void lochan_pq_group_read__end(lochan_pq_group_read *g);
 /* The next `rows` rows (at most rows_left) of all columns, in parallel, as a struct array. */
-lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows, struct ArrowArray *out,
-                                         lochan_error *err);
+lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
+                                         struct ArrowArray *out, lochan_error *err);
 lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, lochan_error *err);
 
 #endif

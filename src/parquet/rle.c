@@ -1,6 +1,6 @@
 /* rle.c - see rle.h.
- * Writing: runs of eight and more equal values become repeated runs, all else packed groups of eight, so the result is
- * never much larger than plain bit packing. May call: base/, bits.h.
+ * Writing: runs of eight and more equal values become repeated runs, all else packed groups of
+ * eight, so the result is never much larger than plain bit packing. May call: base/, bits.h.
  */
 #include "parquet/rle.h"
 #include "parquet/bits.h"
@@ -62,7 +62,8 @@ bool lochan_rle__next(lochan_rle *rle, uint32_t max, lochan_rle_span *out) {
     return true;
 }
 
-void lochan_rle_span__unpack(const lochan_rle_span *span, unsigned width, uint32_t at, uint32_t n, uint32_t *out) {
+void lochan_rle_span__unpack(const lochan_rle_span *span, unsigned width, uint32_t at, uint32_t n,
+                             uint32_t *out) {
     uint64_t first = span->first + at;
     unsigned lead = first & 7; /* values of the first group that were read before */
     size_t byte = (size_t)(first >> 3) * width;
@@ -186,7 +187,8 @@ static size_t run_length(const rle_input *in, size_t from) {
 }
 
 /* Values [from, to) as packed groups; the last group is padded with zeros. */
-static lochan_status write_packed(lochan_buf *buf, const rle_input *in, size_t from, size_t to, lochan_error *err) {
+static lochan_status write_packed(lochan_buf *buf, const rle_input *in, size_t from, size_t to,
+                                  lochan_error *err) {
     size_t groups = (to - from + 7) / 8;
     LOCHAN_TRY(lochan_buf__varint(buf, (uint64_t)groups << 1 | 1, err));
     LOCHAN_TRY(lochan_buf__reserve(buf, groups * in->width, err));
@@ -204,9 +206,11 @@ static lochan_status write_packed(lochan_buf *buf, const rle_input *in, size_t f
     return LOCHAN_OK;
 }
 
-static lochan_status write_repeated(lochan_buf *buf, uint32_t value, size_t n, unsigned width, lochan_error *err) {
+static lochan_status write_repeated(lochan_buf *buf, uint32_t value, size_t n, unsigned width,
+                                    lochan_error *err) {
     LOCHAN_TRY(lochan_buf__varint(buf, (uint64_t)n << 1, err));
-    uint8_t le[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
+    uint8_t le[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+                     (uint8_t)(value >> 24)};
     return lochan_buf__append(buf, le, (width + 7) / 8, err);
 }
 
@@ -216,7 +220,8 @@ static lochan_status write_hybrid(lochan_buf *buf, const rle_input *in, lochan_e
         size_t run = run_length(in, i);
         bool tail = i + run == in->n;
         if (run >= 16 || (i == packed_from && (run >= 8 || tail))) {
-            /* packed values before a repeated run must fill whole groups: lend them the head of the run */
+            /* packed values before a repeated run must fill whole groups: lend them the head of the
+             * run */
             size_t lend = (8 - ((i - packed_from) & 7)) & 7;
             if (i > packed_from)
                 LOCHAN_TRY(write_packed(buf, in, packed_from, i + lend, err));

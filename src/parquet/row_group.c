@@ -1,11 +1,12 @@
-/* row_group.c - reading the selected columns of one row group, whole or batch by batch, leaves in parallel.
- * Invariant: a batch is assembled only after every leaf delivered its rows. May call: base/, arrow/, the rest of parquet/.
+/* row_group.c - reading the selected columns of one row group, whole or batch by batch, leaves in
+ * parallel. Invariant: a batch is assembled only after every leaf delivered its rows. May call:
+ * base/, arrow/, the rest of parquet/.
  */
 #include "parquet/assemble.h"
 #include "parquet/reader_own.h"
 
-/* Whole row groups of claimed rows are decoded without further thought up to OUTPUT_FREE bytes of arrays; beyond, the
- * pages must hold at least a byte for OUTPUT_RATIO of them. */
+/* Whole row groups of claimed rows are decoded without further thought up to OUTPUT_FREE bytes of
+ * arrays; beyond, the pages must hold at least a byte for OUTPUT_RATIO of them. */
 enum { OUTPUT_FREE = 512 << 20, OUTPUT_RATIO = 2000 };
 enum { WHOLE_CHUNK = 16 << 20 };
 
@@ -22,11 +23,13 @@ static lochan_status select_leaves(lochan_pq_group_read *g, lochan_error *err) {
     for (size_t i = 0; i < g->n; i++) {
         int column = g->columns[i];
         if (column < 0 || column >= root->n_children)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d", column);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
+                                     column);
         const lochan_pq_field *field = &root->children[column];
         for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
             if (g->leaves[l].leaf)
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "column %d is asked for twice", column);
+                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                         "column %d is asked for twice", column);
             g->leaves[l].leaf = &g->reader->schema.leaves[l];
             g->selected[g->n_selected++] = l;
         }
@@ -34,10 +37,12 @@ static lochan_status select_leaves(lochan_pq_group_read *g, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader, int row_group,
-                                          const int *columns, size_t n, size_t window, lochan_error *err) {
+lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
+                                          int row_group, const int *columns, size_t n,
+                                          size_t window, lochan_error *err) {
     lochan_status rc;
-    *g = (lochan_pq_group_read){.reader = reader, .row_group = row_group, .columns = columns, .n = n};
+    *g = (lochan_pq_group_read){
+        .reader = reader, .row_group = row_group, .columns = columns, .n = n};
     g->rows_left = lochan_pq_reader__group(reader, row_group)->num_rows;
     LOCHAN_TRYG(select_leaves(g, err));
     atomic_fetch_add_explicit(&reader->file.row_groups_read, 1, memory_order_relaxed);
@@ -45,8 +50,8 @@ lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_rea
         const lochan_pq_leaf *leaf = &reader->schema.leaves[g->selected[i]];
         bool as_keys = reader->schema.root.children[leaf->column].schema->dictionary != NULL;
         LOCHAN_TRYG(lochan_pq_column__open(&g->leaves[leaf->index], &reader->file, leaf,
-                                           lochan_pq_reader__chunk(reader, row_group, leaf->index), row_group, as_keys,
-                                           window, err));
+                                           lochan_pq_reader__chunk(reader, row_group, leaf->index),
+                                           row_group, as_keys, window, err));
     }
 done:
     if (rc != LOCHAN_OK)
@@ -77,22 +82,24 @@ static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
     return lochan_pq_column__skip(&task->g->leaves[task->g->selected[i]], task->rows, err);
 }
 
-static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int64_t rows, lochan_error *err) {
+static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int64_t rows,
+                                lochan_error *err) {
     const lochan_ctx *ctx = &g->reader->file.ctx;
     leaf_task task = {g, rows};
     lochan_pool *pool = rows >= ROWS_FOR_TASKS ? ctx->pool : NULL;
     return lochan_pool__for(pool, g->n_selected, fn, &task, ctx->cancel, err);
 }
 
-lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows, struct ArrowArray *out,
-                                         lochan_error *err) {
+lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
+                                         struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_pq_field *root = &g->reader->schema.root;
     memset(out, 0, sizeof *out);
     LOCHAN_TRY(for_leaves(g, read_leaf, rows, err));
     LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
     for (size_t i = 0; i < g->n; i++)
-        LOCHAN_TRYG(lochan_pq_assemble(&root->children[g->columns[i]], g->leaves, out->children[i], err));
+        LOCHAN_TRYG(
+            lochan_pq_assemble(&root->children[g->columns[i]], g->leaves, out->children[i], err));
     out->length = rows;
     g->rows_left -= rows;
     for (size_t i = 0; i < g->n_selected; i++)
@@ -117,20 +124,24 @@ static lochan_status check_output(const lochan_pq_group_read *g, lochan_error *e
         uint64_t width = leaf->out_width ? (uint64_t)leaf->out_width : 4, bytes;
         if (leaf->max_rep > 0 || leaf->type.id == LOCHAN_TYPE_NULL)
             continue;
-        if (__builtin_mul_overflow(rows, width, &bytes) || __builtin_add_overflow(output, bytes, &output))
+        if (__builtin_mul_overflow(rows, width, &bytes) ||
+            __builtin_add_overflow(output, bytes, &output))
             output = UINT64_MAX;
-        stored += (uint64_t)lochan_pq_reader__chunk(g->reader, g->row_group, leaf->index)->meta.compressed_size;
+        stored += (uint64_t)lochan_pq_reader__chunk(g->reader, g->row_group, leaf->index)
+                      ->meta.compressed_size;
     }
     if (output <= OUTPUT_FREE || output / OUTPUT_RATIO <= stored)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
-                                         "row group %d claims %lld rows in %llu bytes: read it as a stream",
-                                         g->row_group, (long long)g->rows_left, (unsigned long long)stored);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
+                          "row group %d claims %lld rows in %llu bytes: read it as a stream",
+                          g->row_group, (long long)g->rows_left, (unsigned long long)stored);
     return lochan_error__in_file(err, rc, g->reader->file.name, -1);
 }
 
-lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row_group, const int *columns, size_t n,
-                                               struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row_group,
+                                               const int *columns, size_t n, struct ArrowArray *out,
+                                               lochan_error *err) {
     lochan_pq_group_read g = {0};
     int *all = NULL;
     lochan_status rc;

@@ -1,6 +1,6 @@
-/* schema.c - Parquet elements -> Arrow schema, Arrow schema -> Parquet elements. Levels are computed by schema_link.c.
- * Invariants: element counts and depth are checked before anything follows them; names are valid UTF-8 without NUL.
- * May call: base/, arrow/, schema.h.
+/* schema.c - Parquet elements -> Arrow schema, Arrow schema -> Parquet elements. Levels are
+ * computed by schema_link.c. Invariants: element counts and depth are checked before anything
+ * follows them; names are valid UTF-8 without NUL. May call: base/, arrow/, schema.h.
  */
 #include "parquet/schema.h"
 
@@ -12,13 +12,15 @@ void lochan_pq_schema__deinit(lochan_pq_schema *schema) {
     memset(schema, 0, sizeof *schema);
 }
 
-static bool is_annotated(const lochan_pq_element *e, lochan_pq_logical_id id, lochan_pq_converted older) {
+static bool is_annotated(const lochan_pq_element *e, lochan_pq_logical_id id,
+                         lochan_pq_converted older) {
     if (LOCHAN_PQ_HAS(e, 10) && e->logical.set)
         return LOCHAN_PQ_HAS(&e->logical, id);
     return LOCHAN_PQ_HAS(e, 6) && e->converted == (int32_t)older;
 }
 
-/* e[0] is the node, e[1] its first child and so on: the array is depth first and was checked by check_tree. */
+/* e[0] is the node, e[1] its first child and so on: the array is depth first and was checked by
+ * check_tree. */
 lochan_pq_shape lochan_pq_element__shape(const lochan_pq_element *e, bool is_item) {
     if (!is_item && e->repetition == LOCHAN_PQ_REPEATED)
         return LOCHAN_PQ_SHAPE_REPEATED;
@@ -43,22 +45,25 @@ lochan_pq_shape lochan_pq_element__shape(const lochan_pq_element *e, bool is_ite
 }
 
 /* Checks that the subtree at *i lies inside the array and moves *i past it. */
-static lochan_status check_tree(const lochan_pq_element *elements, uint32_t n, uint32_t *i, int depth,
-                                lochan_error *err) {
+static lochan_status check_tree(const lochan_pq_element *elements, uint32_t n, uint32_t *i,
+                                int depth, lochan_error *err) {
     if (*i >= n)
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "the schema claims more columns than it holds");
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "the schema claims more columns than it holds");
     if (depth > LOCHAN_PQ_MAX_DEPTH)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "the schema is nested more than %d levels deep",
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "the schema is nested more than %d levels deep",
                                  LOCHAN_PQ_MAX_DEPTH);
     const lochan_pq_element *e = &elements[(*i)++];
     if (memchr(e->name.p, 0, e->name.n) || !lochan_utf8__valid(e->name.p, e->name.n))
         return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "a column name is not valid UTF-8");
     if (e->repetition < 0 || e->repetition > LOCHAN_PQ_REPEATED)
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%.*s' has unknown repetition %d", (int)e->name.n,
-                                 e->name.p, (int)e->repetition);
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%.*s' has unknown repetition %d",
+                                 (int)e->name.n, e->name.p, (int)e->repetition);
     if (e->num_children < 0 || (depth > 0 && e->num_children == 0 && !LOCHAN_PQ_HAS(e, 1)))
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%.*s' has neither a type nor children",
-                                 (int)e->name.n, e->name.p);
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "column '%.*s' has neither a type nor children", (int)e->name.n,
+                                 e->name.p);
     for (int32_t c = 0; c < e->num_children; c++)
         LOCHAN_TRY(check_tree(elements, n, i, depth + 1, err));
     return LOCHAN_OK;
@@ -85,10 +90,11 @@ static uint32_t skip_tree(const lochan_pq_element *elements, uint32_t i) {
     return end;
 }
 
-static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int depth, struct ArrowSchema *out);
+static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int depth,
+                                struct ArrowSchema *out);
 
-static lochan_status make_leaf(arrow_maker *m, uint32_t i, const char *name, bool nullable, int depth,
-                               struct ArrowSchema *out) {
+static lochan_status make_leaf(arrow_maker *m, uint32_t i, const char *name, bool nullable,
+                               int depth, struct ArrowSchema *out) {
     lochan_type type;
     lochan_pq_convert convert;
     LOCHAN_TRY(lochan_pq_element__to_type(&m->elements[i], m->strings, &type, &convert, m->err));
@@ -96,7 +102,8 @@ static lochan_status make_leaf(arrow_maker *m, uint32_t i, const char *name, boo
         lochan_type index = {.id = LOCHAN_TYPE_INT32};
         return lochan_schema__set_dictionary(out, name, &index, &type, nullable, m->err);
     }
-    return lochan_schema__set_field(out, name, &type, nullable || type.id == LOCHAN_TYPE_NULL, m->err);
+    return lochan_schema__set_field(out, name, &type, nullable || type.id == LOCHAN_TYPE_NULL,
+                                    m->err);
 }
 
 static lochan_status make_children(arrow_maker *m, uint32_t i, int depth, struct ArrowSchema *out) {
@@ -108,26 +115,27 @@ static lochan_status make_children(arrow_maker *m, uint32_t i, int depth, struct
     return LOCHAN_OK;
 }
 
-static lochan_status make_map(arrow_maker *m, uint32_t i, const char *name, bool nullable, int depth,
-                              struct ArrowSchema *out) {
+static lochan_status make_map(arrow_maker *m, uint32_t i, const char *name, bool nullable,
+                              int depth, struct ArrowSchema *out) {
     lochan_type map = {.id = LOCHAN_TYPE_MAP}, entries = {.id = LOCHAN_TYPE_STRUCT};
     char *entries_name = NULL;
     LOCHAN_TRY(lochan_schema__set_nested(out, name, &map, nullable, 1, m->err));
     LOCHAN_TRY(name_of(&m->elements[i + 1], &entries_name, m->err));
-    lochan_status rc = lochan_schema__set_nested(out->children[0], entries_name, &entries, false, 2, m->err);
+    lochan_status rc =
+        lochan_schema__set_nested(out->children[0], entries_name, &entries, false, 2, m->err);
     lochan_mem__free(entries_name);
     return rc == LOCHAN_OK ? make_children(m, i + 1, depth + 1, out->children[0]) : rc;
 }
 
-static lochan_status make_list(arrow_maker *m, uint32_t item, bool is_item, const char *name, bool nullable, int depth,
-                               struct ArrowSchema *out) {
+static lochan_status make_list(arrow_maker *m, uint32_t item, bool is_item, const char *name,
+                               bool nullable, int depth, struct ArrowSchema *out) {
     lochan_type list = {.id = LOCHAN_TYPE_LIST};
     LOCHAN_TRY(lochan_schema__set_nested(out, name, &list, nullable, 1, m->err));
     return make_field(m, item, is_item, depth + 1, out->children[0]);
 }
 
-static lochan_status make_named(arrow_maker *m, uint32_t i, bool is_item, int depth, const char *name,
-                                struct ArrowSchema *out) {
+static lochan_status make_named(arrow_maker *m, uint32_t i, bool is_item, int depth,
+                                const char *name, struct ArrowSchema *out) {
     const lochan_pq_element *e = &m->elements[i];
     bool nullable = !is_item && e->repetition == LOCHAN_PQ_OPTIONAL;
     lochan_type group = {.id = LOCHAN_TYPE_STRUCT};
@@ -148,7 +156,8 @@ static lochan_status make_named(arrow_maker *m, uint32_t i, bool is_item, int de
     }
 }
 
-static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int depth, struct ArrowSchema *out) {
+static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int depth,
+                                struct ArrowSchema *out) {
     char *name = NULL;
     LOCHAN_TRY(name_of(&m->elements[i], &name, m->err));
     lochan_status rc = make_named(m, i, is_item, depth, name, out);
@@ -158,15 +167,17 @@ static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int de
     return rc;
 }
 
-lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n, lochan_pq_strings strings,
-                                             lochan_pq_schema *out, lochan_error *err) {
+lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n,
+                                             lochan_pq_strings strings, lochan_pq_schema *out,
+                                             lochan_error *err) {
     lochan_status rc;
     uint32_t end = 0;
     memset(out, 0, sizeof *out);
     lochan_arena__init(&out->arena, 0);
     LOCHAN_TRYG(check_tree(elements, n, &end, 0, err));
     if (end != n) {
-        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "the schema holds %u nodes outside its root", n - end);
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "the schema holds %u nodes outside its root", n - end);
         goto done;
     }
     out->elements = lochan_arena__array(&out->arena, n, sizeof *elements);
@@ -196,7 +207,8 @@ static uint32_t count_elements(const struct ArrowSchema *s) {
     return n + 1;
 }
 
-static lochan_pq_element *add_element(lochan_pq_schema *out, const char *name, const struct ArrowSchema *source,
+static lochan_pq_element *add_element(lochan_pq_schema *out, const char *name,
+                                      const struct ArrowSchema *source,
                                       lochan_pq_repetition repetition, lochan_error *err) {
     char *copy = lochan_arena__strdup(&out->arena, name ? name : "");
     if (!copy) {
@@ -215,7 +227,8 @@ static lochan_pq_element *add_element(lochan_pq_schema *out, const char *name, c
     return e;
 }
 
-static void set_group(lochan_pq_element *e, int32_t children, lochan_pq_logical_id id, int32_t older) {
+static void set_group(lochan_pq_element *e, int32_t children, lochan_pq_logical_id id,
+                      int32_t older) {
     e->set |= BIT(5);
     e->num_children = children;
     if (id != LOCHAN_PQ_LOGICAL_NONE) {
@@ -225,15 +238,16 @@ static void set_group(lochan_pq_element *e, int32_t children, lochan_pq_logical_
     }
 }
 
-static lochan_status write_field(lochan_pq_schema *out, const struct ArrowSchema *s, const char *name,
-                                 lochan_error *err);
+static lochan_status write_field(lochan_pq_schema *out, const struct ArrowSchema *s,
+                                 const char *name, lochan_error *err);
 
-static lochan_status write_group(lochan_pq_schema *out, const struct ArrowSchema *s, const lochan_type *type,
-                                 lochan_pq_element *e, lochan_error *err) {
+static lochan_status write_group(lochan_pq_schema *out, const struct ArrowSchema *s,
+                                 const lochan_type *type, lochan_pq_element *e, lochan_error *err) {
     if (type->id == LOCHAN_TYPE_STRUCT) {
         if (s->n_children == 0)
-            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                     "column '%.100s' is a struct without fields, which Parquet cannot hold", s->name);
+            return lochan_error__set(
+                err, LOCHAN_ERR_UNSUPPORTED,
+                "column '%.100s' is a struct without fields, which Parquet cannot hold", s->name);
         set_group(e, (int32_t)s->n_children, LOCHAN_PQ_LOGICAL_NONE, 0);
         for (int64_t i = 0; i < s->n_children; i++)
             LOCHAN_TRY(write_field(out, s->children[i], s->children[i]->name, err));
@@ -258,14 +272,15 @@ static lochan_status write_group(lochan_pq_schema *out, const struct ArrowSchema
     return write_field(out, s->children[0], "element", err);
 }
 
-static lochan_status write_field(lochan_pq_schema *out, const struct ArrowSchema *s, const char *name,
-                                 lochan_error *err) {
+static lochan_status write_field(lochan_pq_schema *out, const struct ArrowSchema *s,
+                                 const char *name, lochan_error *err) {
     lochan_type type;
     lochan_pq_convert convert;
     bool nullable = s->flags & ARROW_FLAG_NULLABLE;
     LOCHAN_TRY(lochan_type__parse(s->dictionary ? s->dictionary->format : s->format, &type, err));
-    lochan_pq_element *e = add_element(out, name, s, nullable || type.id == LOCHAN_TYPE_NULL ? LOCHAN_PQ_OPTIONAL
-                                                                                           : LOCHAN_PQ_REQUIRED, err);
+    lochan_pq_element *e = add_element(
+        out, name, s,
+        nullable || type.id == LOCHAN_TYPE_NULL ? LOCHAN_PQ_OPTIONAL : LOCHAN_PQ_REQUIRED, err);
     if (!e)
         return LOCHAN_ERR_NO_MEMORY;
     if (lochan_type__is_nested(type.id))
@@ -273,7 +288,8 @@ static lochan_status write_field(lochan_pq_schema *out, const struct ArrowSchema
     return lochan_pq_element__of_type(&type, s->name ? s->name : "", e, &convert, err);
 }
 
-lochan_status lochan_pq_schema__from_arrow(const struct ArrowSchema *arrow, lochan_pq_schema *out, lochan_error *err) {
+lochan_status lochan_pq_schema__from_arrow(const struct ArrowSchema *arrow, lochan_pq_schema *out,
+                                           lochan_error *err) {
     lochan_status rc;
     memset(out, 0, sizeof *out);
     lochan_arena__init(&out->arena, 0);

@@ -1,9 +1,10 @@
-/* schema.h - a Parquet schema beside its Arrow schema: fields as a tree, leaves as a list, with all levels computed.
- * Invariants: depth is at most 64; leaves are in file order; the tree of fields mirrors the Arrow schema child by child.
- * May call: base/, arrow/, metadata.h.
+/* schema.h - a Parquet schema beside its Arrow schema: fields as a tree, leaves as a list, with all
+ * levels computed. Invariants: depth is at most 64; leaves are in file order; the tree of fields
+ * mirrors the Arrow schema child by child. May call: base/, arrow/, metadata.h.
  *
- * Levels (Dremel): an entry of a leaf has a definition level (how far down its path is defined) and a repetition level
- * (which list it continues). For every field we keep the levels at which something about it can be told from an entry.
+ * Levels (Dremel): an entry of a leaf has a definition level (how far down its path is defined) and
+ * a repetition level (which list it continues). For every field we keep the levels at which
+ * something about it can be told from an entry.
  */
 #ifndef LOCHAN_PARQUET_SCHEMA_H
 #define LOCHAN_PARQUET_SCHEMA_H
@@ -16,15 +17,15 @@ enum { LOCHAN_PQ_MAX_DEPTH = 64 };
 
 /* How physical values become Arrow values and back. */
 typedef enum lochan_pq_convert {
-    LOCHAN_PQ_CONVERT_SAME,     /* fixed width, the same bytes */
-    LOCHAN_PQ_CONVERT_BOOL,     /* bits */
-    LOCHAN_PQ_CONVERT_BYTES,    /* BYTE_ARRAY <-> strings and binaries */
-    LOCHAN_PQ_CONVERT_NARROW,   /* INT32 <-> 8 and 16 bit integers */
-    LOCHAN_PQ_CONVERT_DECIMAL,  /* INT32, INT64, FIXED, BYTE_ARRAY <-> decimal128 and decimal256 */
-    LOCHAN_PQ_CONVERT_INT96,    /* INT96 -> timestamp[ns] */
-    LOCHAN_PQ_CONVERT_SECONDS,  /* write: seconds -> milliseconds */
-    LOCHAN_PQ_CONVERT_DATE64,   /* write: milliseconds -> days */
-    LOCHAN_PQ_CONVERT_NULL      /* the null type: no values at all */
+    LOCHAN_PQ_CONVERT_SAME,    /* fixed width, the same bytes */
+    LOCHAN_PQ_CONVERT_BOOL,    /* bits */
+    LOCHAN_PQ_CONVERT_BYTES,   /* BYTE_ARRAY <-> strings and binaries */
+    LOCHAN_PQ_CONVERT_NARROW,  /* INT32 <-> 8 and 16 bit integers */
+    LOCHAN_PQ_CONVERT_DECIMAL, /* INT32, INT64, FIXED, BYTE_ARRAY <-> decimal128 and decimal256 */
+    LOCHAN_PQ_CONVERT_INT96,   /* INT96 -> timestamp[ns] */
+    LOCHAN_PQ_CONVERT_SECONDS, /* write: seconds -> milliseconds */
+    LOCHAN_PQ_CONVERT_DATE64,  /* write: milliseconds -> days */
+    LOCHAN_PQ_CONVERT_NULL     /* the null type: no values at all */
 } lochan_pq_convert;
 
 /* How values of a leaf compare in statistics. */
@@ -45,15 +46,15 @@ typedef struct lochan_pq_leaf {
     uint32_t n_parts;
     const lochan_pq_element *element;
     int32_t physical;
-    int32_t width;           /* bytes of a physical value; 0 for BOOLEAN and BYTE_ARRAY */
-    int32_t field_id;        /* -1 = none */
-    lochan_type type;        /* Arrow type of the values */
-    int32_t out_width;       /* bytes of an Arrow value; 0 for bool, bytes, null */
+    int32_t width;     /* bytes of a physical value; 0 for BOOLEAN and BYTE_ARRAY */
+    int32_t field_id;  /* -1 = none */
+    lochan_type type;  /* Arrow type of the values */
+    int32_t out_width; /* bytes of an Arrow value; 0 for bool, bytes, null */
     lochan_pq_convert convert;
     lochan_pq_order order;
     uint8_t max_def, max_rep;
-    uint8_t slot_def;        /* an entry is a slot of the Arrow array if its level is at least this */
-    bool nullable;           /* the leaf's own field */
+    uint8_t slot_def; /* an entry is a slot of the Arrow array if its level is at least this */
+    bool nullable;    /* the leaf's own field */
 } lochan_pq_leaf;
 
 static inline bool lochan_pq_leaf__is_text(const lochan_pq_leaf *leaf) {
@@ -66,9 +67,10 @@ typedef struct lochan_pq_field {
     bool nullable;
     uint8_t slot_def, slot_rep; /* an entry is a slot here if rep <= slot_rep and def >= slot_def */
     uint8_t def;                /* the slot is not null if def >= this */
-    uint8_t item_def, item_rep; /* lists and maps: an item begins if def >= item_def and rep <= item_rep */
+    uint8_t item_def,
+        item_rep; /* lists and maps: an item begins if def >= item_def and rep <= item_rep */
     int first_leaf, n_leaves;
-    int leaf;                   /* index, -1 for nested fields */
+    int leaf; /* index, -1 for nested fields */
     struct lochan_pq_field *children;
     int n_children;
 } lochan_pq_field;
@@ -76,7 +78,7 @@ typedef struct lochan_pq_field {
 typedef struct lochan_pq_schema {
     lochan_arena arena;
     struct ArrowSchema arrow;
-    lochan_pq_field root;     /* children = columns */
+    lochan_pq_field root; /* children = columns */
     lochan_pq_leaf *leaves;
     int n_leaves;
     lochan_pq_element *elements; /* depth first, [0] is the root */
@@ -84,10 +86,12 @@ typedef struct lochan_pq_schema {
 } lochan_pq_schema;
 
 /* From the elements of a file. Their strings are borrowed, they must outlive the schema. */
-lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n, lochan_pq_strings strings,
-                                             lochan_pq_schema *out, lochan_error *err);
+lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n,
+                                             lochan_pq_strings strings, lochan_pq_schema *out,
+                                             lochan_error *err);
 /* From an Arrow schema, for writing. The schema is copied. */
-lochan_status lochan_pq_schema__from_arrow(const struct ArrowSchema *arrow, lochan_pq_schema *out, lochan_error *err);
+lochan_status lochan_pq_schema__from_arrow(const struct ArrowSchema *arrow, lochan_pq_schema *out,
+                                           lochan_error *err);
 void lochan_pq_schema__deinit(lochan_pq_schema *schema); /* a zeroed one is fine */
 
 /* How a node is to be read, by the compatibility rules of LogicalTypes.md. */
@@ -102,11 +106,14 @@ typedef enum lochan_pq_shape {
 /* is_item: the node's repetition has already been accounted for by the list around it. */
 lochan_pq_shape lochan_pq_element__shape(const lochan_pq_element *e, bool is_item);
 
-/* schema_leaf.c: the Arrow type of a leaf's values, or the element that an Arrow type is written as. */
-lochan_status lochan_pq_element__to_type(const lochan_pq_element *e, lochan_pq_strings strings, lochan_type *type,
-                                         lochan_pq_convert *convert, lochan_error *err);
-lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *column, lochan_pq_element *e,
-                                         lochan_pq_convert *convert, lochan_error *err);
+/* schema_leaf.c: the Arrow type of a leaf's values, or the element that an Arrow type is written
+ * as. */
+lochan_status lochan_pq_element__to_type(const lochan_pq_element *e, lochan_pq_strings strings,
+                                         lochan_type *type, lochan_pq_convert *convert,
+                                         lochan_error *err);
+lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *column,
+                                         lochan_pq_element *e, lochan_pq_convert *convert,
+                                         lochan_error *err);
 lochan_pq_order lochan_pq_element__order(const lochan_pq_element *e, const lochan_type *type);
 
 /* schema_link.c: builds fields and leaves over schema->elements and schema->arrow. */

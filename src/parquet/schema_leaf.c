@@ -1,6 +1,7 @@
 /* schema_leaf.c - leaf types: Parquet's physical and logical types <-> Arrow types, one case each.
- * Invariant: an annotation that does not fit its physical type is passed over (the physical type is shown); one that
- * would change numbers silently (a decimal without a valid scale) is refused. May call: base/, arrow/, schema.h.
+ * Invariant: an annotation that does not fit its physical type is passed over (the physical type is
+ * shown); one that would change numbers silently (a decimal without a valid scale) is refused. May
+ * call: base/, arrow/, schema.h.
  */
 #include "parquet/schema.h"
 
@@ -17,27 +18,33 @@ static lochan_type timed(lochan_type_id id, lochan_time_unit unit, bool utc) {
     return t;
 }
 
-static lochan_status decimal_type(const lochan_pq_element *e, lochan_type *type, lochan_error *err) {
+static lochan_status decimal_type(const lochan_pq_element *e, lochan_type *type,
+                                  lochan_error *err) {
     bool logical = lochan_pq_logical__id(&e->logical) == LOCHAN_PQ_LOGICAL_DECIMAL;
     int32_t precision = logical ? e->logical.decimal.precision : e->precision;
     int32_t scale = logical ? e->logical.decimal.scale : LOCHAN_PQ_HAS(e, 7) ? e->scale : 0;
     if (precision < 1 || scale < 0 || scale > precision)
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%.*s' has an invalid decimal type (%d, %d)",
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "column '%.*s' has an invalid decimal type (%d, %d)",
                                  (int)e->name.n, e->name.p, (int)precision, (int)scale);
     if (precision > 76)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column '%.*s' is a decimal of %d digits, more than 76",
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "column '%.*s' is a decimal of %d digits, more than 76",
                                  (int)e->name.n, e->name.p, (int)precision);
     *type = (lochan_type){.id = precision <= 38 ? LOCHAN_TYPE_DECIMAL128 : LOCHAN_TYPE_DECIMAL256,
-                          .precision = precision, .scale = scale};
+                          .precision = precision,
+                          .scale = scale};
     return LOCHAN_OK;
 }
 
 static lochan_time_unit unit_of(const lochan_pq_time_unit *u) {
-    return LOCHAN_PQ_HAS(u, 1) ? LOCHAN_UNIT_MILLI : LOCHAN_PQ_HAS(u, 2) ? LOCHAN_UNIT_MICRO : LOCHAN_UNIT_NANO;
+    return LOCHAN_PQ_HAS(u, 1)   ? LOCHAN_UNIT_MILLI
+           : LOCHAN_PQ_HAS(u, 2) ? LOCHAN_UNIT_MICRO
+                                 : LOCHAN_UNIT_NANO;
 }
 
-static bool integer_type(const lochan_pq_element *e, int32_t bits, bool is_signed, lochan_type *type,
-                         lochan_pq_convert *convert) {
+static bool integer_type(const lochan_pq_element *e, int32_t bits, bool is_signed,
+                         lochan_type *type, lochan_pq_convert *convert) {
     static const lochan_type_id ids[2][4] = {
         {LOCHAN_TYPE_UINT8, LOCHAN_TYPE_UINT16, LOCHAN_TYPE_UINT32, LOCHAN_TYPE_UINT64},
         {LOCHAN_TYPE_INT8, LOCHAN_TYPE_INT16, LOCHAN_TYPE_INT32, LOCHAN_TYPE_INT64}};
@@ -51,8 +58,8 @@ static bool integer_type(const lochan_pq_element *e, int32_t bits, bool is_signe
 }
 
 /* Types given by the annotation; *done = false leaves the physical type. */
-static lochan_status annotated(const lochan_pq_element *e, lochan_type *type, lochan_pq_convert *convert, bool *done,
-                               lochan_error *err) {
+static lochan_status annotated(const lochan_pq_element *e, lochan_type *type,
+                               lochan_pq_convert *convert, bool *done, lochan_error *err) {
     const lochan_pq_logical *l = &e->logical;
     int32_t phys = e->type;
     *done = true;
@@ -86,7 +93,8 @@ static lochan_status annotated(const lochan_pq_element *e, lochan_type *type, lo
             return LOCHAN_OK;
         }
         if (phys == LOCHAN_PQ_INT64 && (stamp || unit != LOCHAN_UNIT_MILLI)) {
-            *type = timed(stamp ? LOCHAN_TYPE_TIMESTAMP : LOCHAN_TYPE_TIME64, unit, stamp && l->time.is_utc);
+            *type = timed(stamp ? LOCHAN_TYPE_TIMESTAMP : LOCHAN_TYPE_TIME64, unit,
+                          stamp && l->time.is_utc);
             return LOCHAN_OK;
         }
         break;
@@ -113,8 +121,8 @@ static lochan_status annotated(const lochan_pq_element *e, lochan_type *type, lo
 }
 
 /* The older annotation, looked at when there is no logical type. */
-static lochan_status converted(const lochan_pq_element *e, lochan_type *type, lochan_pq_convert *convert, bool *done,
-                               lochan_error *err) {
+static lochan_status converted(const lochan_pq_element *e, lochan_type *type,
+                               lochan_pq_convert *convert, bool *done, lochan_error *err) {
     int32_t c = e->converted, phys = e->type;
     *done = true;
     if (c >= LOCHAN_PQ_CONVERTED_UINT_8 && c <= LOCHAN_PQ_CONVERTED_INT_64) {
@@ -123,8 +131,9 @@ static lochan_status converted(const lochan_pq_element *e, lochan_type *type, lo
         *done = integer_type(e, 8 << size, is_signed, type, convert);
         return LOCHAN_OK;
     }
-    if (phys == LOCHAN_PQ_BYTE_ARRAY && (c == LOCHAN_PQ_CONVERTED_UTF8 || c == LOCHAN_PQ_CONVERTED_ENUM ||
-                                         c == LOCHAN_PQ_CONVERTED_JSON)) {
+    if (phys == LOCHAN_PQ_BYTE_ARRAY &&
+        (c == LOCHAN_PQ_CONVERTED_UTF8 || c == LOCHAN_PQ_CONVERTED_ENUM ||
+         c == LOCHAN_PQ_CONVERTED_JSON)) {
         *type = simple(LOCHAN_TYPE_STRING);
         return LOCHAN_OK;
     }
@@ -148,10 +157,11 @@ static lochan_status converted(const lochan_pq_element *e, lochan_type *type, lo
     return LOCHAN_OK;
 }
 
-static void physical_type(const lochan_pq_element *e, lochan_type *type, lochan_pq_convert *convert) {
-    static const lochan_type_id ids[] = {LOCHAN_TYPE_BOOL,    LOCHAN_TYPE_INT32,   LOCHAN_TYPE_INT64,
-                                         LOCHAN_TYPE_TIMESTAMP, LOCHAN_TYPE_FLOAT32, LOCHAN_TYPE_FLOAT64,
-                                         LOCHAN_TYPE_BINARY,  LOCHAN_TYPE_FIXED_BINARY};
+static void physical_type(const lochan_pq_element *e, lochan_type *type,
+                          lochan_pq_convert *convert) {
+    static const lochan_type_id ids[] = {
+        LOCHAN_TYPE_BOOL,    LOCHAN_TYPE_INT32,   LOCHAN_TYPE_INT64,  LOCHAN_TYPE_TIMESTAMP,
+        LOCHAN_TYPE_FLOAT32, LOCHAN_TYPE_FLOAT64, LOCHAN_TYPE_BINARY, LOCHAN_TYPE_FIXED_BINARY};
     *type = simple(ids[e->type]);
     if (e->type == LOCHAN_PQ_BOOLEAN)
         *convert = LOCHAN_PQ_CONVERT_BOOL;
@@ -163,16 +173,19 @@ static void physical_type(const lochan_pq_element *e, lochan_type *type, lochan_
         type->byte_width = e->type_length;
 }
 
-lochan_status lochan_pq_element__to_type(const lochan_pq_element *e, lochan_pq_strings strings, lochan_type *type,
-                                         lochan_pq_convert *convert, lochan_error *err) {
+lochan_status lochan_pq_element__to_type(const lochan_pq_element *e, lochan_pq_strings strings,
+                                         lochan_type *type, lochan_pq_convert *convert,
+                                         lochan_error *err) {
     bool done = false;
     *convert = LOCHAN_PQ_CONVERT_SAME;
     if (e->type < LOCHAN_PQ_BOOLEAN || e->type > LOCHAN_PQ_FIXED_BYTES)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column '%.*s' has unknown physical type %d",
-                                 (int)e->name.n, e->name.p, (int)e->type);
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "column '%.*s' has unknown physical type %d", (int)e->name.n,
+                                 e->name.p, (int)e->type);
     if (e->type == LOCHAN_PQ_FIXED_BYTES && (e->type_length < 1 || e->type_length > 1 << 24))
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%.*s' has an invalid fixed length of %d",
-                                 (int)e->name.n, e->name.p, (int)e->type_length);
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "column '%.*s' has an invalid fixed length of %d", (int)e->name.n,
+                                 e->name.p, (int)e->type_length);
     if (LOCHAN_PQ_HAS(e, 10))
         LOCHAN_TRY(annotated(e, type, convert, &done, err));
     if (!done && LOCHAN_PQ_HAS(e, 6) && !e->logical.set)
@@ -247,7 +260,8 @@ static void write_decimal(lochan_pq_element *e, const lochan_type *type) {
 
 static void write_time(lochan_pq_element *e, const lochan_type *type, lochan_pq_convert *convert) {
     bool stamp = type->id == LOCHAN_TYPE_TIMESTAMP, utc = stamp && type->zone[0] != '\0';
-    unsigned unit = type->unit == LOCHAN_UNIT_SECOND ? LOCHAN_UNIT_MILLI : type->unit; /* seconds do not exist */
+    unsigned unit = type->unit == LOCHAN_UNIT_SECOND ? LOCHAN_UNIT_MILLI
+                                                     : type->unit; /* seconds do not exist */
     if (type->unit == LOCHAN_UNIT_SECOND)
         *convert = LOCHAN_PQ_CONVERT_SECONDS;
     set_physical(e, stamp || unit != LOCHAN_UNIT_MILLI ? LOCHAN_PQ_INT64 : LOCHAN_PQ_INT32, 0);
@@ -259,8 +273,9 @@ static void write_time(lochan_pq_element *e, const lochan_type *type, lochan_pq_
     e->logical.time = (lochan_pq_time){BIT(1) | BIT(2), utc, {BIT(unit), {0}}};
 }
 
-lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *column, lochan_pq_element *e,
-                                         lochan_pq_convert *convert, lochan_error *err) {
+lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *column,
+                                         lochan_pq_element *e, lochan_pq_convert *convert,
+                                         lochan_error *err) {
     char name[80];
     *convert = LOCHAN_PQ_CONVERT_SAME;
     if (lochan_type__is_integer(type->id)) {
@@ -322,8 +337,9 @@ lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *co
         break;
     }
     lochan_type__name(type, name);
-    return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "column '%.100s' of type %s cannot be written to Parquet",
-                             column, name);
+    return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                             "column '%.100s' of type %s cannot be written to Parquet", column,
+                             name);
 }
 
 lochan_pq_order lochan_pq_element__order(const lochan_pq_element *e, const lochan_type *type) {
@@ -336,8 +352,9 @@ lochan_pq_order lochan_pq_element__order(const lochan_pq_element *e, const locha
         return e->type >= LOCHAN_PQ_BYTE_ARRAY ? LOCHAN_PQ_ORDER_DECIMAL : LOCHAN_PQ_ORDER_SIGNED;
     if (e->type >= LOCHAN_PQ_BYTE_ARRAY)
         return LOCHAN_PQ_ORDER_BYTES;
-    if (type->id == LOCHAN_TYPE_UINT8 || type->id == LOCHAN_TYPE_UINT16 || type->id == LOCHAN_TYPE_UINT32 ||
-        type->id == LOCHAN_TYPE_UINT64 || type->id == LOCHAN_TYPE_BOOL)
+    if (type->id == LOCHAN_TYPE_UINT8 || type->id == LOCHAN_TYPE_UINT16 ||
+        type->id == LOCHAN_TYPE_UINT32 || type->id == LOCHAN_TYPE_UINT64 ||
+        type->id == LOCHAN_TYPE_BOOL)
         return LOCHAN_PQ_ORDER_UNSIGNED;
     return LOCHAN_PQ_ORDER_SIGNED;
 }

@@ -1,6 +1,6 @@
-/* shred.c - see shred.h. A leaf's path is walked from the top: each step turns the entries of one field into those of its
- * child. An entry is a position in the current array and its levels; a position of -1 has ended above.
- * May call: base/, arrow/, schema.h.
+/* shred.c - see shred.h. A leaf's path is walked from the top: each step turns the entries of one
+ * field into those of its child. An entry is a position in the current array and its levels; a
+ * position of -1 has ended above. May call: base/, arrow/, schema.h.
  */
 #include "parquet/shred.h"
 #include "arrow/view.h"
@@ -19,21 +19,24 @@ static bool is_null(const struct ArrowArray *a, int64_t i) {
 }
 
 static lochan_status not_nullable(const lochan_pq_leaf *leaf, int64_t row, lochan_error *err) {
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "row %lld of column '%s' is null, but the column is not "
-                                         "nullable", (long long)row, leaf->path);
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE,
+                                         "row %lld of column '%s' is null, but the column is not "
+                                         "nullable",
+                                         (long long)row, leaf->path);
     return lochan_error__in_table(err, rc, "", leaf->path, row);
 }
 
 /* Working arrays of n entries. */
-static lochan_status reserve(lochan_pq_vec *def, lochan_pq_vec *rep, lochan_pq_vec *pos, size_t n, lochan_error *err) {
+static lochan_status reserve(lochan_pq_vec *def, lochan_pq_vec *rep, lochan_pq_vec *pos, size_t n,
+                             lochan_error *err) {
     def->len = rep->len = pos->len = 0;
     LOCHAN_TRY(lochan_pq_vec__reserve(def, n, err));
     LOCHAN_TRY(lochan_pq_vec__reserve(rep, n, err));
     return lochan_pq_vec__reserve(pos, n * sizeof(int64_t), err);
 }
 
-static void list_range(const lochan_pq_field *field, const struct ArrowArray *a, int64_t i, int64_t *begin,
-                       int64_t *end) {
+static void list_range(const lochan_pq_field *field, const struct ArrowArray *a, int64_t i,
+                       int64_t *begin, int64_t *end) {
     i += a->offset;
     if (field->type.id == LOCHAN_TYPE_FIXED_LIST) {
         *begin = i * field->type.byte_width;
@@ -48,8 +51,8 @@ static void list_range(const lochan_pq_field *field, const struct ArrowArray *a,
 }
 
 /* One step down a list: every item becomes an entry, an empty or ended list one that ends. */
-static lochan_status expand_list(lochan_pq_shred *s, const lochan_pq_field *field, const struct ArrowArray *a,
-                                 lochan_error *err) {
+static lochan_status expand_list(lochan_pq_shred *s, const lochan_pq_field *field,
+                                 const struct ArrowArray *a, lochan_error *err) {
     const uint8_t *def = s->def_mem.data, *rep = s->rep_mem.data;
     const int64_t *pos = (const void *)s->pos_mem.data;
     size_t n = s->n_entries, total = 0;
@@ -85,8 +88,9 @@ static lochan_status expand_list(lochan_pq_shred *s, const lochan_pq_field *fiel
 }
 
 /* Raises the levels of entries that are not null at this field and ends the others. */
-static lochan_status mark_nulls(lochan_pq_shred *s, const lochan_pq_field *field, const lochan_pq_leaf *leaf,
-                                const struct ArrowArray *a, const lochan_view *view, int64_t row0, lochan_error *err) {
+static lochan_status mark_nulls(lochan_pq_shred *s, const lochan_pq_field *field,
+                                const lochan_pq_leaf *leaf, const struct ArrowArray *a,
+                                const lochan_view *view, int64_t row0, lochan_error *err) {
     uint8_t *def = s->def_mem.data;
     const uint8_t *rep = s->rep_mem.data;
     int64_t *pos = (void *)s->pos_mem.data, row = row0 - 1;
@@ -124,17 +128,18 @@ static lochan_status finish(lochan_pq_shred *s, const lochan_pq_leaf *leaf) {
 }
 
 /* The short way: a flat column without nulls needs no levels and no positions. */
-static bool is_plain(const lochan_pq_leaf *leaf, const struct ArrowArray *a, const struct ArrowSchema *schema,
-                     int64_t first, int64_t n) {
+static bool is_plain(const lochan_pq_leaf *leaf, const struct ArrowArray *a,
+                     const struct ArrowSchema *schema, int64_t first, int64_t n) {
     const uint8_t *bits = a->n_buffers > 0 ? a->buffers[0] : NULL;
-    if (leaf->n_parts > 1 || leaf->max_rep > 0 || schema->dictionary || leaf->type.id == LOCHAN_TYPE_NULL)
+    if (leaf->n_parts > 1 || leaf->max_rep > 0 || schema->dictionary ||
+        leaf->type.id == LOCHAN_TYPE_NULL)
         return false;
     return !bits || a->null_count == 0 || lochan_bit__count(bits, a->offset + first, n) == n;
 }
 
-lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *schema, const lochan_pq_leaf *leaf,
-                                    const struct ArrowArray *column, int64_t first, int64_t n, int64_t row0,
-                                    lochan_error *err) {
+lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *schema,
+                                    const lochan_pq_leaf *leaf, const struct ArrowArray *column,
+                                    int64_t first, int64_t n, int64_t row0, lochan_error *err) {
     const lochan_pq_field *field = &schema->root.children[leaf->column];
     const struct ArrowArray *a = column;
     s->n_entries = s->n_values = (size_t)n;
@@ -154,7 +159,8 @@ lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *
         LOCHAN_TRY(mark_nulls(s, field, leaf, a, NULL, row0, err));
         int child = 0;
         if (field->type.id == LOCHAN_TYPE_STRUCT) {
-            while (leaf->index >= field->children[child].first_leaf + field->children[child].n_leaves)
+            while (leaf->index >=
+                   field->children[child].first_leaf + field->children[child].n_leaves)
                 child++;
             int64_t *pos = (void *)s->pos_mem.data;
             for (size_t i = 0; i < s->n_entries; i++)

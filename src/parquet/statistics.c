@@ -25,7 +25,8 @@ void lochan_pq_stats__clear(lochan_pq_stats *s) {
 }
 
 static float half_to_float(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 0x3ff, bits;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 0x3ff,
+             bits;
     if (exponent == 0) { /* zero or subnormal */
         float f = (float)mantissa * 0x1p-24f;
         return sign ? -f : f;
@@ -55,7 +56,8 @@ static double float_at(const lochan_pq_leaf *leaf, const uint8_t *p) {
 static int compare_decimal(lochan_str a, lochan_str b) {
     /* two's complement, big-endian, any widths: bring both to one width by their signs */
     size_t n = a.n > b.n ? a.n : b.n;
-    uint8_t sa = a.n && (uint8_t)a.p[0] & 0x80 ? 0xff : 0, sb = b.n && (uint8_t)b.p[0] & 0x80 ? 0xff : 0;
+    uint8_t sa = a.n && (uint8_t)a.p[0] & 0x80 ? 0xff : 0,
+            sb = b.n && (uint8_t)b.p[0] & 0x80 ? 0xff : 0;
     if (sa != sb)
         return sa ? -1 : 1;
     for (size_t i = 0; i < n; i++) {
@@ -125,19 +127,19 @@ static void include(lochan_pq_stats *s, lochan_str min, lochan_str max) {
     s->has = true;
 }
 
-#define RANGE(name, type)                                                                                    \
-    static void range_##name(const uint8_t *values, size_t n, uint8_t *min, uint8_t *max) {                  \
-        type lo, hi;                                                                                         \
-        memcpy(&lo, values, sizeof lo);                                                                      \
-        hi = lo;                                                                                             \
-        for (size_t i = 0; i < n; i++) {                                                                     \
-            type v;                                                                                          \
-            memcpy(&v, values + i * sizeof v, sizeof v);                                                     \
-            lo = v < lo ? v : lo;                                                                            \
-            hi = v > hi ? v : hi;                                                                            \
-        }                                                                                                    \
-        memcpy(min, &lo, sizeof lo);                                                                         \
-        memcpy(max, &hi, sizeof hi);                                                                         \
+#define RANGE(name, type)                                                                          \
+    static void range_##name(const uint8_t *values, size_t n, uint8_t *min, uint8_t *max) {        \
+        type lo, hi;                                                                               \
+        memcpy(&lo, values, sizeof lo);                                                            \
+        hi = lo;                                                                                   \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type v;                                                                                \
+            memcpy(&v, values + i * sizeof v, sizeof v);                                           \
+            lo = v < lo ? v : lo;                                                                  \
+            hi = v > hi ? v : hi;                                                                  \
+        }                                                                                          \
+        memcpy(min, &lo, sizeof lo);                                                               \
+        memcpy(max, &hi, sizeof hi);                                                               \
     }
 RANGE(i32, int32_t)
 RANGE(u32, uint32_t)
@@ -146,20 +148,20 @@ RANGE(u64, uint64_t)
 RANGE(u8, uint8_t)
 
 /* Comparisons with NaN are false, so NaN changes neither bound; start from the infinities. */
-#define FLOAT_RANGE(name, type)                                                                              \
-    static size_t range_##name(const uint8_t *values, size_t n, type *min, type *max) {                      \
-        type lo = (type)INFINITY, hi = (type)-INFINITY;                                                      \
-        size_t nans = 0;                                                                                     \
-        for (size_t i = 0; i < n; i++) {                                                                     \
-            type v;                                                                                          \
-            memcpy(&v, values + i * sizeof v, sizeof v);                                                     \
-            lo = v < lo ? v : lo;                                                                            \
-            hi = v > hi ? v : hi;                                                                            \
-            nans += v != v;                                                                                  \
-        }                                                                                                    \
-        *min = lo == 0 ? (type)-0.0 : lo;                                                                    \
-        *max = hi == 0 ? (type)0.0 : hi;                                                                     \
-        return nans;                                                                                         \
+#define FLOAT_RANGE(name, type)                                                                    \
+    static size_t range_##name(const uint8_t *values, size_t n, type *min, type *max) {            \
+        type lo = (type)INFINITY, hi = (type)-INFINITY;                                            \
+        size_t nans = 0;                                                                           \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type v;                                                                                \
+            memcpy(&v, values + i * sizeof v, sizeof v);                                           \
+            lo = v < lo ? v : lo;                                                                  \
+            hi = v > hi ? v : hi;                                                                  \
+            nans += v != v;                                                                        \
+        }                                                                                          \
+        *min = lo == 0 ? (type)-0.0 : lo;                                                          \
+        *max = hi == 0 ? (type)0.0 : hi;                                                           \
+        return nans;                                                                               \
     }
 FLOAT_RANGE(f32, float)
 FLOAT_RANGE(f64, double)
@@ -265,8 +267,9 @@ static size_t cut_length(lochan_str s, size_t max, bool text) {
     return max;
 }
 
-/* Makes the n bytes at p the smallest text that is larger than everything they begin. Returns the new length, 0 if there
- * is none. Text keeps to characters of one byte or steps by code point where the last one allows it. */
+/* Makes the n bytes at p the smallest text that is larger than everything they begin. Returns the
+ * new length, 0 if there is none. Text keeps to characters of one byte or steps by code point where
+ * the last one allows it. */
 static size_t increment(uint8_t *p, size_t n, bool text) {
     while (n > 0) {
         size_t first = n - 1;
@@ -278,7 +281,8 @@ static size_t increment(uint8_t *p, size_t n, bool text) {
                 return n;
             }
         } else { /* a longer character: step its last byte, if that keeps it whole */
-            bool before_surrogates = n - first == 3 && p[first] == 0xed && p[first + 1] == 0x9f && p[n - 1] == 0xbf;
+            bool before_surrogates =
+                n - first == 3 && p[first] == 0xed && p[first + 1] == 0x9f && p[n - 1] == 0xbf;
             if (p[n - 1] < 0xbf && !before_surrogates) {
                 p[n - 1]++;
                 return n;
@@ -299,8 +303,9 @@ static bool dup_bound(lochan_arena *arena, const lochan_buf *from, size_t n, loc
     return true;
 }
 
-lochan_status lochan_pq_stats__finish(const lochan_pq_stats *s, int32_t max_bytes, lochan_arena *arena,
-                                      lochan_pq_statistics *out, lochan_error *err) {
+lochan_status lochan_pq_stats__finish(const lochan_pq_stats *s, int32_t max_bytes,
+                                      lochan_arena *arena, lochan_pq_statistics *out,
+                                      lochan_error *err) {
     memset(out, 0, sizeof *out);
     out->set = BIT(3);
     out->null_count = s->nulls;
@@ -310,11 +315,15 @@ lochan_status lochan_pq_stats__finish(const lochan_pq_stats *s, int32_t max_byte
     }
     if (!s->has || s->broken)
         return LOCHAN_OK;
-    bool cuts = s->leaf->physical == LOCHAN_PQ_BYTE_ARRAY && s->leaf->order == LOCHAN_PQ_ORDER_BYTES;
-    bool text = LOCHAN_PQ_HAS(s->leaf->element, 6) && s->leaf->element->converted == LOCHAN_PQ_CONVERTED_UTF8;
+    bool cuts =
+        s->leaf->physical == LOCHAN_PQ_BYTE_ARRAY && s->leaf->order == LOCHAN_PQ_ORDER_BYTES;
+    bool text = LOCHAN_PQ_HAS(s->leaf->element, 6) &&
+                s->leaf->element->converted == LOCHAN_PQ_CONVERTED_UTF8;
     size_t limit = cuts ? (size_t)max_bytes : SIZE_MAX;
-    size_t min_n = cut_length(bound_str(&s->min), limit, text), max_n = cut_length(bound_str(&s->max), limit, text);
-    if (!dup_bound(arena, &s->min, min_n, &out->min) || !dup_bound(arena, &s->max, max_n, &out->max))
+    size_t min_n = cut_length(bound_str(&s->min), limit, text),
+           max_n = cut_length(bound_str(&s->max), limit, text);
+    if (!dup_bound(arena, &s->min, min_n, &out->min) ||
+        !dup_bound(arena, &s->max, max_n, &out->max))
         return lochan_error__nomem(err);
     out->set |= BIT(6) | BIT(8);
     out->min_exact = min_n == s->min.len;
@@ -344,18 +353,20 @@ static bool old_bounds_ok(const lochan_pq_leaf *leaf) {
     return leaf->order == LOCHAN_PQ_ORDER_SIGNED || leaf->order == LOCHAN_PQ_ORDER_FLOAT;
 }
 
-bool lochan_pq_stats__bounds(const lochan_pq_leaf *leaf, const lochan_pq_statistics *in, lochan_str *min,
-                             lochan_str *max) {
+bool lochan_pq_stats__bounds(const lochan_pq_leaf *leaf, const lochan_pq_statistics *in,
+                             lochan_str *min, lochan_str *max) {
     bool has_min = LOCHAN_PQ_HAS(in, 6), has_max = LOCHAN_PQ_HAS(in, 5);
     *min = in->min;
     *max = in->max;
-    if (!has_min && !has_max && old_bounds_ok(leaf) && LOCHAN_PQ_HAS(in, 1) && LOCHAN_PQ_HAS(in, 2)) {
+    if (!has_min && !has_max && old_bounds_ok(leaf) && LOCHAN_PQ_HAS(in, 1) &&
+        LOCHAN_PQ_HAS(in, 2)) {
         has_min = has_max = true;
         *min = in->min_old;
         *max = in->max_old;
     }
     if (leaf->order == LOCHAN_PQ_ORDER_NONE || (has_min && !bound_ok(leaf, *min)) ||
-        (has_max && !bound_ok(leaf, *max)) || (has_min && has_max && lochan_pq_stats__compare(leaf, *min, *max) > 0))
+        (has_max && !bound_ok(leaf, *max)) ||
+        (has_min && has_max && lochan_pq_stats__compare(leaf, *min, *max) > 0))
         has_min = has_max = false; /* one wrong bound makes the other doubtful */
     if (!has_min)
         *min = (lochan_str){NULL, 0};
@@ -364,7 +375,8 @@ bool lochan_pq_stats__bounds(const lochan_pq_leaf *leaf, const lochan_pq_statist
     return has_min || has_max;
 }
 
-static void typed_bounds(const lochan_pq_leaf *leaf, lochan_str min, lochan_str max, lochan_expr_stats *out) {
+static void typed_bounds(const lochan_pq_leaf *leaf, lochan_str min, lochan_str max,
+                         lochan_expr_stats *out) {
     lochan_type_id id = leaf->type.id;
     out->has_min = min.p != NULL;
     out->has_max = max.p != NULL;
@@ -386,13 +398,15 @@ static void typed_bounds(const lochan_pq_leaf *leaf, lochan_str min, lochan_str 
     }
 }
 
-bool lochan_pq_stats__read(const lochan_pq_leaf *leaf, const lochan_pq_statistics *in, int64_t values,
-                           lochan_expr_stats *out) {
+bool lochan_pq_stats__read(const lochan_pq_leaf *leaf, const lochan_pq_statistics *in,
+                           int64_t values, lochan_expr_stats *out) {
     lochan_str min, max;
     memset(out, 0, sizeof *out);
     out->type = leaf->type;
     out->row_count = values;
-    out->null_count = LOCHAN_PQ_HAS(in, 3) && in->null_count >= 0 && in->null_count <= values ? in->null_count : -1;
+    out->null_count = LOCHAN_PQ_HAS(in, 3) && in->null_count >= 0 && in->null_count <= values
+                          ? in->null_count
+                          : -1;
     bool is_float = leaf->order == LOCHAN_PQ_ORDER_FLOAT;
     out->may_have_nan = is_float && !(LOCHAN_PQ_HAS(in, 9) && in->nan_count == 0);
     if (lochan_pq_stats__bounds(leaf, in, &min, &max))

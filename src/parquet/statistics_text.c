@@ -1,4 +1,5 @@
-/* statistics_text.c - bounds as the text a DuckLake catalog keeps. May call: base/, arrow/, statistics.h. */
+/* statistics_text.c - bounds as the text a DuckLake catalog keeps. May call: base/, arrow/,
+ * statistics.h. */
 #include "parquet/statistics.h"
 #include "arrow/decimal.h"
 #include "parquet/convert.h"
@@ -25,13 +26,14 @@ static void put_time(char *dst, size_t cap, int64_t of_day, lochan_time_unit uni
         while (n > 1 && digits[n - 1] == '0')
             digits[--n] = '\0';
     }
-    (void)lochan_format(dst, cap, "%02lld:%02lld:%02lld%s", (long long)(s / 3600), (long long)(s / 60 % 60),
-                        (long long)(s % 60), digits);
+    (void)lochan_format(dst, cap, "%02lld:%02lld:%02lld%s", (long long)(s / 3600),
+                        (long long)(s / 60 % 60), (long long)(s % 60), digits);
 }
 
 static bool time_text(const lochan_pq_leaf *leaf, int64_t v, char *dst, size_t cap) {
     /* seconds are milliseconds in the file */
-    lochan_time_unit unit = leaf->type.unit == LOCHAN_UNIT_SECOND ? LOCHAN_UNIT_MILLI : leaf->type.unit;
+    lochan_time_unit unit =
+        leaf->type.unit == LOCHAN_UNIT_SECOND ? LOCHAN_UNIT_MILLI : leaf->type.unit;
     int64_t day = per_second(unit) * 86400;
     if (leaf->type.id != LOCHAN_TYPE_TIMESTAMP) {
         if (v < 0 || v > day)
@@ -48,18 +50,21 @@ static bool time_text(const lochan_pq_leaf *leaf, int64_t v, char *dst, size_t c
     return lochan_format(dst, cap, "%s %s%s", date, time, leaf->type.zone[0] ? "+00" : "");
 }
 
-static bool decimal_text(const lochan_pq_leaf *leaf, lochan_str value, char dst[LOCHAN_DECIMAL_TEXT]) {
+static bool decimal_text(const lochan_pq_leaf *leaf, lochan_str value,
+                         char dst[LOCHAN_DECIMAL_TEXT]) {
     uint8_t wide[32];
     lochan_pq_slice slice = {(const uint8_t *)value.p, (uint32_t)value.n};
-    if (leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? !lochan_pq_convert__read_slices(leaf, &slice, 1, wide)
-                                               : !lochan_pq_convert__read(leaf, slice.p, 1, wide))
+    if (leaf->physical == LOCHAN_PQ_BYTE_ARRAY
+            ? !lochan_pq_convert__read_slices(leaf, &slice, 1, wide)
+            : !lochan_pq_convert__read(leaf, slice.p, 1, wide))
         return false;
     (void)lochan_decimal__print(wide, leaf->out_width, leaf->type.scale, dst);
     return true;
 }
 
 static bool float_text(const lochan_pq_leaf *leaf, lochan_str value, char *dst) {
-    lochan_pq_statistics one = {.set = LOCHAN_THRIFT_BIT(5) | LOCHAN_THRIFT_BIT(6), .min = value, .max = value};
+    lochan_pq_statistics one = {
+        .set = LOCHAN_THRIFT_BIT(5) | LOCHAN_THRIFT_BIT(6), .min = value, .max = value};
     lochan_expr_stats stats;
     if (!lochan_pq_stats__read(leaf, &one, 1, &stats))
         return false;
@@ -67,7 +72,8 @@ static bool float_text(const lochan_pq_leaf *leaf, lochan_str value, char *dst) 
     return true;
 }
 
-const char *lochan_pq_stats__text(const lochan_pq_leaf *leaf, lochan_str value, lochan_arena *arena) {
+const char *lochan_pq_stats__text(const lochan_pq_leaf *leaf, lochan_str value,
+                                  lochan_arena *arena) {
     char dst[LOCHAN_DECIMAL_TEXT];
     int64_t v = 0;
     int32_t v32 = 0;

@@ -1,7 +1,7 @@
-/* stream.c - a stream of batches over row groups: prunes by statistics, decodes the predicate's columns first, and the
- * others only for batches in which rows are left.
- * Invariants: batches never cross row groups; memory is a batch and a page per column.
- * May call: base/, arrow/, the rest of parquet/.
+/* stream.c - a stream of batches over row groups: prunes by statistics, decodes the predicate's
+ * columns first, and the others only for batches in which rows are left. Invariants: batches never
+ * cross row groups; memory is a batch and a page per column. May call: base/, arrow/, the rest of
+ * parquet/.
  */
 #include "arrow/kernels.h"
 #include "parquet/reader_own.h"
@@ -14,10 +14,11 @@ typedef struct pq_stream {
     int *groups;
     size_t n_groups, next_group;
     int64_t batch_rows;
-    /* Columns read for the predicate come first; `first` of them. Without a predicate all are in the second part. */
+    /* Columns read for the predicate come first; `first` of them. Without a predicate all are in
+     * the second part. */
     int *columns;
     size_t n_first, n_columns;
-    int *order;     /* position of each output column among `columns` */
+    int *order; /* position of each output column among `columns` */
     size_t n_out;
     struct ArrowSchema first_schema, rest_schema;
     bool open;      /* a row group is under way */
@@ -62,9 +63,11 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
             continue;
         }
         s->all_match = !s->predicate || lochan_expr__all_match(s->predicate, stats_by_name, &stats);
-        LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first, STREAM_WINDOW, err));
-        lochan_status rc = lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
-                                                       s->n_columns - s->n_first, STREAM_WINDOW, err);
+        LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
+                                               STREAM_WINDOW, err));
+        lochan_status rc =
+            lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
+                                        s->n_columns - s->n_first, STREAM_WINDOW, err);
         if (rc != LOCHAN_OK) {
             lochan_pq_group_read__end(&s->first);
             return rc;
@@ -85,8 +88,8 @@ static void close_group(pq_stream *s) {
 }
 
 /* Keeps the rows whose bit is set; *a is replaced. */
-static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArray *a, const uint8_t *bits,
-                               lochan_error *err) {
+static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArray *a,
+                               const uint8_t *bits, lochan_error *err) {
     struct ArrowArray kept;
     LOCHAN_TRY(lochan_filter(schema, a, bits, &kept, err));
     lochan_array__release(a);
@@ -95,12 +98,13 @@ static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArr
 }
 
 /* Columns of both parts in the order asked for. */
-static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct ArrowArray *rest, int64_t rows,
-                                struct ArrowArray *out, lochan_error *err) {
+static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct ArrowArray *rest,
+                                int64_t rows, struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)s->n_out, err));
     for (size_t i = 0; i < s->n_out; i++) {
         size_t at = (size_t)s->order[i];
-        struct ArrowArray *from = at < s->n_first ? first->children[at] : rest->children[at - s->n_first];
+        struct ArrowArray *from =
+            at < s->n_first ? first->children[at] : rest->children[at - s->n_first];
         lochan_array__move(from, out->children[i]);
     }
     out->length = rows;
@@ -109,7 +113,8 @@ static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct A
 
 /* One batch of the open row group; *out stays released if no row is left of it. */
 static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_error *err) {
-    int64_t left = s->rest.rows_left, rows = left < s->batch_rows ? left : s->batch_rows, kept = rows;
+    int64_t left = s->rest.rows_left, rows = left < s->batch_rows ? left : s->batch_rows,
+            kept = rows;
     struct ArrowArray first = {0}, rest = {0};
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
@@ -180,7 +185,8 @@ static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, loch
         const char *name = lochan_expr__column(s->predicate, i);
         int column = lochan_schema__find(&schema->arrow, name);
         if (column < 0)
-            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'", name);
+            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'",
+                                     name);
         if (!contains(s->columns, s->n_first, column))
             s->columns[s->n_first++] = column;
     }
@@ -188,9 +194,11 @@ static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, loch
     for (size_t i = 0; i < s->n_out; i++) {
         int column = scan->columns ? scan->columns[i] : (int)i;
         if (column < 0 || column >= schema->root.n_children)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d", column);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
+                                     column);
         if (scan->columns && contains(scan->columns, i, column))
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "column %d is asked for twice", column);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "column %d is asked for twice", column);
         size_t at = 0;
         while (at < s->n_columns && s->columns[at] != column)
             at++;
@@ -198,9 +206,10 @@ static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, loch
             s->columns[s->n_columns++] = column;
         s->order[i] = (int)at;
     }
-    LOCHAN_TRY(lochan_schema__select(&schema->arrow, s->columns, s->n_first, &s->first_schema, err));
-    return lochan_schema__select(&schema->arrow, s->columns + s->n_first, s->n_columns - s->n_first, &s->rest_schema,
-                                 err);
+    LOCHAN_TRY(
+        lochan_schema__select(&schema->arrow, s->columns, s->n_first, &s->first_schema, err));
+    return lochan_schema__select(&schema->arrow, s->columns + s->n_first, s->n_columns - s->n_first,
+                                 &s->rest_schema, err);
 }
 
 static lochan_status plan_groups(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
@@ -212,7 +221,8 @@ static lochan_status plan_groups(pq_stream *s, const lochan_pq_scan *scan, locha
     for (size_t i = 0; i < s->n_groups; i++) {
         s->groups[i] = scan->row_groups ? scan->row_groups[i] : (int)i;
         if (s->groups[i] < 0 || s->groups[i] >= n)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no row group %d", s->groups[i]);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no row group %d",
+                                     s->groups[i]);
     }
     return LOCHAN_OK;
 }
@@ -235,7 +245,8 @@ lochan_status lochan_pq_reader__stream(lochan_pq_reader *reader, const lochan_pq
     LOCHAN_TRYG(plan_groups(s, scan, err));
     LOCHAN_TRYG(plan_columns(s, scan, err));
     if (scan->columns)
-        LOCHAN_TRYG(lochan_schema__select(&reader->schema.arrow, scan->columns, scan->n_columns, &schema, err));
+        LOCHAN_TRYG(lochan_schema__select(&reader->schema.arrow, scan->columns, scan->n_columns,
+                                          &schema, err));
     else
         LOCHAN_TRYG(lochan_schema__dup(&reader->schema.arrow, &schema, err));
     return lochan_stream__make(&schema, next_batch, free_stream, s, out, err);

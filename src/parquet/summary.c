@@ -1,4 +1,5 @@
-/* summary.c - joins the statistics of all row groups, leaf by leaf. May call: base/, arrow/, statistics.h. */
+/* summary.c - joins the statistics of all row groups, leaf by leaf. May call: base/, arrow/,
+ * statistics.h. */
 #include "parquet/summary.h"
 #include "parquet/reader_own.h"
 #include "parquet/summary_own.h"
@@ -8,7 +9,8 @@ void lochan_pq_summary__deinit(lochan_pq_summary *summary) {
     memset(summary, 0, sizeof *summary);
 }
 
-const lochan_pq_leaf_summary *lochan_pq_summary__column(const lochan_pq_summary *summary, int column) {
+const lochan_pq_leaf_summary *lochan_pq_summary__column(const lochan_pq_summary *summary,
+                                                        int column) {
     for (int i = 0; i < summary->n_leaves; i++) {
         if (summary->leaves[i].column == column)
             return summary->leaves[i].is_flat ? &summary->leaves[i] : NULL;
@@ -30,10 +32,14 @@ static void join_group(joined *j, const lochan_pq_leaf *leaf, const lochan_pq_co
     bool cut = leaf->physical == LOCHAN_PQ_BYTE_ARRAY;
     if (known)
         (void)lochan_pq_stats__bounds(leaf, in, &min, &max);
-    int64_t nulls = known && LOCHAN_PQ_HAS(in, 3) && in->null_count >= 0 && in->null_count <= values ? in->null_count
-                                                                                                      : -1;
-    int64_t nans = known && LOCHAN_PQ_HAS(in, 9) && in->nan_count >= 0 && in->nan_count <= values ? in->nan_count : -1;
-    bool no_bounds_needed = nulls >= 0 && nulls + (nans > 0 ? nans : 0) == values; /* nothing but nulls and NaN */
+    int64_t nulls = known && LOCHAN_PQ_HAS(in, 3) && in->null_count >= 0 && in->null_count <= values
+                        ? in->null_count
+                        : -1;
+    int64_t nans = known && LOCHAN_PQ_HAS(in, 9) && in->nan_count >= 0 && in->nan_count <= values
+                       ? in->nan_count
+                       : -1;
+    bool no_bounds_needed =
+        nulls >= 0 && nulls + (nans > 0 ? nans : 0) == values; /* nothing but nulls and NaN */
     if (min.p && (!j->stats.min.p || lochan_pq_stats__compare(leaf, min, j->stats.min) < 0)) {
         j->stats.min = min;
         j->stats.min_exact = !cut || (LOCHAN_PQ_HAS(in, 8) && in->min_exact);
@@ -61,8 +67,8 @@ static bool dup_str(lochan_arena *arena, lochan_str *s) {
     return true;
 }
 
-static lochan_status fill_leaf(const lochan_pq_leaf *leaf, joined *j, lochan_pq_leaf_summary *out, lochan_arena *arena,
-                               lochan_error *err) {
+static lochan_status fill_leaf(const lochan_pq_leaf *leaf, joined *j, lochan_pq_leaf_summary *out,
+                               lochan_arena *arena, lochan_error *err) {
     lochan_pq_statistics *s = &j->stats;
     s->set = (j->nulls_lost ? 0 : LOCHAN_THRIFT_BIT(3)) | (j->nans_lost ? 0 : LOCHAN_THRIFT_BIT(9));
     if (!j->min_lost && s->min.p)
@@ -77,21 +83,28 @@ static lochan_status fill_leaf(const lochan_pq_leaf *leaf, joined *j, lochan_pq_
         return lochan_error__nomem(err);
     (void)lochan_pq_stats__read(leaf, s, out->value_count, &out->stats);
     out->null_count = j->nulls_lost ? -1 : s->null_count;
-    out->contains_nan = leaf->order != LOCHAN_PQ_ORDER_FLOAT ? 0 : j->nans_lost ? -1 : s->nan_count > 0;
+    out->contains_nan = leaf->order != LOCHAN_PQ_ORDER_FLOAT ? 0
+                        : j->nans_lost                       ? -1
+                                                             : s->nan_count > 0;
     out->min_text = lochan_pq_stats__text(leaf, s->min, arena);
     out->max_text = lochan_pq_stats__text(leaf, s->max, arena);
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_summary__of_meta(const lochan_pq_file_meta *meta, const lochan_pq_schema *schema,
-                                         uint64_t file_size, uint32_t footer_length, lochan_pq_summary *out,
+lochan_status lochan_pq_summary__of_meta(const lochan_pq_file_meta *meta,
+                                         const lochan_pq_schema *schema, uint64_t file_size,
+                                         uint32_t footer_length, lochan_pq_summary *out,
                                          lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_pq_row_group_meta *groups = meta->row_groups.items;
-    *out = (lochan_pq_summary){.file_size = file_size, .footer_length = footer_length, .rows = meta->num_rows,
-                               .row_groups = (int)meta->row_groups.n, .n_leaves = schema->n_leaves};
+    *out = (lochan_pq_summary){.file_size = file_size,
+                               .footer_length = footer_length,
+                               .rows = meta->num_rows,
+                               .row_groups = (int)meta->row_groups.n,
+                               .n_leaves = schema->n_leaves};
     lochan_arena__init(&out->arena, 0);
-    out->leaves = lochan_arena__array(&out->arena, (size_t)schema->n_leaves + 1, sizeof *out->leaves);
+    out->leaves =
+        lochan_arena__array(&out->arena, (size_t)schema->n_leaves + 1, sizeof *out->leaves);
     if (!out->leaves)
         rc = lochan_error__nomem(err);
     for (int l = 0; l < schema->n_leaves && rc == LOCHAN_OK; l++) {
@@ -103,7 +116,8 @@ lochan_status lochan_pq_summary__of_meta(const lochan_pq_file_meta *meta, const 
         s->is_flat = leaf->n_parts == 1 && leaf->max_rep == 0;
         s->path = lochan_arena__strdup(&out->arena, leaf->path);
         for (uint32_t g = 0; g < meta->row_groups.n; g++) {
-            const lochan_pq_column_meta *m = &((const lochan_pq_column_chunk *)groups[g].columns.items)[l].meta;
+            const lochan_pq_column_meta *m =
+                &((const lochan_pq_column_chunk *)groups[g].columns.items)[l].meta;
             s->compressed_bytes += m->compressed_size;
             s->value_count += m->num_values;
             join_group(&j, leaf, m);
@@ -115,6 +129,8 @@ lochan_status lochan_pq_summary__of_meta(const lochan_pq_file_meta *meta, const 
     return rc;
 }
 
-lochan_status lochan_pq_reader__summary(const lochan_pq_reader *r, lochan_pq_summary *out, lochan_error *err) {
-    return lochan_pq_summary__of_meta(&r->meta, &r->schema, r->file.source.size, r->footer_length, out, err);
+lochan_status lochan_pq_reader__summary(const lochan_pq_reader *r, lochan_pq_summary *out,
+                                        lochan_error *err) {
+    return lochan_pq_summary__of_meta(&r->meta, &r->schema, r->file.source.size, r->footer_length,
+                                      out, err);
 }

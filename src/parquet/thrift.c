@@ -1,11 +1,25 @@
-/* thrift.c - see thrift.h. One recursive reader and one recursive writer serve all structs of the format.
- * Invariant: recursion follows the tables, which are finite; skipping unknown fields counts its depth.
- * May call: base/.
+/* thrift.c - see thrift.h. One recursive reader and one recursive writer serve all structs of the
+ * format. Invariant: recursion follows the tables, which are finite; skipping unknown fields counts
+ * its depth. May call: base/.
  */
 #include "parquet/thrift.h"
 
-enum { WIRE_STOP, WIRE_TRUE, WIRE_FALSE, WIRE_I8, WIRE_I16, WIRE_I32, WIRE_I64, WIRE_DOUBLE, WIRE_BINARY, WIRE_LIST,
-       WIRE_SET, WIRE_MAP, WIRE_STRUCT, WIRE_UUID };
+enum {
+    WIRE_STOP,
+    WIRE_TRUE,
+    WIRE_FALSE,
+    WIRE_I8,
+    WIRE_I16,
+    WIRE_I32,
+    WIRE_I64,
+    WIRE_DOUBLE,
+    WIRE_BINARY,
+    WIRE_LIST,
+    WIRE_SET,
+    WIRE_MAP,
+    WIRE_STRUCT,
+    WIRE_UUID
+};
 
 enum { MAX_SKIP_DEPTH = 32 };
 
@@ -16,9 +30,11 @@ typedef struct thrift_reader {
     lochan_error *err;
 } thrift_reader;
 
-static lochan_status corrupt(thrift_reader *r, const char *what, const char *type, const char *field) {
-    lochan_status rc = lochan_error__set(r->err, LOCHAN_ERR_CORRUPT, "metadata is damaged: %s in %s%s%s", what,
-                                         type, field[0] ? "." : "", field);
+static lochan_status corrupt(thrift_reader *r, const char *what, const char *type,
+                             const char *field) {
+    lochan_status rc =
+        lochan_error__set(r->err, LOCHAN_ERR_CORRUPT, "metadata is damaged: %s in %s%s%s", what,
+                          type, field[0] ? "." : "", field);
     if (r->err)
         r->err->offset = r->cursor->pos - r->base;
     return rc;
@@ -54,8 +70,8 @@ static bool read_varint(lochan_cursor *c, uint64_t *out) {
     return false;
 }
 
-/* Header of a list: item wire type and count. Every item takes at least one byte, so a count past what is left is a
- * lie. */
+/* Header of a list: item wire type and count. Every item takes at least one byte, so a count past
+ * what is left is a lie. */
 static bool read_list_header(lochan_cursor *c, uint8_t *wire, uint64_t *count) {
     uint8_t b;
     if (!read_byte(c, &b))
@@ -171,8 +187,8 @@ static bool wire_fits(uint8_t kind, uint8_t wire) {
 static lochan_status read_struct(thrift_reader *r, const lochan_thrift_type *type, void *out);
 
 /* One scalar, string or struct into `slot`. */
-static lochan_status read_item(thrift_reader *r, const lochan_thrift_type *owner, const lochan_thrift_field *f,
-                               uint8_t kind, void *slot) {
+static lochan_status read_item(thrift_reader *r, const lochan_thrift_type *owner,
+                               const lochan_thrift_field *f, uint8_t kind, void *slot) {
     lochan_cursor *c = r->cursor;
     uint64_t v;
     const uint8_t *p;
@@ -239,8 +255,8 @@ static size_t item_size(const lochan_thrift_field *f) {
     }
 }
 
-static lochan_status read_list(thrift_reader *r, const lochan_thrift_type *owner, const lochan_thrift_field *f,
-                               lochan_thrift_list *out) {
+static lochan_status read_list(thrift_reader *r, const lochan_thrift_type *owner,
+                               const lochan_thrift_field *f, lochan_thrift_list *out) {
     uint8_t wire;
     uint64_t count;
     if (!read_list_header(r->cursor, &wire, &count))
@@ -252,8 +268,8 @@ static lochan_status read_list(thrift_reader *r, const lochan_thrift_type *owner
     size_t size = item_size(f);
     out->items = lochan_arena__array(r->arena, (size_t)count, size);
     if (!out->items)
-        return lochan_error__set(r->err, LOCHAN_ERR_MEMORY_LIMIT, "metadata list %s.%s is too large", owner->name,
-                                 f->name);
+        return lochan_error__set(r->err, LOCHAN_ERR_MEMORY_LIMIT,
+                                 "metadata list %s.%s is too large", owner->name, f->name);
     out->n = (uint32_t)count;
     for (uint64_t i = 0; i < count; i++)
         LOCHAN_TRY(read_item(r, owner, f, f->item, (uint8_t *)out->items + i * size));
@@ -268,8 +284,8 @@ static const lochan_thrift_field *find_field(const lochan_thrift_type *type, int
     return NULL;
 }
 
-static lochan_status read_field(thrift_reader *r, const lochan_thrift_type *type, const lochan_thrift_field *f,
-                                uint8_t wire, void *out) {
+static lochan_status read_field(thrift_reader *r, const lochan_thrift_type *type,
+                                const lochan_thrift_field *f, uint8_t wire, void *out) {
     void *slot = (uint8_t *)out + f->offset;
     uint32_t *set = out;
     if (!wire_fits(f->kind, wire))
@@ -319,18 +335,19 @@ static lochan_status read_struct(thrift_reader *r, const lochan_thrift_type *typ
     return LOCHAN_OK;
 }
 
-lochan_status lochan_thrift__read(lochan_cursor *cursor, const uint8_t *base, const lochan_thrift_type *type,
-                                  lochan_arena *arena, void *out, lochan_error *err) {
+lochan_status lochan_thrift__read(lochan_cursor *cursor, const uint8_t *base,
+                                  const lochan_thrift_type *type, lochan_arena *arena, void *out,
+                                  lochan_error *err) {
     thrift_reader r = {cursor, base, arena, err};
     memset(out, 0, type->size);
     return read_struct(&r, type, out);
 }
 
-static const uint8_t wire_of_kind[] = {WIRE_TRUE, WIRE_I8, WIRE_I16, WIRE_I32, WIRE_I64, WIRE_DOUBLE, WIRE_BINARY,
-                                       WIRE_STRUCT, WIRE_LIST};
+static const uint8_t wire_of_kind[] = {WIRE_TRUE,   WIRE_I8,     WIRE_I16,    WIRE_I32, WIRE_I64,
+                                       WIRE_DOUBLE, WIRE_BINARY, WIRE_STRUCT, WIRE_LIST};
 
-static lochan_status write_item(lochan_buf *buf, const lochan_thrift_field *f, uint8_t kind, const void *slot,
-                                lochan_error *err) {
+static lochan_status write_item(lochan_buf *buf, const lochan_thrift_field *f, uint8_t kind,
+                                const void *slot, lochan_error *err) {
     switch (kind) {
     case LOCHAN_THRIFT_BOOL:
         return lochan_buf__putc(buf, *(const bool *)slot ? WIRE_TRUE : WIRE_FALSE, err);
@@ -353,8 +370,8 @@ static lochan_status write_item(lochan_buf *buf, const lochan_thrift_field *f, u
     }
 }
 
-static lochan_status write_list(lochan_buf *buf, const lochan_thrift_field *f, const lochan_thrift_list *list,
-                                lochan_error *err) {
+static lochan_status write_list(lochan_buf *buf, const lochan_thrift_field *f,
+                                const lochan_thrift_list *list, lochan_error *err) {
     uint8_t wire = wire_of_kind[f->item];
     if (list->n < 15) {
         LOCHAN_TRY(lochan_buf__putc(buf, (char)(list->n << 4 | wire), err));

@@ -1,6 +1,6 @@
-/* writer.c - see writer.h. Batches are cut into slices that end at row-group ends and at fixed steps, each slice goes to
- * all leaves in parallel; a finished row group is written leaf by leaf, and its metadata kept for the footer.
- * May call: base/, arrow/, the rest of parquet/.
+/* writer.c - see writer.h. Batches are cut into slices that end at row-group ends and at fixed
+ * steps, each slice goes to all leaves in parallel; a finished row group is written leaf by leaf,
+ * and its metadata kept for the footer. May call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/writer.h"
 #include "parquet/column_writer.h"
@@ -86,7 +86,8 @@ lochan_pq_sink lochan_pq_sink__of_buf(lochan_buf *buf) {
 
 /* ---- open ---- */
 
-static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_options *options, lochan_error *err) {
+static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_options *options,
+                                  lochan_error *err) {
     lochan_pq_write_options *o = &w->options;
     if (options)
         *o = *options;
@@ -98,15 +99,17 @@ static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_opt
     if (!lochan_pq_codec__level_ok(o->codec, o->level))
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "codec %s has no level %d",
                                  lochan_pq_codec__label(o->codec), o->level);
-    LOCHAN_CHECK_ARG(o->row_group_rows >= 0 && o->row_group_bytes >= 0 && o->page_bytes >= 0 && o->page_rows >= 0 &&
-                         o->max_statistics_bytes >= 0,
+    LOCHAN_CHECK_ARG(o->row_group_rows >= 0 && o->row_group_bytes >= 0 && o->page_bytes >= 0 &&
+                         o->page_rows >= 0 && o->max_statistics_bytes >= 0,
                      err);
     o->row_group_rows = o->row_group_rows ? o->row_group_rows : DEFAULT_GROUP_ROWS;
     o->row_group_bytes = o->row_group_bytes ? o->row_group_bytes : DEFAULT_GROUP_BYTES;
     o->page_bytes = o->page_bytes ? o->page_bytes : DEFAULT_PAGE_BYTES;
     o->page_rows = o->page_rows ? o->page_rows : DEFAULT_PAGE_ROWS;
-    o->max_statistics_bytes = o->max_statistics_bytes ? o->max_statistics_bytes : DEFAULT_STATISTICS_BYTES;
-    o->created_by = lochan_arena__strdup(&w->arena, o->created_by ? o->created_by : "lochan version 0.1.0");
+    o->max_statistics_bytes =
+        o->max_statistics_bytes ? o->max_statistics_bytes : DEFAULT_STATISTICS_BYTES;
+    o->created_by =
+        lochan_arena__strdup(&w->arena, o->created_by ? o->created_by : "lochan version 0.1.0");
     lochan_sort_key *sorting = lochan_arena__array(&w->arena, o->n_sorting + 1, sizeof *sorting);
     if (!o->created_by || !sorting)
         return lochan_error__nomem(err);
@@ -120,14 +123,16 @@ static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err)
     for (size_t i = 0; i < w->options.n_sorting; i++) {
         int c = w->options.sorting[i].column;
         if (c < 0 || c >= w->schema.root.n_children || w->schema.root.children[c].leaf < 0)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "sorting column %d is not a flat column", c);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "sorting column %d is not a flat column", c);
     }
     return LOCHAN_OK;
 }
 
 lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink *sink,
-                                     const struct ArrowSchema *schema, const lochan_pq_write_options *options,
-                                     lochan_pq_writer **out, lochan_error *err) {
+                                     const struct ArrowSchema *schema,
+                                     const lochan_pq_write_options *options, lochan_pq_writer **out,
+                                     lochan_error *err) {
     lochan_status rc;
     *out = NULL;
     lochan_pq_writer *w = lochan_mem__zalloc(sizeof *w);
@@ -152,8 +157,8 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     }
     for (; w->n_columns < w->schema.n_leaves; w->n_columns++)
         LOCHAN_TRYG(lochan_pq_column_writer__init(&w->columns[w->n_columns], &w->schema,
-                                                  &w->schema.leaves[w->n_columns], &w->options, &w->codecs,
-                                                  w->ctx.budget, err));
+                                                  &w->schema.leaves[w->n_columns], &w->options,
+                                                  &w->codecs, w->ctx.budget, err));
     LOCHAN_TRYG(put(w, "PAR1", 4, err));
     *out = w;
 done:
@@ -188,7 +193,8 @@ typedef struct append_task {
 static lochan_status append_leaf(void *ctx, size_t i, lochan_error *err) {
     append_task *t = ctx;
     lochan_pq_column_writer *c = &t->w->columns[i];
-    return lochan_pq_column_writer__append(c, t->batch->children[c->leaf->column], t->batch->offset + t->first, t->n,
+    return lochan_pq_column_writer__append(c, t->batch->children[c->leaf->column],
+                                           t->batch->offset + t->first, t->n,
                                            t->w->rows + t->w->group_rows, err);
 }
 
@@ -208,27 +214,30 @@ int64_t lochan_pq_writer__rows(const lochan_pq_writer *w) {
     return w->rows + w->group_rows;
 }
 
-static lochan_status check_batch(const lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+static lochan_status check_batch(const lochan_pq_writer *w, const struct ArrowArray *batch,
+                                 lochan_error *err) {
     if (batch->n_children != w->schema.root.n_children)
         return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "a batch of %lld columns for a file of %d",
                                  (long long)batch->n_children, w->schema.root.n_children);
     for (int64_t i = 0; i < batch->n_children; i++) {
         if (batch->children[i]->length < batch->offset + batch->length)
-            return lochan_error__set(err, LOCHAN_ERR_DATA, "column %lld of a batch is shorter than the batch",
+            return lochan_error__set(err, LOCHAN_ERR_DATA,
+                                     "column %lld of a batch is shorter than the batch",
                                      (long long)i);
     }
     return LOCHAN_OK;
 }
 
-static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *batch,
+                                lochan_error *err) {
     for (int64_t at = 0; at < batch->length;) {
         int64_t n = batch->length - at, room = w->options.row_group_rows - w->group_rows;
         int64_t step = STEP_ROWS - w->group_rows % STEP_ROWS;
         n = n < room ? n : room;
         n = n < step ? n : step;
         append_task task = {w, batch, at, n};
-        LOCHAN_TRY(lochan_pool__for(n >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns, append_leaf, &task,
-                                    w->ctx.cancel, err));
+        LOCHAN_TRY(lochan_pool__for(n >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns,
+                                    append_leaf, &task, w->ctx.cancel, err));
         w->group_rows += n;
         at += n;
         bool full = w->group_rows == w->options.row_group_rows;
@@ -240,7 +249,8 @@ static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *ba
     return LOCHAN_OK;
 }
 
-lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct ArrowArray *batch, lochan_error *err) {
+lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct ArrowArray *batch,
+                                            lochan_error *err) {
     LOCHAN_TRY(check_usable(w, err));
     LOCHAN_CHECK_ARG(!w->finished, err);
     LOCHAN_TRY(check_batch(w, batch, err));
@@ -249,7 +259,8 @@ lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct Ar
 
 /* ---- row groups ---- */
 
-static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **out, lochan_error *err) {
+static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **out,
+                               lochan_error *err) {
     if (w->n_groups == w->cap_groups) {
         size_t cap = w->cap_groups ? w->cap_groups * 2 : 16;
         lochan_pq_row_group_meta *groups = lochan_mem__realloc(w->groups, cap * sizeof *groups);
@@ -271,7 +282,8 @@ static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **o
     return LOCHAN_OK;
 }
 
-static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g, lochan_error *err) {
+static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g,
+                                 lochan_error *err) {
     size_t n = w->options.n_sorting;
     if (n == 0)
         return LOCHAN_OK;
@@ -280,8 +292,9 @@ static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *
         return lochan_error__nomem(err);
     for (size_t i = 0; i < n; i++) {
         const lochan_sort_key *k = &w->options.sorting[i];
-        s[i] = (lochan_pq_sorting_column){BIT(1) | BIT(2) | BIT(3), w->schema.root.children[k->column].leaf,
-                                          k->descending, k->nulls_first};
+        s[i] = (lochan_pq_sorting_column){BIT(1) | BIT(2) | BIT(3),
+                                          w->schema.root.children[k->column].leaf, k->descending,
+                                          k->nulls_first};
     }
     g->set |= BIT(4);
     g->sorting = (lochan_thrift_list){s, (uint32_t)n};
@@ -290,17 +303,19 @@ static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *
 
 static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
     lochan_pq_row_group_meta *g = NULL;
-    LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns,
-                                finish_leaf, w, w->ctx.cancel, err));
+    LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL,
+                                (size_t)w->n_columns, finish_leaf, w, w->ctx.cancel, err));
     LOCHAN_TRY(add_group(w, &g, err));
-    lochan_pq_column_chunk *chunks = lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *chunks);
+    lochan_pq_column_chunk *chunks =
+        lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *chunks);
     if (!chunks)
         return lochan_error__nomem(err);
     g->columns = (lochan_thrift_list){chunks, (uint32_t)w->n_columns};
     LOCHAN_TRY(put_sorting(w, g, err));
     for (int i = 0; i < w->n_columns; i++) {
         lochan_pq_column_writer *c = &w->columns[i];
-        LOCHAN_TRY(lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
+        LOCHAN_TRY(
+            lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
         g->total_byte_size += chunks[i].meta.uncompressed_size;
         g->total_compressed += chunks[i].meta.compressed_size;
         LOCHAN_TRY(put(w, c->dictionary_page.data, c->dictionary_page.len, err));
@@ -326,8 +341,8 @@ lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *w, lochan_error *e
 
 /* ---- footer ---- */
 
-lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *w, const char *key, const char *value,
-                                             lochan_error *err) {
+lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *w, const char *key,
+                                             const char *value, lochan_error *err) {
     LOCHAN_TRY(check_usable(w, err));
     size_t i = 0;
     while (i < w->n_metadata && strcmp(w->metadata[i].key.p, key) != 0)
@@ -350,12 +365,14 @@ lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *w, const char *ke
 }
 
 static lochan_status make_meta(lochan_pq_writer *w, lochan_pq_file_meta *meta, lochan_error *err) {
-    lochan_pq_column_order *orders = lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *orders);
+    lochan_pq_column_order *orders =
+        lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *orders);
     if (!orders)
         return lochan_error__nomem(err);
     for (int i = 0; i < w->n_columns; i++)
         orders[i].set = BIT(1);
-    *meta = (lochan_pq_file_meta){.set = BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(6) | BIT(7), .version = 2};
+    *meta = (lochan_pq_file_meta){.set = BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(6) | BIT(7),
+                                  .version = 2};
     meta->schema = (lochan_thrift_list){w->schema.elements, w->schema.n_elements};
     meta->num_rows = w->rows;
     meta->row_groups = (lochan_thrift_list){w->groups, (uint32_t)w->n_groups};
@@ -368,7 +385,8 @@ static lochan_status make_meta(lochan_pq_writer *w, lochan_pq_file_meta *meta, l
     return LOCHAN_OK;
 }
 
-static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summary, lochan_error *err) {
+static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summary,
+                                  lochan_error *err) {
     lochan_pq_file_meta meta;
     lochan_buf buf;
     lochan_status rc;
@@ -386,7 +404,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_pq_writer__close(lochan_pq_writer *w, lochan_pq_summary *summary, lochan_error *err) {
+lochan_status lochan_pq_writer__close(lochan_pq_writer *w, lochan_pq_summary *summary,
+                                      lochan_error *err) {
     if (summary)
         memset(summary, 0, sizeof *summary);
     LOCHAN_TRY(lochan_pq_writer__finish_data(w, err));

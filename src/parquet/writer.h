@@ -1,7 +1,8 @@
 /* writer.h - writing a Parquet file from record batches.
- * Invariants: bytes go to the sink in order, once; at most one row group's encoded pages are held in memory; the same
- * input and options give the same bytes, whatever the number of threads. Not thread-safe (it uses the context's pool
- * inside). After a failure every further call but free fails too. May call: base/, arrow/, the rest of parquet/.
+ * Invariants: bytes go to the sink in order, once; at most one row group's encoded pages are held
+ * in memory; the same input and options give the same bytes, whatever the number of threads. Not
+ * thread-safe (it uses the context's pool inside). After a failure every further call but free
+ * fails too. May call: base/, arrow/, the rest of parquet/.
  */
 #ifndef LOCHAN_PARQUET_WRITER_H
 #define LOCHAN_PARQUET_WRITER_H
@@ -21,29 +22,31 @@ typedef struct lochan_pq_sink {
 
 /* Zeroed fields are the defaults. */
 typedef struct lochan_pq_write_options {
-    lochan_pq_codec codec;    /* set codec_set to choose; default zstd */
+    lochan_pq_codec codec; /* set codec_set to choose; default zstd */
     bool codec_set;
-    int level;                /* of zstd, gzip, brotli; 0 = the codec's default (zstd: 1) */
-    int64_t row_group_rows;   /* 0 = 131,072 */
-    int64_t row_group_bytes;  /* cut when the encoded pages pass it; 0 = 128 MiB */
-    int32_t page_bytes;       /* 0 = 1 MiB before compression */
-    int32_t page_rows;        /* 0 = 20,000 */
+    int level;               /* of zstd, gzip, brotli; 0 = the codec's default (zstd: 1) */
+    int64_t row_group_rows;  /* 0 = 131,072 */
+    int64_t row_group_bytes; /* cut when the encoded pages pass it; 0 = 128 MiB */
+    int32_t page_bytes;      /* 0 = 1 MiB before compression */
+    int32_t page_rows;       /* 0 = 20,000 */
     bool no_dictionary;
     bool no_statistics;
     bool no_crc;
-    const char *created_by;   /* NULL = "lochan version 0.1.0" */
-    const lochan_sort_key *sorting; /* recorded per row group; top-level flat columns; the caller vouches for it */
+    const char *created_by; /* NULL = "lochan version 0.1.0" */
+    const lochan_sort_key
+        *sorting; /* recorded per row group; top-level flat columns; the caller vouches for it */
     size_t n_sorting;
     int32_t max_statistics_bytes; /* longest text bound, cut at a character; 0 = 64 */
 } lochan_pq_write_options;
 
 typedef struct lochan_pq_writer lochan_pq_writer;
 
-/* schema: a struct schema; copied. Field ids come from PARQUET:field_id. UNSUPPORTED names a column whose type has no
- * Parquet form. */
+/* schema: a struct schema; copied. Field ids come from PARQUET:field_id. UNSUPPORTED names a column
+ * whose type has no Parquet form. */
 lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink *sink,
-                                     const struct ArrowSchema *schema, const lochan_pq_write_options *options,
-                                     lochan_pq_writer **out, lochan_error *err);
+                                     const struct ArrowSchema *schema,
+                                     const lochan_pq_write_options *options, lochan_pq_writer **out,
+                                     lochan_error *err);
 
 /* A sink over an open file, from offset 0 on. The file must outlive the writer. */
 typedef struct lochan_pq_file_sink {
@@ -54,24 +57,28 @@ lochan_pq_sink lochan_pq_sink__of_file(lochan_pq_file_sink *state, lochan_file *
 /* A sink that appends to a buffer. */
 lochan_pq_sink lochan_pq_sink__of_buf(lochan_buf *buf);
 
-/* Adds the rows of a struct array of the writer's schema (any number of rows, an offset is fine). The array is borrowed
- * and must hold what lochan_array__check accepts. A null in a column that is not nullable: VALUE with column and row. */
-lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *writer, const struct ArrowArray *batch,
-                                            lochan_error *err);
+/* Adds the rows of a struct array of the writer's schema (any number of rows, an offset is fine).
+ * The array is borrowed and must hold what lochan_array__check accepts. A null in a column that is
+ * not nullable: VALUE with column and row. */
+lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *writer,
+                                            const struct ArrowArray *batch, lochan_error *err);
 /* Ends the row group under way, if it has rows. */
 lochan_status lochan_pq_writer__end_row_group(lochan_pq_writer *writer, lochan_error *err);
 /* Rows and encoded bytes so far (for cutting files). */
 int64_t lochan_pq_writer__rows(const lochan_pq_writer *writer);
 uint64_t lochan_pq_writer__bytes(const lochan_pq_writer *writer);
 
-/* Writes the last row group. No rows after that; metadata may still be set: a commit writes its total in the last
- * file closed. Optional: close does it too. */
+/* Writes the last row group. No rows after that; metadata may still be set: a commit writes its
+ * total in the last file closed. Optional: close does it too. */
 lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *writer, lochan_error *err);
 /* Adds or replaces a key of the footer's key-value metadata. Allowed until close. */
-lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *writer, const char *key, const char *value,
-                                             lochan_error *err);
-/* Writes the footer. summary may be NULL; deinit it. The writer stays to be freed. The sink is neither synced nor closed. */
-lochan_status lochan_pq_writer__close(lochan_pq_writer *writer, lochan_pq_summary *summary, lochan_error *err);
-void lochan_pq_writer__free(lochan_pq_writer *writer); /* NULL is a no-op; without close the file is unusable */
+lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *writer, const char *key,
+                                             const char *value, lochan_error *err);
+/* Writes the footer. summary may be NULL; deinit it. The writer stays to be freed. The sink is
+ * neither synced nor closed. */
+lochan_status lochan_pq_writer__close(lochan_pq_writer *writer, lochan_pq_summary *summary,
+                                      lochan_error *err);
+void lochan_pq_writer__free(
+    lochan_pq_writer *writer); /* NULL is a no-op; without close the file is unusable */
 
 #endif

@@ -1,5 +1,6 @@
-/* pq_sample.h - what the tests of parquet/ share: batches of every type Parquet holds, files in memory, rows as text.
- * Invariant: expected values come from the Arrow batch that was written, never from the file.
+/* pq_sample.h - what the tests of parquet/ share: batches of every type Parquet holds, files in
+ * memory, rows as text. Invariant: expected values come from the Arrow batch that was written,
+ * never from the file.
  */
 #ifndef TEST_PARQUET_PQ_SAMPLE_H
 #define TEST_PARQUET_PQ_SAMPLE_H
@@ -10,10 +11,12 @@
 #include "parquet/reader.h"
 #include "parquet/writer.h"
 
-/* Types that come back as the same text (seconds and milliseconds of date64 are tested on their own). */
+/* Types that come back as the same text (seconds and milliseconds of date64 are tested on their
+ * own). */
 static const char *const pq_formats[] = {
-    "n", "b", "c", "C", "s", "S", "i", "I", "l", "L", "e", "f", "g", "d:7,2", "d:17,3", "d:20,4", "d:50,10,256",
-    "u", "U", "vu", "z", "Z", "vz", "w:3", "tdD", "ttm", "ttu", "ttn", "tsm:UTC", "tsu:", "tsn:UTC",
+    "n",  "b",   "c",     "C",      "s",      "S",           "i",       "I",    "l",       "L", "e",
+    "f",  "g",   "d:7,2", "d:17,3", "d:20,4", "d:50,10,256", "u",       "U",    "vu",      "z", "Z",
+    "vz", "w:3", "tdD",   "ttm",    "ttu",    "ttn",         "tsm:UTC", "tsu:", "tsn:UTC",
 };
 enum { PQ_FLAT = sizeof pq_formats / sizeof pq_formats[0] };
 
@@ -36,8 +39,9 @@ static inline void pq_schema_one(struct ArrowSchema *out, const char *format, bo
 
 /* Writes `batch` in pieces of `step` rows (0 = whole) into a new buffer. */
 static inline lochan_status pq_write(const lochan_ctx *ctx, const struct ArrowSchema *schema,
-                                     const struct ArrowArray *batch, int64_t step, const lochan_pq_write_options *o,
-                                     lochan_buf *out, lochan_pq_summary *summary, lochan_error *err) {
+                                     const struct ArrowArray *batch, int64_t step,
+                                     const lochan_pq_write_options *o, lochan_buf *out,
+                                     lochan_pq_summary *summary, lochan_error *err) {
     lochan_pq_writer *w = NULL;
     lochan_status rc;
     lochan_buf__init(out, (size_t)1 << 30);
@@ -56,14 +60,16 @@ done:
     return rc;
 }
 
-static inline lochan_status pq_open(const lochan_ctx *ctx, const lochan_buf *file, const lochan_pq_read_options *o,
-                                    lochan_pq_reader **out, lochan_error *err) {
+static inline lochan_status pq_open(const lochan_ctx *ctx, const lochan_buf *file,
+                                    const lochan_pq_read_options *o, lochan_pq_reader **out,
+                                    lochan_error *err) {
     lochan_pq_source source = {.data = file->data, .size = file->len, .name = "test.parquet"};
     return lochan_pq_reader__open(ctx, &source, o, out, err);
 }
 
 /* Appends every row of a batch as a line of JSON. */
-static inline void pq_print(const struct ArrowSchema *schema, const struct ArrowArray *batch, lochan_buf *out) {
+static inline void pq_print(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                            lochan_buf *out) {
     lochan_error err;
     lochan_view view;
     assert_ok(lochan_view__init(&view, schema, batch, &err));
@@ -74,9 +80,10 @@ static inline void pq_print(const struct ArrowSchema *schema, const struct Arrow
     lochan_view__deinit(&view);
 }
 
-/* Reads a stream to its end; rows as lines in *out. Every batch is checked as if it came from outside. */
-static inline lochan_status pq_read(lochan_pq_reader *r, const lochan_pq_scan *scan, lochan_buf *out,
-                                    lochan_error *err) {
+/* Reads a stream to its end; rows as lines in *out. Every batch is checked as if it came from
+ * outside. */
+static inline lochan_status pq_read(lochan_pq_reader *r, const lochan_pq_scan *scan,
+                                    lochan_buf *out, lochan_error *err) {
     struct ArrowArrayStream stream;
     struct ArrowSchema schema = {0};
     struct ArrowArray batch = {0};
@@ -104,7 +111,8 @@ done:
 static inline void assert_same_lines(const lochan_buf *got, const lochan_buf *want) {
     if (got->len == want->len && (got->len == 0 || memcmp(got->data, want->data, got->len) == 0))
         return;
-    const char *g = got->data ? (const char *)got->data : "", *w = want->data ? (const char *)want->data : "";
+    const char *g = got->data ? (const char *)got->data : "",
+               *w = want->data ? (const char *)want->data : "";
     for (int line = 0;; line++) {
         size_t gn = strcspn(g, "\n"), wn = strcspn(w, "\n");
         if (gn != wn || memcmp(g, w, gn) != 0 || gn == 0)
@@ -115,9 +123,9 @@ static inline void assert_same_lines(const lochan_buf *got, const lochan_buf *wa
 }
 
 /* Writes, reads back and compares all rows. */
-static inline void pq_round_trip(const struct ArrowSchema *schema, const struct ArrowArray *batch, int64_t step,
-                                 const lochan_pq_write_options *o, const lochan_pq_read_options *ro,
-                                 const lochan_pq_scan *scan) {
+static inline void pq_round_trip(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                                 int64_t step, const lochan_pq_write_options *o,
+                                 const lochan_pq_read_options *ro, const lochan_pq_scan *scan) {
     lochan_error err;
     lochan_buf file, got, want;
     lochan_pq_reader *r;

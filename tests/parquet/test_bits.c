@@ -1,4 +1,5 @@
-/* test_bits.c - bit packing: every width, the vector path against the plain one, nothing read past the end. */
+/* test_bits.c - bit packing: every width, the vector path against the plain one, nothing read past
+ * the end. */
 #include "support/clock_fake.h"
 #include "support/cmocka_all.h"
 

@@ -4,7 +4,8 @@
 #include "parquet/codec.h"
 #include <string.h>
 
-static const lochan_pq_codec codecs[] = {LOCHAN_PQ_UNCOMPRESSED, LOCHAN_PQ_SNAPPY, LOCHAN_PQ_GZIP, LOCHAN_PQ_ZSTD};
+static const lochan_pq_codec codecs[] = {LOCHAN_PQ_UNCOMPRESSED, LOCHAN_PQ_SNAPPY, LOCHAN_PQ_GZIP,
+                                         LOCHAN_PQ_ZSTD};
 
 static void test_codec__comes_back_with_every_codec(void **state) {
     (void)state;
@@ -19,7 +20,8 @@ static void test_codec__comes_back_with_every_codec(void **state) {
             lochan_buf__init(&buf, 1 << 20);
             assert_ok(lochan_pq_codec__compress(&cache, codecs[c], 0, src, n, &buf, &err));
             assert_true(n <= lochan_pq_codec__max_size(codecs[c], buf.len));
-            assert_ok(lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, n, &err));
+            assert_ok(
+                lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, n, &err));
             assert_memory_equal(dst, src, n);
             lochan_buf__deinit(&buf);
         }
@@ -36,12 +38,15 @@ static void test_codec__refuses_another_size_and_cut_bytes(void **state) {
         lochan_buf buf;
         lochan_buf__init(&buf, 1 << 20);
         assert_ok(lochan_pq_codec__compress(&cache, codecs[c], 0, src, sizeof src, &buf, &err));
-        assert_status(lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, 999, &err),
-                      LOCHAN_ERR_CORRUPT);
-        assert_status(lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, 1001, &err),
-                      LOCHAN_ERR_CORRUPT);
-        assert_status(lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len - 1, dst, 1000, &err),
-                      LOCHAN_ERR_CORRUPT);
+        assert_status(
+            lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, 999, &err),
+            LOCHAN_ERR_CORRUPT);
+        assert_status(
+            lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len, dst, 1001, &err),
+            LOCHAN_ERR_CORRUPT);
+        assert_status(
+            lochan_pq_codec__decompress(&cache, codecs[c], buf.data, buf.len - 1, dst, 1000, &err),
+            LOCHAN_ERR_CORRUPT);
         lochan_buf__deinit(&buf);
     }
     lochan_pq_codec_cache__deinit(&cache);
@@ -54,9 +59,12 @@ static void test_codec__reads_several_gzip_members(void **state) {
     lochan_buf buf;
     uint8_t dst[10];
     lochan_buf__init(&buf, 1 << 20);
-    assert_ok(lochan_pq_codec__compress(&cache, LOCHAN_PQ_GZIP, 0, (const uint8_t *)"hello", 5, &buf, &err));
-    assert_ok(lochan_pq_codec__compress(&cache, LOCHAN_PQ_GZIP, 9, (const uint8_t *)"world", 5, &buf, &err));
-    assert_ok(lochan_pq_codec__decompress(&cache, LOCHAN_PQ_GZIP, buf.data, buf.len, dst, 10, &err));
+    assert_ok(lochan_pq_codec__compress(&cache, LOCHAN_PQ_GZIP, 0, (const uint8_t *)"hello", 5,
+                                        &buf, &err));
+    assert_ok(lochan_pq_codec__compress(&cache, LOCHAN_PQ_GZIP, 9, (const uint8_t *)"world", 5,
+                                        &buf, &err));
+    assert_ok(
+        lochan_pq_codec__decompress(&cache, LOCHAN_PQ_GZIP, buf.data, buf.len, dst, 10, &err));
     assert_memory_equal(dst, "helloworld", 10);
     lochan_buf__deinit(&buf);
     lochan_pq_codec_cache__deinit(&cache);

@@ -19,12 +19,14 @@ static void check_fixed(int32_t width) {
     lochan_pq_dict_builder__init(&b, width);
     for (int round = 0; round < 2; round++) { /* the second after a clear */
         assert_ok(lochan_pq_dict_builder__add_fixed(&b, values, N / 2, keys, &err));
-        assert_ok(lochan_pq_dict_builder__add_fixed(&b, values + (size_t)(N / 2 * width), N / 2, keys + N / 2, &err));
+        assert_ok(lochan_pq_dict_builder__add_fixed(&b, values + (size_t)(N / 2 * width), N / 2,
+                                                    keys + N / 2, &err));
         uint32_t next = 0;
         for (size_t i = 0; i < N; i++) {
             assert_true(keys[i] <= next);
             next += keys[i] == next;
-            assert_memory_equal(lochan_pq_dict_builder__entry(&b, keys[i]).p, values + i * (size_t)width, (size_t)width);
+            assert_memory_equal(lochan_pq_dict_builder__entry(&b, keys[i]).p,
+                                values + i * (size_t)width, (size_t)width);
         }
         assert_int_equal(b.n, next);
         lochan_pq_dict_builder__clear(&b);
@@ -64,7 +66,8 @@ static void test_dict_builder__keys_of_texts_lead_back(void **state) {
     }
     for (uint32_t i = 0; i < b.n; i++) { /* all different */
         for (uint32_t k = i + 1; k < b.n && k < i + 50; k++) {
-            lochan_pq_slice x = lochan_pq_dict_builder__entry(&b, i), y = lochan_pq_dict_builder__entry(&b, k);
+            lochan_pq_slice x = lochan_pq_dict_builder__entry(&b, i),
+                            y = lochan_pq_dict_builder__entry(&b, k);
             assert_false(x.n == y.n && memcmp(x.p, y.p, x.n) == 0);
         }
     }

@@ -17,11 +17,13 @@ static void market_file(int64_t n, const lochan_pq_write_options *base, lochan_b
         char name[16];
         int len = snprintf(name, sizeof name, "n%03d", (int)(i / 100 % 50));
         assert_ok(lochan_builder__int64(lochan_builder__child(b, 0), i, &err));
-        assert_ok(lochan_builder__bytes_value(lochan_builder__child(b, 1), name, (size_t)len, &err));
+        assert_ok(
+            lochan_builder__bytes_value(lochan_builder__child(b, 1), name, (size_t)len, &err));
         if (i % 11 == 0)
             assert_ok(lochan_builder__null(lochan_builder__child(b, 2), &err));
         else
-            assert_ok(lochan_builder__double(lochan_builder__child(b, 2), (double)(i % 500) / 4, &err));
+            assert_ok(
+                lochan_builder__double(lochan_builder__child(b, 2), (double)(i % 500) / 4, &err));
         assert_ok(lochan_builder__int64(lochan_builder__child(b, 3), 10000 + i / 700, &err));
         assert_ok(lochan_builder__end_row(b, &err));
     }
@@ -53,7 +55,8 @@ static void test_reader__projects_columns_in_the_order_asked(void **state) {
     lochan_buf__init(&got, 1 << 20);
     const int columns[] = {3, 0};
     const int groups[] = {1};
-    lochan_pq_scan scan = {.columns = columns, .n_columns = 2, .row_groups = groups, .n_row_groups = 1};
+    lochan_pq_scan scan = {
+        .columns = columns, .n_columns = 2, .row_groups = groups, .n_row_groups = 1};
     assert_ok(pq_read(r, &scan, &got, &err));
     assert_memory_equal(got.data, "{\"day\":\"1997-05-20\",\"id\":1000}\n", 31);
     struct ArrowArray a;
@@ -63,8 +66,10 @@ static void test_reader__projects_columns_in_the_order_asked(void **state) {
     assert_int_equal(((const int64_t *)a.children[1]->buffers[1])[0], 1000);
     lochan_array__release(&a);
     const int twice[] = {1, 1};
-    assert_status(lochan_pq_reader__read_row_group(r, 0, twice, 2, &a, &err), LOCHAN_ERR_INVALID_ARGUMENT);
-    assert_status(lochan_pq_reader__read_row_group(r, 9, NULL, 0, &a, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_pq_reader__read_row_group(r, 0, twice, 2, &a, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_pq_reader__read_row_group(r, 9, NULL, 0, &a, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
     lochan_pq_reader__close(r);
     lochan_buf__deinit(&got);
     lochan_buf__deinit(&file);
@@ -109,8 +114,9 @@ static void test_reader__prunes_row_groups_and_pages_by_the_predicate(void **sta
     const int columns[] = {1};
     lochan_pq_scan scan = {.columns = columns, .n_columns = 1, .predicate = e, .batch_rows = 200};
     assert_ok(pq_read(r, &scan, &got, &err));
-    assert_string_equal((char *)got.data, "{\"name\":\"n043\"}\n{\"name\":\"n043\"}\n{\"name\":\"n043\"}\n"
-                                          "{\"name\":\"n043\"}\n");
+    assert_string_equal((char *)got.data,
+                        "{\"name\":\"n043\"}\n{\"name\":\"n043\"}\n{\"name\":\"n043\"}\n"
+                        "{\"name\":\"n043\"}\n");
     lochan_pq_reader__counters(r, &c);
     assert_int_equal(c.row_groups_read, 1);
     assert_int_equal(c.row_groups_pruned, 9);
@@ -124,8 +130,13 @@ static void test_reader__prunes_row_groups_and_pages_by_the_predicate(void **sta
 
 static void test_reader__a_predicate_keeps_exactly_its_rows(void **state) {
     (void)state;
-    static const char *const texts[] = {"price is null", "price > 100 and name = 'n007'", "name in ('n001', 'n049')",
-                                        "day = '1997-05-21'", "not price > 3", "id < 0", "id >= 0"};
+    static const char *const texts[] = {"price is null",
+                                        "price > 100 and name = 'n007'",
+                                        "name in ('n001', 'n049')",
+                                        "day = '1997-05-21'",
+                                        "not price > 3",
+                                        "id < 0",
+                                        "id >= 0"};
     lochan_error err;
     lochan_buf file;
     lochan_pq_reader *r;
@@ -204,7 +215,8 @@ static bool read_damaged(const uint8_t *bytes, size_t n, const lochan_buf *want)
     }
     lochan_buf__init(&got, 1 << 24);
     lochan_status rc = pq_read(r, NULL, &got, &err);
-    if (rc == LOCHAN_OK && want && (got.len != want->len || memcmp(got.data, want->data, got.len) != 0))
+    if (rc == LOCHAN_OK && want &&
+        (got.len != want->len || memcmp(got.data, want->data, got.len) != 0))
         fail_msg("damage gave other rows");
     if (rc != LOCHAN_OK)
         assert_true(err.message[0] != '\0');
@@ -242,8 +254,9 @@ static void test_reader__every_cut_is_an_error(void **state) {
     lochan_buf__deinit(&want);
 }
 
-/* Every bit of the pages is covered by a checksum: a flip there is an error. In the footer and in page headers it may go
- * unnoticed (a statistic, a name), so rows are only compared where no column was renamed. */
+/* Every bit of the pages is covered by a checksum: a flip there is an error. In the footer and in
+ * page headers it may go unnoticed (a statistic, a name), so rows are only compared where no column
+ * was renamed. */
 static void test_reader__flipped_bits_of_pages_are_errors(void **state) {
     (void)state;
     lochan_error err;
@@ -272,8 +285,11 @@ static void test_reader__damage_without_checksums_never_breaks_arrays(void **sta
     (void)state;
     uint64_t seed = 99;
     for (int variant = 0; variant < 4; variant++) {
-        lochan_pq_write_options o = {.codec_set = true, .no_crc = true, .no_dictionary = variant & 1,
-                                     .codec = variant & 2 ? LOCHAN_PQ_SNAPPY : LOCHAN_PQ_UNCOMPRESSED};
+        lochan_pq_write_options o = {.codec_set = true,
+                                     .no_crc = true,
+                                     .no_dictionary = variant & 1,
+                                     .codec =
+                                         variant & 2 ? LOCHAN_PQ_SNAPPY : LOCHAN_PQ_UNCOMPRESSED};
         lochan_buf file, want;
         sample_file(&o, &file, &want);
         uint8_t *copy = lochan_mem__alloc(file.len);

@@ -6,12 +6,17 @@
 #define B LOCHAN_THRIFT_BIT
 
 static lochan_pq_element leaf(const char *name, int32_t repetition, int32_t type) {
-    return (lochan_pq_element){.set = B(1) | B(3) | B(4), .type = type, .repetition = repetition,
+    return (lochan_pq_element){.set = B(1) | B(3) | B(4),
+                               .type = type,
+                               .repetition = repetition,
                                .name = lochan_str__of(name)};
 }
 
-static lochan_pq_element group(const char *name, int32_t repetition, int32_t children, int converted) {
-    lochan_pq_element e = {.set = B(3) | B(4) | B(5), .repetition = repetition, .name = lochan_str__of(name),
+static lochan_pq_element group(const char *name, int32_t repetition, int32_t children,
+                               int converted) {
+    lochan_pq_element e = {.set = B(3) | B(4) | B(5),
+                           .repetition = repetition,
+                           .name = lochan_str__of(name),
                            .num_children = children};
     if (converted >= 0) {
         e.set |= B(6);
@@ -28,13 +33,14 @@ static void test_schema__every_type_comes_back(void **state) {
     assert_ok(lochan_schema__set_field_id(arrow.children[3], 77, &err));
     lochan_pq_schema written, back;
     assert_ok(lochan_pq_schema__from_arrow(&arrow, &written, &err));
-    assert_ok(lochan_pq_schema__from_parquet(written.elements, written.n_elements, LOCHAN_PQ_STRINGS_PLAIN, &back,
-                                             &err));
+    assert_ok(lochan_pq_schema__from_parquet(written.elements, written.n_elements,
+                                             LOCHAN_PQ_STRINGS_PLAIN, &back, &err));
     assert_int_equal(back.arrow.n_children, arrow.n_children);
     assert_int_equal(back.n_leaves, written.n_leaves);
     assert_int_equal(lochan_schema__field_id(back.arrow.children[3]), 77);
     for (int64_t i = 0; i < PQ_FLAT; i++) {
-        lochan_type want = sample_type(arrow.children[i]->format), got = sample_type(back.arrow.children[i]->format);
+        lochan_type want = sample_type(arrow.children[i]->format),
+                    got = sample_type(back.arrow.children[i]->format);
         if (lochan_type__is_bytes(want.id)) /* layouts of text are the reader's choice */
             want.id = want.id <= LOCHAN_TYPE_STRING_VIEW ? LOCHAN_TYPE_STRING : LOCHAN_TYPE_BINARY;
         assert_true(lochan_type__equal(&want, &got));
@@ -54,16 +60,14 @@ static void test_schema__levels_follow_the_path(void **state) {
     (void)state;
     lochan_error err;
     /* optional list of optional struct { required int, optional list of optional double } */
-    lochan_pq_element e[] = {group("root", 0, 1, -1),
-                             group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
-                             group("list", 2, 1, -1),
-                             group("element", 1, 2, -1),
-                             leaf("x", 0, LOCHAN_PQ_INT32),
-                             group("y", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
-                             group("list", 2, 1, -1),
-                             leaf("element", 1, LOCHAN_PQ_DOUBLE)};
+    lochan_pq_element e[] = {
+        group("root", 0, 1, -1),       group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
+        group("list", 2, 1, -1),       group("element", 1, 2, -1),
+        leaf("x", 0, LOCHAN_PQ_INT32), group("y", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
+        group("list", 2, 1, -1),       leaf("element", 1, LOCHAN_PQ_DOUBLE)};
     lochan_pq_schema s;
-    assert_ok(lochan_pq_schema__from_parquet(e, LOCHAN_COUNTOF(e), LOCHAN_PQ_STRINGS_PLAIN, &s, &err));
+    assert_ok(
+        lochan_pq_schema__from_parquet(e, LOCHAN_COUNTOF(e), LOCHAN_PQ_STRINGS_PLAIN, &s, &err));
     assert_int_equal(s.n_leaves, 2);
     assert_string_equal(s.leaves[0].path, "a.list.element.x");
     assert_int_equal(s.leaves[0].max_def, 3);
@@ -83,7 +87,8 @@ static void test_schema__levels_follow_the_path(void **state) {
 }
 
 /* Formats of a column and of its first child. */
-static void assert_shape(const lochan_pq_element *e, uint32_t n, const char *outer, const char *inner) {
+static void assert_shape(const lochan_pq_element *e, uint32_t n, const char *outer,
+                         const char *inner) {
     lochan_error err;
     lochan_pq_schema s;
     assert_ok(lochan_pq_schema__from_parquet(e, n, LOCHAN_PQ_STRINGS_PLAIN, &s, &err));
@@ -99,23 +104,28 @@ static void test_schema__legacy_lists_and_maps_follow_the_rules(void **state) {
     lochan_pq_element repeated_group[] = {group("root", 0, 1, -1), group("a", 2, 1, -1),
                                           leaf("x", 0, LOCHAN_PQ_INT64)};
     assert_shape(repeated_group, 3, "+l", "+s");
-    lochan_pq_element two_level[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
+    lochan_pq_element two_level[] = {group("root", 0, 1, -1),
+                                     group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
                                      leaf("array", 2, LOCHAN_PQ_INT32)};
     assert_shape(two_level, 3, "+l", "i");
-    lochan_pq_element tuple[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
+    lochan_pq_element tuple[] = {group("root", 0, 1, -1),
+                                 group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
                                  group("a_tuple", 2, 1, -1), leaf("x", 0, LOCHAN_PQ_INT32)};
     assert_shape(tuple, 4, "+l", "+s");
     lochan_pq_element wide[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
                                 group("element", 2, 2, -1), leaf("x", 0, LOCHAN_PQ_INT32),
                                 leaf("y", 0, LOCHAN_PQ_INT32)};
     assert_shape(wide, 5, "+l", "+s");
-    lochan_pq_element three[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
-                                 group("bag", 2, 1, -1), leaf("x", 1, LOCHAN_PQ_INT32)};
+    lochan_pq_element three[] = {group("root", 0, 1, -1),
+                                 group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST), group("bag", 2, 1, -1),
+                                 leaf("x", 1, LOCHAN_PQ_INT32)};
     assert_shape(three, 4, "+l", "i");
-    lochan_pq_element map[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_MAP_KEY_VALUE),
-                               group("map", 2, 2, -1), leaf("k", 0, LOCHAN_PQ_INT32), leaf("v", 1, LOCHAN_PQ_INT32)};
+    lochan_pq_element map[] = {
+        group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_MAP_KEY_VALUE),
+        group("map", 2, 2, -1), leaf("k", 0, LOCHAN_PQ_INT32), leaf("v", 1, LOCHAN_PQ_INT32)};
     assert_shape(map, 5, "+m", "+s");
-    lochan_pq_element no_list[] = {group("root", 0, 1, -1), group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
+    lochan_pq_element no_list[] = {group("root", 0, 1, -1),
+                                   group("a", 1, 1, LOCHAN_PQ_CONVERTED_LIST),
                                    leaf("x", 1, LOCHAN_PQ_INT32)};
     assert_shape(no_list, 3, "+s", "i");
 }
@@ -123,7 +133,8 @@ static void test_schema__legacy_lists_and_maps_follow_the_rules(void **state) {
 static void assert_refused(const lochan_pq_element *e, uint32_t n, lochan_status expected) {
     lochan_error err;
     lochan_pq_schema s;
-    assert_status(lochan_pq_schema__from_parquet(e, n, LOCHAN_PQ_STRINGS_PLAIN, &s, &err), expected);
+    assert_status(lochan_pq_schema__from_parquet(e, n, LOCHAN_PQ_STRINGS_PLAIN, &s, &err),
+                  expected);
     assert_true(err.message[0] != '\0');
 }
 

@@ -1,4 +1,5 @@
-/* test_statistics.c - bounds: orders, NaN, zeros, cutting of text, what is not trusted, text forms. */
+/* test_statistics.c - bounds: orders, NaN, zeros, cutting of text, what is not trusted, text forms.
+ */
 #include "parquet/pq_sample.h"
 
 #include "parquet/statistics.h"
@@ -125,8 +126,9 @@ static void test_statistics__long_text_is_cut_into_bounds(void **state) {
 static void test_statistics__cut_text_stays_text(void **state) {
     (void)state;
     uint64_t seed = 77;
-    static const char *const letters[] = {"a", "\x7f", "\xc3\xbf", "\xdf\xbf", "\xed\x9f\xbf", "\xef\xbf\xbf",
-                                          "\xf4\x8f\xbf\xbf", "z"};
+    static const char *const letters[] = {
+        "a", "\x7f", "\xc3\xbf", "\xdf\xbf", "\xed\x9f\xbf", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf",
+        "z"};
     for (int round = 0; round < 3000; round++) {
         fixture f;
         char text[80] = "";
@@ -158,7 +160,8 @@ static void test_statistics__wrong_bounds_are_not_trusted(void **state) {
     assert_false(lochan_pq_stats__read(leaf, &s, 3, &read)); /* three bytes */
     s = (lochan_pq_statistics){.set = 0x08, .null_count = 9};
     assert_false(lochan_pq_stats__read(leaf, &s, 3, &read)); /* more nulls than values */
-    s = (lochan_pq_statistics){.set = 0x06, .min_old = {"\x01\0\0\0", 4}, .max_old = {"\x05\0\0\0", 4}};
+    s = (lochan_pq_statistics){
+        .set = 0x06, .min_old = {"\x01\0\0\0", 4}, .max_old = {"\x05\0\0\0", 4}};
     assert_true(lochan_pq_stats__read(leaf, &s, 3, &read)); /* the old fields, for signed numbers */
     assert_int_equal(read.max_i, 5);
     end(&f);

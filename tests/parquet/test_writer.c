@@ -1,4 +1,5 @@
-/* test_writer.c - round trips over types, nulls, counts and options; determinism; what must be refused. */
+/* test_writer.c - round trips over types, nulls, counts and options; determinism; what must be
+ * refused. */
 #include "parquet/pq_sample.h"
 #include "support/fault.h"
 #include "support/tmpdir.h"
@@ -10,13 +11,16 @@ static void test_writer__every_type_comes_back(void **state) {
     lochan_error err;
     struct ArrowSchema schema;
     pq_schema(&schema, true);
-    static const lochan_pq_codec codecs[] = {LOCHAN_PQ_ZSTD, LOCHAN_PQ_SNAPPY, LOCHAN_PQ_UNCOMPRESSED};
+    static const lochan_pq_codec codecs[] = {LOCHAN_PQ_ZSTD, LOCHAN_PQ_SNAPPY,
+                                             LOCHAN_PQ_UNCOMPRESSED};
     for (size_t i = 0; i < LOCHAN_COUNTOF(counts); i++) {
         struct ArrowArray batch;
         assert_ok(sample_batch(&schema, counts[i], &batch, &err));
         for (int variant = 0; variant < 6; variant++) {
-            lochan_pq_write_options o = {.codec = codecs[variant % 3], .codec_set = true,
-                                         .no_dictionary = variant > 2, .page_rows = variant & 1 ? 3 : 0,
+            lochan_pq_write_options o = {.codec = codecs[variant % 3],
+                                         .codec_set = true,
+                                         .no_dictionary = variant > 2,
+                                         .page_rows = variant & 1 ? 3 : 0,
                                          .row_group_rows = variant & 2 ? 8 : 0};
             lochan_pq_read_options ro = {.strings = (lochan_pq_strings)(variant % 4)};
             lochan_pq_scan scan = {.batch_rows = variant == 4 ? 5 : 0};
@@ -28,8 +32,8 @@ static void test_writer__every_type_comes_back(void **state) {
 }
 
 /* n values of one column, null where the bits of `nulls` say so. */
-static void one_column(const char *format, bool nullable, int64_t n, int null_every, struct ArrowSchema *schema,
-                       struct ArrowArray *batch) {
+static void one_column(const char *format, bool nullable, int64_t n, int null_every,
+                       struct ArrowSchema *schema, struct ArrowArray *batch) {
     lochan_error err;
     lochan_builder *b;
     pq_schema_one(schema, format, nullable);
@@ -63,7 +67,8 @@ static void test_writer__page_and_row_group_edges_hold(void **state) {
                 struct ArrowSchema schema;
                 struct ArrowArray batch;
                 one_column(formats[f], nulls > 0, edges[e], nulls == 2 ? 3 : 0, &schema, &batch);
-                lochan_pq_write_options o = {.page_rows = 1000, .row_group_rows = 2500, .no_dictionary = e & 1};
+                lochan_pq_write_options o = {
+                    .page_rows = 1000, .row_group_rows = 2500, .no_dictionary = e & 1};
                 lochan_pq_scan scan = {.batch_rows = 777};
                 pq_round_trip(&schema, &batch, 0, &o, NULL, &scan);
                 lochan_array__release(&batch);
@@ -81,7 +86,8 @@ static void test_writer__a_dictionary_that_stops_paying_is_left(void **state) {
     lochan_buf with, without;
     lochan_pq_summary s = {0};
     one_column("g", false, 100000, 0, &schema, &batch); /* all different */
-    lochan_pq_write_options o = {.codec_set = true}, plain = {.codec_set = true, .no_dictionary = true};
+    lochan_pq_write_options o = {.codec_set = true},
+                            plain = {.codec_set = true, .no_dictionary = true};
     assert_ok(pq_write(NULL, &schema, &batch, 0, &o, &with, &s, &err));
     assert_ok(pq_write(NULL, &schema, &batch, 0, &plain, &without, NULL, &err));
     assert_true(with.len <= without.len + 64);
@@ -144,12 +150,14 @@ static void test_writer__seconds_become_milliseconds_or_are_refused(void **state
         lochan_builder *b;
         pq_schema_one(&schema, "tss:", true);
         assert_ok(lochan_builder__create(&schema, &b, &err));
-        assert_ok(lochan_builder__int64(lochan_builder__child(b, 0), round ? INT64_MAX / 500 : 1700000000, &err));
+        assert_ok(lochan_builder__int64(lochan_builder__child(b, 0),
+                                        round ? INT64_MAX / 500 : 1700000000, &err));
         assert_ok(lochan_builder__end_row(b, &err));
         assert_ok(lochan_builder__finish(b, &batch, &err));
         lochan_builder__free(b);
         if (round) {
-            assert_status(pq_write(NULL, &schema, &batch, 0, NULL, &file, NULL, &err), LOCHAN_ERR_VALUE);
+            assert_status(pq_write(NULL, &schema, &batch, 0, NULL, &file, NULL, &err),
+                          LOCHAN_ERR_VALUE);
             assert_string_equal(err.column, "x");
         } else {
             lochan_pq_reader *r;
@@ -252,7 +260,8 @@ static void test_writer__row_groups_are_cut_by_bytes(void **state) {
     lochan_pq_summary s;
     lochan_buf file;
     one_column("g", false, 100000, 0, &schema, &batch);
-    lochan_pq_write_options o = {.codec_set = true, .row_group_bytes = 200000, .no_dictionary = true};
+    lochan_pq_write_options o = {
+        .codec_set = true, .row_group_bytes = 200000, .no_dictionary = true};
     assert_ok(pq_write(NULL, &schema, &batch, 0, &o, &file, &s, &err));
     assert_in_range(s.row_groups, 3, 5);
     lochan_pq_summary__deinit(&s);
@@ -280,7 +289,8 @@ static lochan_status fault_body(void *ctx, lochan_error *err) {
     lochan_pq_file_sink sink_state;
     lochan_pq_write_options o = {.row_group_rows = 30};
     lochan_status rc;
-    LOCHAN_TRY(lochan_file__open(s->path, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_TRUNCATE, &file, err));
+    LOCHAN_TRY(lochan_file__open(s->path, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_TRUNCATE,
+                                 &file, err));
     lochan_pq_sink sink = lochan_pq_sink__of_file(&sink_state, file);
     LOCHAN_TRYG(lochan_pq_writer__open(NULL, &sink, &s->schema, &o, &w, err));
     LOCHAN_TRYG(lochan_pq_writer__write_batch(w, &s->batch, err));
@@ -307,9 +317,13 @@ static void test_writer__every_fault_is_an_error_and_leaks_nothing(void **state)
     assert_ok(sample_batch(&s.schema, 40, &s.batch, &err));
     s.dir = tmpdir_make("parquet");
     snprintf(s.path, sizeof s.path, "%s/f.parquet", s.dir);
-    fault_sweep(&(fault_case){.name = "parquet", .body = fault_body, .ctx = &s,
-                              .kinds = FAULT_OOM | FAULT_EIO | FAULT_ENOSPC | FAULT_SHORT | FAULT_EINTR,
-                              .once_only = true, .dense = 150});
+    fault_sweep(
+        &(fault_case){.name = "parquet",
+                      .body = fault_body,
+                      .ctx = &s,
+                      .kinds = FAULT_OOM | FAULT_EIO | FAULT_ENOSPC | FAULT_SHORT | FAULT_EINTR,
+                      .once_only = true,
+                      .dense = 150});
     tmpdir_remove(s.dir);
     lochan_array__release(&s.batch);
     lochan_schema__release(&s.schema);
