@@ -22,19 +22,20 @@ static lochan_status open_filtered(lochan_cli *cli, filter *f) {
 }
 
 static lochan_status run_status(lochan_cli *cli) {
-    static const lochan_cli_column columns[] = {{"source", "source", 0},
-                                                {"dataset", "dataset", 0},
-                                                {"rows", "rows", LOCHAN_CLI_AS_COUNT},
-                                                {"bytes", "size", LOCHAN_CLI_AS_BYTES},
-                                                {"files", "files", LOCHAN_CLI_AS_COUNT},
-                                                {"time_min", "from", LOCHAN_CLI_AS_SECONDS},
-                                                {"time_max", "to", LOCHAN_CLI_AS_SECONDS},
-                                                {"covered_to", "final to", 0},
-                                                {"last_state", "last update", 0},
-                                                {"last_update", "at (UTC)", LOCHAN_CLI_AS_SECONDS},
-                                                {"failed_scopes", "failed", LOCHAN_CLI_AS_COUNT},
-                                                {"staged_bytes", "staged", LOCHAN_CLI_AS_BYTES},
-                                                {0}};
+    static const lochan_cli_column columns[] = {
+        {"source", "source", 0},
+        {"dataset", "dataset", 0},
+        {"rows", "rows", LOCHAN_CLI_AS_COUNT},
+        {"bytes", "size", LOCHAN_CLI_AS_BYTES},
+        {"files", "files", LOCHAN_CLI_AS_COUNT},
+        {"time_min", "from", LOCHAN_CLI_AS_SECONDS},
+        {"time_max", "to", LOCHAN_CLI_AS_SECONDS},
+        {"covered_to", "final to", 0},
+        {"last_state", "last update", 0},
+        {"last_update", "at (UTC)", LOCHAN_CLI_AS_SECONDS},
+        {"failed_scopes", "failed", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"staged_bytes", "staged", LOCHAN_CLI_AS_BYTES | LOCHAN_CLI_IF_ANY},
+        {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
     lochan_status rc = open_filtered(cli, &f);
@@ -57,13 +58,14 @@ static lochan_status run_runs(lochan_cli *cli) {
         {"state", "state", 0},
         {"seconds", "took", LOCHAN_CLI_AS_SECONDS},
         {"requests", "requests", LOCHAN_CLI_AS_COUNT},
-        {"retries", "retries", LOCHAN_CLI_AS_COUNT},
-        {"rows_fetched", "fetched", LOCHAN_CLI_AS_COUNT},
+        {"retries", "retries", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"rows_new", "new", LOCHAN_CLI_AS_COUNT},
-        {"rows_replaced", "replaced", LOCHAN_CLI_AS_COUNT},
-        {"rows_unchanged", "unchanged", LOCHAN_CLI_AS_COUNT},
+        {"rows_duplicate", "duplicate", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"rows_rejected", "rejected", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"rows_replaced", "replaced", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"rows_unchanged", "unchanged", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"snapshot_id", "snapshot", 0},
-        {"error", "error", 0},
+        {"error", "error", LOCHAN_CLI_IF_ANY},
         {0}};
     struct ArrowArrayStream stream = {0};
     filter f;

@@ -134,7 +134,7 @@ static void add_fetched(lochan_cli_text *t, const lochan_update_report *r) {
     lochan_cli__add_count(t, r->rows_fetched);
     lochan_cli__adds(t, " rows, ");
     lochan_cli__add_bytes(t, r->bytes_fetched);
-    lochan_cli__addf(t, ", in %lld pages", (long long)r->pages);
+    lochan_cli__addf(t, ", in %lld %s", (long long)r->pages, r->pages == 1 ? "page" : "pages");
     if (r->pages_resumed > 0)
         lochan_cli__addf(t, " (%lld of them kept from an earlier try)",
                          (long long)r->pages_resumed);
@@ -233,10 +233,9 @@ static lochan_status update_dataset(lochan_cli *cli, const lochan_cli_name *name
     lochan_status rc = lochan_update_run(cli->lake, request, &report, &cli->err);
     lochan_cli__wipe_progress();
     if (rc == LOCHAN_ERR_CANCELLED && report.pages > 0)
-        lochan_cli__hint(
-            &cli->err,
-            "the lake is as it was; run the same command again: %lld staged pages are kept",
-            (long long)report.pages);
+        lochan_cli__hint(&cli->err,
+                         "the lake is as it was; run the same command again: %lld staged %s kept",
+                         (long long)report.pages, report.pages == 1 ? "page is" : "pages are");
     if (rc == LOCHAN_ERR_NOT_FOUND)
         lochan_cli__hint_dataset(cli, name);
     if (rc == LOCHAN_ERR_INVALID_ARGUMENT || rc == LOCHAN_ERR_NOT_FOUND || rc == LOCHAN_ERR_LOCKED)

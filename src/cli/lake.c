@@ -44,6 +44,7 @@ lochan_status lochan_cli__open_lake(lochan_cli *cli, lochan_cli_use use) {
         rc = lochan_cli__double_value(cli, "lock-timeout", 0, 1e6, &seconds);
     if (rc != LOCHAN_OK)
         return rc;
+    lochan_cli__catch_signals();
     options.threads = (int32_t)threads;
     if (lochan_cli__has(cli, "lock-timeout"))
         options.lock_timeout_ms = seconds > 0 ? (int64_t)(seconds * 1000) : 1;
@@ -57,7 +58,8 @@ lochan_status lochan_cli__open_lake(lochan_cli *cli, lochan_cli_use use) {
     if (rc != LOCHAN_OK)
         return rc;
     cancel_lake = cli->lake;
-    lochan_cli__catch_signals();
+    if (interrupted) /* while the lake was being opened */
+        lochan_lake_cancel(cli->lake);
     return LOCHAN_OK;
 }
 

@@ -29,15 +29,19 @@ void lochan_cli__add_cell(lochan_cli_text *t, const lochan_cli_reader *reader, s
 /* How people read a column. */
 typedef enum lochan_cli_how {
     LOCHAN_CLI_AS_IT_IS,
-    LOCHAN_CLI_AS_COUNT,  /* 221,702 */
-    LOCHAN_CLI_AS_BYTES,  /* 1.9 MB */
-    LOCHAN_CLI_AS_SECONDS /* a timestamp without fractions, a number of seconds */
+    LOCHAN_CLI_AS_COUNT,   /* 221,702 */
+    LOCHAN_CLI_AS_BYTES,   /* 1.9 MB */
+    LOCHAN_CLI_AS_SECONDS, /* a timestamp without fractions, a number of seconds */
+    LOCHAN_CLI_IF_ANY = 16 /* added to one of these: the column is left out of a table in which it
+                              holds nothing but nulls, zeros and empty texts */
 } lochan_cli_how;
 
 typedef struct lochan_cli_column {
     const char *name; /* in the stream; a column that is not there is left out */
     const char *title;
     lochan_cli_how how;
+    bool
+        if_any; /* left out of a table in which it holds nothing but nulls, zeros and empty texts */
 } lochan_cli_column;
 
 /* columns: ended by a name NULL; NULL = all as they are. At most `limit` rows (-1 = all); *rows =

@@ -22,6 +22,8 @@ typedef struct shown {
     const char *title;
     lochan_cli_how how;
     bool right;
+    bool if_any;
+    bool any; /* some value is worth showing */
     int width;
 } shown;
 
@@ -30,6 +32,7 @@ typedef struct layout {
     size_t n;
     lochan_cli_text text; /* of the measured cells */
     cell *cells;
+    size_t cells_per_row;
     size_t n_rows;
     int line; /* cells of a line, 0 = no limit */
 } layout;
@@ -46,8 +49,10 @@ static void choose_columns(layout *l, const lochan_cli_reader *reader,
         shown *s = &l->columns[l->n++];
         s->column = (size_t)found;
         s->title = columns ? columns[i].title : type->name;
-        s->how = columns ? columns[i].how : LOCHAN_CLI_AS_IT_IS;
+        int how = columns ? columns[i].how : LOCHAN_CLI_AS_IT_IS;
+        s->how = (lochan_cli_how)(how & ~LOCHAN_CLI_IF_ANY);
         s->right = lochan_cli__is_number(type);
+        s->if_any = (how & LOCHAN_CLI_IF_ANY) != 0;
         s->width = lochan_cli__width(s->title, strlen(s->title));
     }
 }
@@ -162,6 +167,24 @@ static void add_header(lochan_cli_text *t, const layout *l) {
     end_line(t, l, start);
 }
 
+/* Takes out the columns that are shown only if they hold something. */
+static void drop_columns(layout *l) {
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->columns[i].if_any && !l->columns[i].any)
+            continue;
+        for (size_t row = 0; row < l->n_rows; row++)
+            l->cells[row * l->n + kept] = l->cells[row * l->n + i];
+        l->columns[kept++] = l->columns[i];
+    }
+    l->cells_per_row = l->n;
+    l->n = kept;
+}
+
+static bool is_something(const char *s, size_t n) {
+    return n > 0 && !(s[0] == '0' && (n == 1 || s[1] == ' ')); /* "0", "0 B" */
+}
+
 /* Reads rows into the layout until it has `limit` of them or the stream ends. */
 static lochan_status measure(layout *l, lochan_cli_reader *reader, int64_t limit, bool *more,
                              lochan_error *err) {
@@ -180,6 +203,7 @@ static lochan_status measure(layout *l, lochan_cli_reader *reader, int64_t limit
             l->cells[l->n_rows * l->n + i] = c;
             if (c.width > l->columns[i].width)
                 l->columns[i].width = c.width;
+            l->columns[i].any |= is_something(l->text.data + c.start, c.len);
         }
         l->n_rows++;
     }
@@ -220,10 +244,11 @@ lochan_status lochan_cli__print_table(struct ArrowArrayStream *stream,
         rc = measure(&l, &reader, limit >= 0 && limit < MEASURED ? limit : MEASURED, &goes_on, err);
     }
     if (rc == LOCHAN_OK || l.n_rows > 0) {
+        drop_columns(&l);
         fit_line(&l);
         add_header(&out->text, &l);
         for (size_t i = 0; i < l.n_rows && lochan_cli__drain(out); i++)
-            add_row(&out->text, &l, l.text.data ? l.text.data : "", l.cells + i * l.n);
+            add_row(&out->text, &l, l.text.data ? l.text.data : "", l.cells + i * l.cells_per_row);
         *rows = (int64_t)l.n_rows;
     }
     if (rc == LOCHAN_OK && goes_on)

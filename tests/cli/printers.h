@@ -75,7 +75,7 @@ static void hand_release_stream(struct ArrowArrayStream *stream) {
     stream->release = NULL;
 }
 
-static struct ArrowArrayStream hand_make(hand_stream *h) {
+__attribute__((unused)) static struct ArrowArrayStream hand_make(hand_stream *h) {
     return (struct ArrowArrayStream){hand_get_schema, hand_get_next, hand_last_error,
                                      hand_release_stream, h};
 }
