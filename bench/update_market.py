@@ -107,7 +107,7 @@ def main():
     try:
         for _ in range(ROUNDS):
             lake = fresh_lake(url)
-            ours.append(timed([BIN, "--lake", lake, "backfill", "market/daily", "--end", "2022-12-31"]))
+            ours.append(timed([BIN, "--lake", lake, "backfill", "market/daily", "--start", "2020-01-01", "--end", "2022-12-31"]))
             check_rows(lake)
             shutil.rmtree(FOLDER / "peer", ignore_errors=True)
             peer.append(timed([sys.executable, HERE / "script_peer.py", url, FOLDER / "peer"]))

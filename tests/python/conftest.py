@@ -135,7 +135,7 @@ def ecb_lake(tmp_path_factory):
         lochan("source", "add", "ecb", lake=lake)
         lochan("source", "set", "ecb", f"url={feed.url}", lake=lake)
         lochan("dataset", "add", "ecb/fx_daily", lake=lake)
-        lochan("backfill", "ecb/fx_daily", "--end", "2025-12-31", lake=lake)
+        lochan("backfill", "ecb/fx_daily", "--start", "1999-01-04", "--end", "2025-12-31", lake=lake)
         lochan("update", "ecb/fx_daily", "--end", "2026-10-30", lake=lake)
     finally:
         feed.stop()
@@ -154,7 +154,7 @@ def market_lake(tmp_path_factory):
         lochan("init", lake=lake)
         lochan("source", "add", folder / "source.yaml", lake=lake)
         lochan("dataset", "add", folder / "daily.yaml", lake=lake)
-        lochan("backfill", "market/daily", "--end", "2023-12-31", lake=lake)
+        lochan("backfill", "market/daily", "--start", "2023-01-01", "--end", "2023-12-31", lake=lake)
     finally:
         feed.stop()
     return lake, market_expected(rows)
