@@ -39,9 +39,7 @@ typedef enum lochan_cli_how {
 typedef struct lochan_cli_column {
     const char *name; /* in the stream; a column that is not there is left out */
     const char *title;
-    lochan_cli_how how;
-    bool
-        if_any; /* left out of a table in which it holds nothing but nulls, zeros and empty texts */
+    int how; /* a lochan_cli_how, perhaps with LOCHAN_CLI_IF_ANY */
 } lochan_cli_column;
 
 /* columns: ended by a name NULL; NULL = all as they are. At most `limit` rows (-1 = all); *rows =
