@@ -17,24 +17,29 @@ typedef struct lochan_feed lochan_feed;
 
 typedef struct lochan_feed_options {
     uint32_t struct_size;
-    uint16_t port;            /* 0 = any free one, see lochan_feed_port */
-    const char *date_column;  /* NULL = first column whose first value is a date */
-    int32_t latency_ms;       /* before each answer */
-    int64_t page_cap;         /* rows a page at most, 0 = no cap */
-    int32_t rate_per_second;  /* above it: 429 with Retry-After, 0 = no limit */
-    const char *faults;       /* "KIND[:RATE][,...]", see docs/feed.md; NULL = none */
+    uint16_t port;           /* 0 = any free one, see lochan_feed_port */
+    const char *date_column; /* NULL = first column whose first value is a date */
+    int32_t latency_ms;      /* before each answer */
+    int64_t page_cap;        /* rows a page at most, 0 = no cap */
+    int32_t rate_per_second; /* above it: 429 with Retry-After, 0 = no limit */
+    const char *faults;      /* "KIND[:RATE][,...]", see docs/feed.md; NULL = none */
     uint64_t fault_seed;
     uint8_t reserved[32];
 } lochan_feed_options;
-#define LOCHAN_FEED_OPTIONS_INIT {sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, {0}}
+#define LOCHAN_FEED_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, {                                  \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 typedef struct lochan_feed_stats {
     int64_t requests, answered, faults, bytes;
 } lochan_feed_stats;
 
 /* Loads a file or every *.csv / *.csv.gz of a folder and starts serving in threads of its own. */
-LOCHAN_API lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options, lochan_feed **out,
-                                           lochan_error *err) LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options,
+                                           lochan_feed **out, lochan_error *err) LOCHAN_MUST_CHECK;
 LOCHAN_API uint16_t lochan_feed_port(const lochan_feed *feed);
 LOCHAN_API void lochan_feed_get_stats(const lochan_feed *feed, lochan_feed_stats *out);
 LOCHAN_API void lochan_feed_stop(lochan_feed *feed); /* NULL is a no-op */

@@ -1,5 +1,6 @@
 /* gzip.c - libdeflate over whole buffers, member by member.
- * Invariant: room is guessed from the packed size and doubled, never taken from what the file claims. May call: buf.h.
+ * Invariant: room is guessed from the packed size and doubled, never taken from what the file
+ * claims. May call: buf.h.
  */
 #include "base/gzip.h"
 
@@ -19,8 +20,8 @@ static lochan_status unpack_member(struct libdeflate_decompressor *unpacker, con
             room = out->max - out->len;
         LOCHAN_TRY(lochan_buf__reserve(out, room, err));
         size_t got = 0;
-        enum libdeflate_result rc = libdeflate_gzip_decompress_ex(
-            unpacker, in, n, out->data + out->len, room, used, &got);
+        enum libdeflate_result rc =
+            libdeflate_gzip_decompress_ex(unpacker, in, n, out->data + out->len, room, used, &got);
         if (rc == LIBDEFLATE_SUCCESS) {
             out->len += got;
             out->data[out->len] = 0;

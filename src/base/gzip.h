@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 
-/* Appends the contents of all members, checksums verified. CORRUPT with the offset of the bad member, MEMORY_LIMIT past
- * out->max. */
+/* Appends the contents of all members, checksums verified. CORRUPT with the offset of the bad
+ * member, MEMORY_LIMIT past out->max. */
 lochan_status lochan_gzip__unpack(const void *p, size_t n, lochan_buf *out, lochan_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* feed.c - the HTTP side of the feed: routing, windows, limits, faults.
- * Invariants: listens on 127.0.0.1 only; tables never change while it runs; a thread of the server looks at `stopping` at
- * least every 50 ms while it waits, so that stop ends all waits. May call: base/, feed_table.h, feed_fault.h, libmicrohttpd.
+ * Invariants: listens on 127.0.0.1 only; tables never change while it runs; a thread of the server
+ * looks at `stopping` at least every 50 ms while it waits, so that stop ends all waits. May call:
+ * base/, feed_table.h, feed_fault.h, libmicrohttpd.
  */
 #include <lochan/feed.h>
 
@@ -55,10 +56,10 @@ static enum MHD_Result send_and_forget(struct MHD_Connection *connection, unsign
     return rc;
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *type,
-                                 const char *retry_after, const char *text) {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
+                                 const char *type, const char *retry_after, const char *text) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (response) {
         MHD_add_response_header(response, "Content-Type", type);
         if (retry_after)
@@ -67,16 +68,17 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned sta
     return send_and_forget(connection, status, response);
 }
 
-static enum MHD_Result send_names(lochan_feed *feed, struct MHD_Connection *connection, unsigned status,
-                                  const char *first_line) {
+static enum MHD_Result send_names(lochan_feed *feed, struct MHD_Connection *connection,
+                                  unsigned status, const char *first_line) {
     lochan_buf text;
     lochan_buf__init(&text, (size_t)1 << 20);
     lochan_status rc = lochan_buf__puts(&text, first_line, NULL);
     for (size_t i = 0; i < feed->n_tables && rc == LOCHAN_OK; i++)
         rc = lochan_buf__printf(&text, NULL, "%s.csv\n", feed->tables[i].name);
-    enum MHD_Result sent = rc == LOCHAN_OK ? send_text(connection, status, "text/plain; charset=utf-8", NULL,
-                                                       text.data ? (const char *)text.data : "")
-                                           : MHD_NO;
+    enum MHD_Result sent = rc == LOCHAN_OK
+                               ? send_text(connection, status, "text/plain; charset=utf-8", NULL,
+                                           text.data ? (const char *)text.data : "")
+                               : MHD_NO;
     lochan_buf__deinit(&text);
     return sent;
 }
@@ -97,7 +99,8 @@ static void wait_ms(lochan_feed *feed, int64_t ms) {
 }
 
 static int socket_of(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
@@ -114,7 +117,8 @@ static lochan_status flatten(const lochan_feed_window *window, lochan_buf *out, 
     lochan_buf__init(out, window->bytes + 64);
     LOCHAN_TRY(lochan_buf__reserve(out, window->bytes + 1, err));
     for (size_t i = 0; i < window->n_parts; i++)
-        LOCHAN_TRY(lochan_buf__append(out, window->parts[i].iov_base, window->parts[i].iov_len, err));
+        LOCHAN_TRY(
+            lochan_buf__append(out, window->parts[i].iov_base, window->parts[i].iov_len, err));
     return LOCHAN_OK;
 }
 
@@ -128,7 +132,8 @@ static struct MHD_Response *response_of_buf(lochan_buf *buf) {
     uint8_t *data = lochan_buf__take(buf, &n);
     if (!data)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(n, data, free_block);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(n, data, free_block);
     if (!response)
         lochan_mem__free(data);
     return response;
@@ -190,15 +195,16 @@ static struct MHD_Response *response_of_trickle(lochan_feed *feed, lochan_fault_
         size_t n = t->body.len;
         t->stop_at = kind == LOCHAN_FAULT_CUT ? n / 2 : n;
         t->piece = t->slow ? n / SLOW_PIECES + 1 : (size_t)1 << 16;
-        response = MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
+        response =
+            MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
     }
     if (!response)
         free_trickle(t);
     return response;
 }
 
-static struct MHD_Response *response_of_damage(lochan_fault_kind kind, uint64_t draw, char delimiter,
-                                               const lochan_feed_window *window) {
+static struct MHD_Response *response_of_damage(lochan_fault_kind kind, uint64_t draw,
+                                               char delimiter, const lochan_feed_window *window) {
     lochan_buf buf;
     struct MHD_Response *response = NULL;
     if (flatten(window, &buf, NULL) == LOCHAN_OK &&
@@ -208,18 +214,21 @@ static struct MHD_Response *response_of_damage(lochan_fault_kind kind, uint64_t 
     return response;
 }
 
-static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *connection, const lochan_feed_table *table,
-                                   const struct query *q, lochan_fault_kind fault, uint64_t draw) {
+static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *connection,
+                                   const lochan_feed_table *table, const struct query *q,
+                                   lochan_fault_kind fault, uint64_t draw) {
     lochan_feed_window window;
     int64_t limit = q->limit, cap = feed->options.page_cap;
     if (cap > 0 && (limit < 0 || limit > cap))
         limit = cap;
-    if (lochan_feed_table__window(table, q->start, q->end, q->offset, limit, &window, NULL) != LOCHAN_OK)
+    if (lochan_feed_table__window(table, q->start, q->end, q->offset, limit, &window, NULL) !=
+        LOCHAN_OK)
         return MHD_NO;
-    struct MHD_Response *response = fault == LOCHAN_FAULT_NONE ? response_of_window(&window)
-                                    : fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW
-                                        ? response_of_trickle(feed, fault, &window)
-                                        : response_of_damage(fault, draw, table->delimiter, &window);
+    struct MHD_Response *response =
+        fault == LOCHAN_FAULT_NONE ? response_of_window(&window)
+        : fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW
+            ? response_of_trickle(feed, fault, &window)
+            : response_of_damage(fault, draw, table->delimiter, &window);
     if (response) {
         MHD_add_response_header(response, "Content-Type", "text/csv; charset=utf-8");
         if (limit >= 0)
@@ -232,17 +241,21 @@ static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *con
     return send_and_forget(connection, MHD_HTTP_OK, response);
 }
 
-static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *connection, const lochan_feed_table *table,
-                                  const struct query *q, lochan_fault_kind fault, uint64_t draw) {
+static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *connection,
+                                  const lochan_feed_table *table, const struct query *q,
+                                  lochan_fault_kind fault, uint64_t draw) {
     const struct linger no_linger = {1, 0};
     atomic_fetch_add(&feed->faulted, 1);
     switch (fault) {
     case LOCHAN_FAULT_HTTP500:
-        return send_text(connection, 500, "text/plain", NULL, "internal error (fault of the feed)\n");
+        return send_text(connection, 500, "text/plain", NULL,
+                         "internal error (fault of the feed)\n");
     case LOCHAN_FAULT_HTTP503:
-        return send_text(connection, 503, "text/plain", NULL, "service unavailable (fault of the feed)\n");
+        return send_text(connection, 503, "text/plain", NULL,
+                         "service unavailable (fault of the feed)\n");
     case LOCHAN_FAULT_HTTP429:
-        return send_text(connection, 429, "text/plain", "1", "too many requests (fault of the feed)\n");
+        return send_text(connection, 429, "text/plain", "1",
+                         "too many requests (fault of the feed)\n");
     case LOCHAN_FAULT_HTTP404:
         return send_text(connection, 404, "text/plain", NULL, "not found (fault of the feed)\n");
     case LOCHAN_FAULT_EMPTY:
@@ -254,7 +267,8 @@ static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *conn
         hang(feed, connection);
         return MHD_NO;
     case LOCHAN_FAULT_RESET: /* closing without lingering sends a reset */
-        (void)setsockopt(socket_of(connection), SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+        (void)setsockopt(socket_of(connection), SOL_SOCKET, SO_LINGER, &no_linger,
+                         sizeof(no_linger));
         return MHD_NO;
     default:
         return send_window(feed, connection, table, q, fault, draw);
@@ -263,7 +277,8 @@ static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *conn
 
 /* ---- requests ---- */
 
-static enum MHD_Result read_parameter(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value) {
+static enum MHD_Result read_parameter(void *ctx, enum MHD_ValueKind kind, const char *key,
+                                      const char *value) {
     struct query *q = ctx;
     (void)kind;
     size_t n = value ? strlen(value) : 0;
@@ -290,7 +305,8 @@ static const lochan_feed_table *find_table(const lochan_feed *feed, const char *
     if (path[0] != '/' || n < 6 || strcmp(path + n - 4, ".csv") != 0)
         return NULL;
     for (size_t i = 0; i < feed->n_tables; i++)
-        if (strlen(feed->tables[i].name) == n - 5 && strncmp(feed->tables[i].name, path + 1, n - 5) == 0)
+        if (strlen(feed->tables[i].name) == n - 5 &&
+            strncmp(feed->tables[i].name, path + 1, n - 5) == 0)
             return &feed->tables[i];
     return NULL;
 }
@@ -311,15 +327,17 @@ static bool over_rate(lochan_feed *feed) {
 }
 
 /* The request as the faults know it: path and parameters in one form. */
-static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const struct query *q, uint64_t *draw) {
+static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const struct query *q,
+                                      uint64_t *draw) {
     char text[512];
-    lochan_format(text, sizeof(text), "%s %d %d %lld %lld", path, (int)q->start, (int)q->end, (long long)q->limit,
-                  (long long)q->offset);
+    lochan_format(text, sizeof(text), "%s %d %d %lld %lld", path, (int)q->start, (int)q->end,
+                  (long long)q->limit, (long long)q->offset);
     return lochan_faults__choose(&feed->faults, text, strlen(text), draw);
 }
 
-static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **state) {
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **state) {
     static int seen;
     lochan_feed *feed = ctx;
     (void)version, (void)upload;
@@ -369,8 +387,8 @@ static lochan_status add_table(lochan_feed *feed, const char *path, lochan_error
     LOCHAN_TRY(lochan_feed_table__load(path, feed->date_column, table, err));
     for (size_t i = 0; i < feed->n_tables; i++) {
         if (strcmp(feed->tables[i].name, table->name) == 0) {
-            lochan_status rc =
-                lochan_error__set(err, LOCHAN_ERR_EXISTS, "two files would be served as %s.csv", table->name);
+            lochan_status rc = lochan_error__set(
+                err, LOCHAN_ERR_EXISTS, "two files would be served as %s.csv", table->name);
             lochan_feed_table__deinit(table);
             return rc;
         }
@@ -386,10 +404,12 @@ struct folder {
 
 static bool is_served(const char *name) {
     size_t n = strlen(name);
-    return (n > 4 && strcmp(name + n - 4, ".csv") == 0) || (n > 7 && strcmp(name + n - 7, ".csv.gz") == 0);
+    return (n > 4 && strcmp(name + n - 4, ".csv") == 0) ||
+           (n > 7 && strcmp(name + n - 7, ".csv.gz") == 0);
 }
 
-static lochan_status add_entry(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status add_entry(void *ctx, const char *name, const lochan_stat *st,
+                               lochan_error *err) {
     const struct folder *folder = ctx;
     if (st->is_dir || !is_served(name))
         return LOCHAN_OK;
@@ -406,13 +426,15 @@ static lochan_status load(lochan_feed *feed, const char *path, lochan_error *err
     LOCHAN_TRY(lochan_fs__stat(path, &st, err));
     if (!st.is_dir) {
         if (!is_served(path))
-            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "%s: only .csv and .csv.gz files can be served", path);
+            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                     "%s: only .csv and .csv.gz files can be served", path);
         return add_table(feed, path, err);
     }
     struct folder folder = {feed, path};
     LOCHAN_TRY(lochan_fs__list(path, add_entry, &folder, err));
     if (feed->n_tables == 0)
-        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s holds no .csv or .csv.gz file", path);
+        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s holds no .csv or .csv.gz file",
+                                 path);
     return LOCHAN_OK;
 }
 
@@ -427,21 +449,22 @@ static lochan_status check_options(const lochan_feed_options *o, lochan_error *e
 static lochan_status listen_on_loopback(lochan_feed *feed, lochan_error *err) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(feed->options.port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    feed->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
-                                    feed->options.port, NULL, NULL, answer, feed, MHD_OPTION_SOCK_ADDR,
-                                    (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
-                                    (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024,
-                                    MHD_OPTION_END);
+    feed->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
+        feed->options.port, NULL, NULL, answer, feed, MHD_OPTION_SOCK_ADDR,
+        (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024, MHD_OPTION_END);
     if (feed->daemon)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_IO, "cannot listen on 127.0.0.1:%u; is the port in use?",
-                                         (unsigned)feed->options.port);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_IO, "cannot listen on 127.0.0.1:%u; is the port in use?",
+                          (unsigned)feed->options.port);
     lochan_error__hint(err, "choose another port, or 0 for any free one");
     return rc;
 }
 
-lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options, lochan_feed **out,
-                                lochan_error *err) {
+lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options,
+                                lochan_feed **out, lochan_error *err) {
     static const lochan_feed_options defaults = LOCHAN_FEED_OPTIONS_INIT;
     LOCHAN_CHECK_ARG(out, err);
     *out = NULL;
@@ -453,7 +476,8 @@ lochan_status lochan_feed_start(const char *path, const lochan_feed_options *opt
     feed->options = options ? *options : defaults;
     pthread_mutex_init(&feed->lock, NULL);
     feed->second_began_ns = lochan_clock__mono_ns();
-    lochan_status rc = lochan_faults__init(&feed->faults, feed->options.faults, feed->options.fault_seed, err);
+    lochan_status rc =
+        lochan_faults__init(&feed->faults, feed->options.faults, feed->options.fault_seed, err);
     feed->options.faults = NULL; /* not ours to keep */
     if (rc == LOCHAN_OK && feed->options.date_column &&
         !(feed->date_column = lochan_mem__strdup(feed->options.date_column)))

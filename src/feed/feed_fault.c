@@ -15,11 +15,13 @@ static lochan_status unknown_fault(lochan_str name, lochan_error *err) {
     char text[40], list[200] = "";
     lochan_format(text, sizeof(text), "%.*s", (int)(name.n < 39 ? name.n : 39), name.p);
     for (size_t i = 0; i < LOCHAN_FAULT_COUNT; i++)
-        lochan_format(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "", fault_names[i]);
+        lochan_format(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+                      fault_names[i]);
     const char *near = lochan_name__nearest(text, fault_names, LOCHAN_FAULT_COUNT);
-    lochan_status rc = near ? lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                                "unknown fault '%s', did you mean '%s'?", text, near)
-                            : lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "unknown fault '%s'", text);
+    lochan_status rc =
+        near ? lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "unknown fault '%s', did you mean '%s'?", text, near)
+             : lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "unknown fault '%s'", text);
     lochan_error__hint(err, "faults: %s", list);
     return rc;
 }
@@ -28,15 +30,18 @@ static lochan_status parse_fault(lochan_faults *f, lochan_str item, lochan_error
     const char *colon = memchr(item.p, ':', item.n);
     lochan_str name = {item.p, colon ? (size_t)(colon - item.p) : item.n};
     double rate = 1;
-    if (colon && (!lochan_parse__double(colon + 1, item.n - name.n - 1, false, &rate) || rate < 0 || rate > 1))
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "faults: the rate in '%.*s' is no number from 0 to 1",
+    if (colon && (!lochan_parse__double(colon + 1, item.n - name.n - 1, false, &rate) || rate < 0 ||
+                  rate > 1))
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "faults: the rate in '%.*s' is no number from 0 to 1",
                                  (int)(item.n < 60 ? item.n : 60), item.p);
     for (int k = 0; k < LOCHAN_FAULT_COUNT; k++) {
         if (!lochan_str__eq(name, lochan_str__of(fault_names[k])))
             continue;
         for (size_t i = 0; i < f->n; i++)
             if ((int)f->order[i] == k)
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "faults: %s is given twice", fault_names[k]);
+                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                         "faults: %s is given twice", fault_names[k]);
         f->rate[k] = rate;
         f->order[f->n++] = (lochan_fault_kind)k;
         return LOCHAN_OK;
@@ -44,7 +49,8 @@ static lochan_status parse_fault(lochan_faults *f, lochan_str item, lochan_error
     return unknown_fault(name, err);
 }
 
-lochan_status lochan_faults__init(lochan_faults *f, const char *text, uint64_t seed, lochan_error *err) {
+lochan_status lochan_faults__init(lochan_faults *f, const char *text, uint64_t seed,
+                                  lochan_error *err) {
     memset(f, 0, sizeof(*f));
     f->seed = seed;
     pthread_mutex_init(&f->lock, NULL);
@@ -70,7 +76,8 @@ void lochan_faults__deinit(lochan_faults *f) {
     memset(f, 0, sizeof(*f));
 }
 
-/* How often this request was asked before. When the memory is full, newcomers count as asked for the first time. */
+/* How often this request was asked before. When the memory is full, newcomers count as asked for
+ * the first time. */
 static uint32_t count_attempt(lochan_faults *f, uint64_t key) {
     uint32_t before = 0;
     pthread_mutex_lock(&f->lock);
@@ -86,7 +93,8 @@ static uint32_t count_attempt(lochan_faults *f, uint64_t key) {
     return before;
 }
 
-lochan_fault_kind lochan_faults__choose(lochan_faults *f, const void *request, size_t n, uint64_t *draw) {
+lochan_fault_kind lochan_faults__choose(lochan_faults *f, const void *request, size_t n,
+                                        uint64_t *draw) {
     *draw = 0;
     if (f->n == 0)
         return LOCHAN_FAULT_NONE;
@@ -147,8 +155,8 @@ static void spoil_number(lochan_buf *page, uint64_t draw) {
         page->data[at - 1] = 'x';
 }
 
-lochan_status lochan_faults__damage(lochan_fault_kind kind, uint64_t draw, char delimiter, lochan_buf *page,
-                                    lochan_error *err) {
+lochan_status lochan_faults__damage(lochan_fault_kind kind, uint64_t draw, char delimiter,
+                                    lochan_buf *page, lochan_error *err) {
     if (kind == LOCHAN_FAULT_COLUMNS) {
         drop_column(page, draw, delimiter);
     } else if (kind == LOCHAN_FAULT_TYPE) {

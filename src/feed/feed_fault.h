@@ -1,6 +1,6 @@
 /* feed_fault.h - which request goes wrong, and how.
- * Invariant: the choice depends on the seed, the request and how often it was asked before, not on time or order.
- * May call: base/.
+ * Invariant: the choice depends on the seed, the request and how often it was asked before, not on
+ * time or order. May call: base/.
  */
 #ifndef LOCHAN_FEED_FEED_FAULT_H
 #define LOCHAN_FEED_FEED_FAULT_H
@@ -35,18 +35,20 @@ typedef struct lochan_faults {
     size_t n;
     uint64_t seed;
     pthread_mutex_t lock;
-    uint64_t *asked;   /* open hash: request */
+    uint64_t *asked; /* open hash: request */
     uint32_t *attempts;
 } lochan_faults;
 
 /* "KIND[:RATE][,...]"; NULL or "" = none. INVALID_ARGUMENT names the kinds there are. */
-lochan_status lochan_faults__init(lochan_faults *faults, const char *text, uint64_t seed, lochan_error *err);
+lochan_status lochan_faults__init(lochan_faults *faults, const char *text, uint64_t seed,
+                                  lochan_error *err);
 void lochan_faults__deinit(lochan_faults *faults);
 /* Also gives a number to draw further choices from. */
-lochan_fault_kind lochan_faults__choose(lochan_faults *faults, const void *request, size_t n, uint64_t *draw);
+lochan_fault_kind lochan_faults__choose(lochan_faults *faults, const void *request, size_t n,
+                                        uint64_t *draw);
 
 /* Damages a page (`columns`, `type`, `garbage`) by the drawn number. */
-lochan_status lochan_faults__damage(lochan_fault_kind kind, uint64_t draw, char delimiter, lochan_buf *page,
-                                    lochan_error *err);
+lochan_status lochan_faults__damage(lochan_fault_kind kind, uint64_t draw, char delimiter,
+                                    lochan_buf *page, lochan_error *err);
 
 #endif

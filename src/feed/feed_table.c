@@ -1,6 +1,6 @@
 /* feed_table.c - loads a CSV file and cuts windows of dates out of it.
- * Invariants: rows are served byte for byte as they stand in the file; a file whose rows do not fit its header is refused.
- * May call: base/, source/csv_scan.h.
+ * Invariants: rows are served byte for byte as they stand in the file; a file whose rows do not fit
+ * its header is refused. May call: base/, source/csv_scan.h.
  */
 #include "feed/feed_table.h"
 
@@ -29,7 +29,8 @@ static lochan_status read_text(const char *path, lochan_buf *out, lochan_error *
     lochan_buf__init(&packed, MAX_FILE);
     lochan_status rc = lochan_fs__read_all(path, MAX_FILE, &packed, err);
     if (rc == LOCHAN_OK)
-        rc = lochan_error__in_file(err, lochan_gzip__unpack(packed.data, packed.len, out, err), path, -1);
+        rc = lochan_error__in_file(err, lochan_gzip__unpack(packed.data, packed.len, out, err),
+                                   path, -1);
     lochan_buf__deinit(&packed);
     return rc;
 }
@@ -62,8 +63,8 @@ static size_t row_offset(const struct indexer *x, const lochan_csv_cell *first) 
     return (size_t)(begin - (const char *)x->table->text.data);
 }
 
-static lochan_status find_date_column(struct indexer *x, const lochan_csv_cell *header, const char *wanted,
-                                      lochan_error *err) {
+static lochan_status find_date_column(struct indexer *x, const lochan_csv_cell *header,
+                                      const char *wanted, lochan_error *err) {
     x->date_column = SIZE_MAX;
     if (!wanted)
         return LOCHAN_OK;
@@ -80,10 +81,12 @@ static lochan_status read_header(struct indexer *x, const char *date_column, loc
     lochan_buf header;
     lochan_buf__init(&header, MAX_COLUMNS * sizeof(lochan_csv_cell));
     t->header_begin = (size_t)(x->scanner.start - (const char *)t->text.data);
-    lochan_status rc = lochan_csv_scanner__header(&x->scanner, MAX_COLUMNS, &header, &t->n_columns, err);
+    lochan_status rc =
+        lochan_csv_scanner__header(&x->scanner, MAX_COLUMNS, &header, &t->n_columns, err);
     if (rc == LOCHAN_OK) {
         t->header_end = (size_t)(x->scanner.start - (const char *)t->text.data);
-        rc = find_date_column(x, (const lochan_csv_cell *)(const void *)header.data, date_column, err);
+        rc = find_date_column(x, (const lochan_csv_cell *)(const void *)header.data, date_column,
+                              err);
     }
     lochan_buf__deinit(&header);
     return rc;
@@ -126,7 +129,8 @@ static lochan_status add_rows(struct indexer *x, size_t rows, lochan_error *err)
             if (!lochan_feed__parse_date(date->p, date->n, &days)) {
                 lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "'%.*s' is no date",
                                                      (int)(date->n < 40 ? date->n : 40), date->p);
-                return lochan_error__in_line(err, rc, NULL, lochan_csv_scanner__line(&x->scanner, date->p), -1);
+                return lochan_error__in_line(err, rc, NULL,
+                                             lochan_csv_scanner__line(&x->scanner, date->p), -1);
             }
         }
         t->offsets[t->n_rows] = row_offset(x, row);
@@ -150,7 +154,8 @@ static lochan_status index_rows(struct indexer *x, lochan_error *err) {
     if (!x->cells)
         return lochan_error__nomem(err);
     for (size_t rows = BLOCK_ROWS; rows == BLOCK_ROWS;) {
-        LOCHAN_TRY(lochan_csv_scanner__rows(&x->scanner, t->n_columns, BLOCK_ROWS, x->cells, &rows, err));
+        LOCHAN_TRY(
+            lochan_csv_scanner__rows(&x->scanner, t->n_columns, BLOCK_ROWS, x->cells, &rows, err));
         if (t->n_rows == 0 && rows > 0 && x->date_column == SIZE_MAX)
             guess_date_column(x);
         LOCHAN_TRY(add_rows(x, rows, err));
@@ -173,8 +178,8 @@ static lochan_status name_of(const char *path, char **out, lochan_error *err) {
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
 }
 
-lochan_status lochan_feed_table__load(const char *path, const char *date_column, lochan_feed_table *out,
-                                      lochan_error *err) {
+lochan_status lochan_feed_table__load(const char *path, const char *date_column,
+                                      lochan_feed_table *out, lochan_error *err) {
     memset(out, 0, sizeof(*out));
     struct indexer x = {.table = out};
     lochan_status rc = LOCHAN_OK;
@@ -239,10 +244,12 @@ static lochan_status add_run(struct cutter *c, size_t first, size_t last, lochan
     }
     c->take -= last - first;
     c->window->rows += last - first;
-    return first == last ? LOCHAN_OK : add_part(c, c->table->offsets[first], c->table->offsets[last], err);
+    return first == last ? LOCHAN_OK
+                         : add_part(c, c->table->offsets[first], c->table->offsets[last], err);
 }
 
-/* First row at which the dates have reached `date` in the table's direction (past it, with `past`). */
+/* First row at which the dates have reached `date` in the table's direction (past it, with `past`).
+ */
 static size_t search(const lochan_feed_table *t, int32_t date, bool past) {
     size_t low = 0, high = t->n_rows;
     while (low < high) {
@@ -256,7 +263,8 @@ static size_t search(const lochan_feed_table *t, int32_t date, bool past) {
     return low;
 }
 
-static lochan_status cut_unordered(struct cutter *c, int32_t start, int32_t end, lochan_error *err) {
+static lochan_status cut_unordered(struct cutter *c, int32_t start, int32_t end,
+                                   lochan_error *err) {
     const lochan_feed_table *t = c->table;
     for (size_t i = 0; i < t->n_rows;) {
         while (i < t->n_rows && (t->dates[i] < start || t->dates[i] > end))
@@ -270,8 +278,9 @@ static lochan_status cut_unordered(struct cutter *c, int32_t start, int32_t end,
     return LOCHAN_OK;
 }
 
-lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end, int64_t offset,
-                                        int64_t limit, lochan_feed_window *out, lochan_error *err) {
+lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end,
+                                        int64_t offset, int64_t limit, lochan_feed_window *out,
+                                        lochan_error *err) {
     memset(out, 0, sizeof(*out));
     struct cutter c = {.table = table, .window = out, .skip = (size_t)offset};
     c.take = limit < 0 ? SIZE_MAX : (size_t)limit;

@@ -1,5 +1,6 @@
 /* feed_table.h - one CSV file in memory, its rows found by date.
- * Invariant: never changes after load, so any thread may read it. May call: base/, source/csv_scan.h.
+ * Invariant: never changes after load, so any thread may read it. May call: base/,
+ * source/csv_scan.h.
  */
 #ifndef LOCHAN_FEED_FEED_TABLE_H
 #define LOCHAN_FEED_FEED_TABLE_H
@@ -29,14 +30,16 @@ typedef struct lochan_feed_window {
 } lochan_feed_window;
 
 /* path: a .csv or .csv.gz file. date_column NULL = the first whose first value is a date. */
-lochan_status lochan_feed_table__load(const char *path, const char *date_column, lochan_feed_table *out,
-                                      lochan_error *err);
+lochan_status lochan_feed_table__load(const char *path, const char *date_column,
+                                      lochan_feed_table *out, lochan_error *err);
 void lochan_feed_table__deinit(lochan_feed_table *table);
 /* "2026-10-30" or "20261030". */
 bool lochan_feed__parse_date(const char *s, size_t n, int32_t *days);
-/* Rows with start <= date <= end in file order, without the first `offset` of them, at most `limit` (-1 = all). */
-lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end, int64_t offset,
-                                        int64_t limit, lochan_feed_window *out, lochan_error *err);
+/* Rows with start <= date <= end in file order, without the first `offset` of them, at most `limit`
+ * (-1 = all). */
+lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end,
+                                        int64_t offset, int64_t limit, lochan_feed_window *out,
+                                        lochan_error *err);
 void lochan_feed_window__deinit(lochan_feed_window *window);
 
 #endif

@@ -1,6 +1,6 @@
-/* csv.c - decodes a page of CSV: header, mapping to declared columns, blocks of rows column by column.
- * Invariants: either the whole page is decoded or nothing is handed out; memory depends on the page's size, not on what it
- * claims. May call: base/, arrow/, csv_scan.h, csv_column.h.
+/* csv.c - decodes a page of CSV: header, mapping to declared columns, blocks of rows column by
+ * column. Invariants: either the whole page is decoded or nothing is handed out; memory depends on
+ * the page's size, not on what it claims. May call: base/, arrow/, csv_scan.h, csv_column.h.
  */
 #include "source/csv.h"
 
@@ -55,15 +55,18 @@ static lochan_status check_names(struct decoder *d, lochan_error *err) {
         if (sorted[i][0] == '\0')
             rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "the header has a column without a name");
         else if (i > 0 && strcmp(sorted[i - 1], sorted[i]) == 0)
-            rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "the header names the column '%.60s' twice", sorted[i]);
+            rc = lochan_error__set(err, LOCHAN_ERR_PAGE,
+                                   "the header names the column '%.60s' twice", sorted[i]);
     }
     lochan_mem__free(sorted);
     return lochan_error__in_line(err, rc, NULL, 1, -1);
 }
 
-static lochan_status read_name(struct decoder *d, const lochan_csv_cell *cell, const char **out, lochan_error *err) {
+static lochan_status read_name(struct decoder *d, const lochan_csv_cell *cell, const char **out,
+                               lochan_error *err) {
     if (cell->n > 1024 || !lochan_utf8__valid(cell->p, cell->n) || memchr(cell->p, '\0', cell->n)) {
-        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "the header line is no list of column names");
+        lochan_status rc =
+            lochan_error__set(err, LOCHAN_ERR_PAGE, "the header line is no list of column names");
         return lochan_error__in_line(err, rc, NULL, 1, -1);
     }
     char *name = lochan_arena__strndup(&d->arena, cell->p, cell->n);
@@ -78,7 +81,8 @@ static lochan_status read_name(struct decoder *d, const lochan_csv_cell *cell, c
 static lochan_status read_header(struct decoder *d, lochan_error *err) {
     lochan_buf line;
     lochan_buf__init(&line, (size_t)MAX_COLUMNS * sizeof(lochan_csv_cell));
-    lochan_status rc = lochan_csv_scanner__header(&d->scanner, MAX_COLUMNS, &line, &d->n_columns, err);
+    lochan_status rc =
+        lochan_csv_scanner__header(&d->scanner, MAX_COLUMNS, &line, &d->n_columns, err);
     if (rc != LOCHAN_OK)
         goto done;
     const lochan_csv_cell *cells = (const lochan_csv_cell *)(const void *)line.data;
@@ -109,16 +113,19 @@ static lochan_status missing_column(const struct decoder *d, const char *name, l
     char list[160] = "";
     size_t n = d->n_columns - d->last_is_unnamed;
     for (size_t i = 0; i < n && strlen(list) + 1 < sizeof(list); i++)
-        lochan_format(list + strlen(list), sizeof(list) - strlen(list), "%s%.40s", i ? ", " : "", d->names[i]);
+        lochan_format(list + strlen(list), sizeof(list) - strlen(list), "%s%.40s", i ? ", " : "",
+                      d->names[i]);
     const char *near = lochan_name__nearest(name, d->names, n);
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "the page has no column '%s'; it has %s", name, list);
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE,
+                                         "the page has no column '%s'; it has %s", name, list);
     if (near)
         lochan_error__hint(err, "did the provider rename it to '%s'?", near);
     lochan_error__in_table(err, rc, NULL, name, -1);
     return lochan_error__in_line(err, rc, NULL, 1, -1);
 }
 
-static lochan_status init_writer(struct decoder *d, size_t i, const lochan_csv_column *declared, lochan_error *err) {
+static lochan_status init_writer(struct decoder *d, size_t i, const lochan_csv_column *declared,
+                                 lochan_error *err) {
     static const char *const empty_text[] = {""};
     const lochan_csv_options *o = d->options;
     lochan_type type = {.id = LOCHAN_TYPE_STRING};
@@ -169,7 +176,8 @@ static lochan_status map_columns(struct decoder *d, lochan_error *err) {
 
 /* ---- rows ---- */
 
-/* At most so many rows are left: one a newline, and each takes its delimiters and newline from the text. */
+/* At most so many rows are left: one a newline, and each takes its delimiters and newline from the
+ * text. */
 static int64_t bound_rows(const struct decoder *d) {
     const char *p = d->scanner.start;
     size_t left = (size_t)(d->scanner.end - p), newlines = 1;
@@ -182,22 +190,26 @@ static int64_t bound_rows(const struct decoder *d) {
 }
 
 /* "expected float64, found 'abc'" with row, line and column. */
-static lochan_status wrong_value(const struct decoder *d, size_t column, const lochan_csv_cell *cell, int64_t row,
-                                 lochan_error *err) {
+static lochan_status wrong_value(const struct decoder *d, size_t column,
+                                 const lochan_csv_cell *cell, int64_t row, lochan_error *err) {
     const lochan_csv_writer *w = &d->writers[column];
     char type[80] = "nothing (the column has no name)", value[SHOWN_VALUE + 4];
     size_t n = cell->n < SHOWN_VALUE ? cell->n : SHOWN_VALUE;
     for (size_t i = 0; i < n; i++)
-        value[i] = (unsigned char)cell->p[i] < ' ' ? ' ' : (unsigned char)cell->p[i] < 0x7f ? cell->p[i] : '?';
+        value[i] = (unsigned char)cell->p[i] < ' '    ? ' '
+                   : (unsigned char)cell->p[i] < 0x7f ? cell->p[i]
+                                                      : '?';
     lochan_format(value + n, sizeof(value) - n, "%s", n < cell->n ? "..." : "");
     if (d->used[column])
         lochan_type__name(&w->type, type);
-    const char *rule = !d->used[column]                                           ? ""
-                       : w->parse == NULL && !lochan_utf8__valid(cell->p, cell->n) ? " in valid UTF-8"
-                       : w->nullable                                              ? ""
-                                                                                  : " that is not null";
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "column '%.60s': expected %s%s, found '%s'",
-                                         d->names[column], type, rule, value);
+    const char *rule = !d->used[column] ? ""
+                       : w->parse == NULL && !lochan_utf8__valid(cell->p, cell->n)
+                           ? " in valid UTF-8"
+                       : w->nullable ? ""
+                                     : " that is not null";
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_PAGE, "column '%.60s': expected %s%s, found '%s'",
+                          d->names[column], type, rule, value);
     lochan_error__in_table(err, rc, NULL, d->names[column], row);
     return lochan_error__in_line(err, rc, NULL, lochan_csv_scanner__line(&d->scanner, cell->p), -1);
 }
@@ -206,7 +218,8 @@ static lochan_status decode_block(struct decoder *d, size_t rows, lochan_error *
     for (size_t i = 0; i < d->n_columns; i++) {
         size_t bad = rows;
         if (d->used[i]) {
-            lochan_status rc = lochan_csv_writer__append(&d->writers[i], d->cells + i, d->n_columns, rows, &bad, err);
+            lochan_status rc = lochan_csv_writer__append(&d->writers[i], d->cells + i, d->n_columns,
+                                                         rows, &bad, err);
             if (rc != LOCHAN_OK && bad == rows)
                 return rc;
         } else if (d->last_is_unnamed && i + 1 == d->n_columns) {
@@ -214,21 +227,23 @@ static lochan_status decode_block(struct decoder *d, size_t rows, lochan_error *
                 bad++;
         }
         if (bad < rows)
-            return wrong_value(d, i, &d->cells[bad * d->n_columns + i], d->rows + (int64_t)bad, err);
+            return wrong_value(d, i, &d->cells[bad * d->n_columns + i], d->rows + (int64_t)bad,
+                               err);
     }
     d->rows += (int64_t)rows;
     return LOCHAN_OK;
 }
 
-static lochan_status decode_rows(struct decoder *d, const lochan_cancel *cancel, lochan_error *err) {
+static lochan_status decode_rows(struct decoder *d, const lochan_cancel *cancel,
+                                 lochan_error *err) {
     d->block_rows = BLOCK_CELLS / d->n_columns + 1;
     d->cells = lochan_mem__array(d->block_rows * d->n_columns, sizeof(*d->cells));
     if (!d->cells)
         return lochan_error__nomem(err);
     for (size_t rows = d->block_rows; rows == d->block_rows;) {
         lochan_error scan_error;
-        lochan_status rc =
-            lochan_csv_scanner__rows(&d->scanner, d->n_columns, d->block_rows, d->cells, &rows, &scan_error);
+        lochan_status rc = lochan_csv_scanner__rows(&d->scanner, d->n_columns, d->block_rows,
+                                                    d->cells, &rows, &scan_error);
         LOCHAN_TRY(decode_block(d, rows, err)); /* the first error of the page is reported */
         if (rc != LOCHAN_OK) {
             if (err)
@@ -238,7 +253,8 @@ static lochan_status decode_rows(struct decoder *d, const lochan_cancel *cancel,
         LOCHAN_TRY(lochan_cancel__check(cancel, err));
     }
     if (d->options->strict_end && d->rows > 0 && d->scanner.last_row_is_open) {
-        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE, "the last line has no line end: the page was cut");
+        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_PAGE,
+                                             "the last line has no line end: the page was cut");
         return lochan_error__in_table(err, rc, NULL, NULL, d->rows - 1);
     }
     return LOCHAN_OK;
@@ -256,15 +272,17 @@ static lochan_status finish(struct decoder *d, struct ArrowSchema *schema, struc
         if (!d->used[i])
             continue;
         const lochan_csv_writer *w = &d->writers[i];
-        LOCHAN_TRY(lochan_schema__set_field(schema->children[k], w->name, &w->type, w->nullable, err));
+        LOCHAN_TRY(
+            lochan_schema__set_field(schema->children[k], w->name, &w->type, w->nullable, err));
         LOCHAN_TRY(lochan_csv_writer__finish(&d->writers[i], batch->children[k], err));
         k++;
     }
     return LOCHAN_OK;
 }
 
-static lochan_status decode(struct decoder *d, const lochan_ctx *ctx, size_t size, struct ArrowSchema *schema,
-                            struct ArrowArray *batch, lochan_error *err) {
+static lochan_status decode(struct decoder *d, const lochan_ctx *ctx, size_t size,
+                            struct ArrowSchema *schema, struct ArrowArray *batch,
+                            lochan_error *err) {
     lochan_budget *budget = ctx ? ctx->budget : NULL;
     LOCHAN_TRY(read_header(d, err));
     LOCHAN_TRY(map_columns(d, err));
@@ -284,8 +302,9 @@ static lochan_status decode(struct decoder *d, const lochan_ctx *ctx, size_t siz
     return rc;
 }
 
-lochan_status lochan_csv__decode(const lochan_ctx *ctx, const lochan_csv_options *options, const void *body, size_t size,
-                                 struct ArrowSchema *schema, struct ArrowArray *batch, lochan_error *err) {
+lochan_status lochan_csv__decode(const lochan_ctx *ctx, const lochan_csv_options *options,
+                                 const void *body, size_t size, struct ArrowSchema *schema,
+                                 struct ArrowArray *batch, lochan_error *err) {
     memset(schema, 0, sizeof(*schema));
     memset(batch, 0, sizeof(*batch));
     LOCHAN_CHECK_ARG(options && (body || size == 0), err);

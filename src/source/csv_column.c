@@ -1,6 +1,6 @@
 /* csv_column.c - the parsers of each type, and the loop that fills a column with them.
- * Invariants: a value is taken exactly or refused, never rounded to another type's grid; floats are rounded correctly.
- * May call: base/, arrow/.
+ * Invariants: a value is taken exactly or refused, never rounded to another type's grid; floats are
+ * rounded correctly. May call: base/, arrow/.
  */
 #include "source/csv_column.h"
 
@@ -14,8 +14,8 @@
 
 /* ---- one parser a type ---- */
 
-/* Up to 15 digits and a point: mantissa and power of ten are exact doubles, so one division rounds once. Everything else
- * goes the general way. */
+/* Up to 15 digits and a point: mantissa and power of ten are exact doubles, so one division rounds
+ * once. Everything else goes the general way. */
 static inline bool parse_short_double(const char *p, size_t n, double *out) {
     static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -156,17 +156,18 @@ static const struct csv_type {
     size_t width;
     lochan_csv_parse_fn parse;
 } csv_types[] = {
-    {LOCHAN_TYPE_BOOL, 1, parse_bool},          {LOCHAN_TYPE_INT8, 1, parse_signed},
-    {LOCHAN_TYPE_UINT8, 1, parse_unsigned},     {LOCHAN_TYPE_INT16, 2, parse_signed},
-    {LOCHAN_TYPE_UINT16, 2, parse_unsigned},    {LOCHAN_TYPE_INT32, 4, parse_signed},
-    {LOCHAN_TYPE_UINT32, 4, parse_unsigned},    {LOCHAN_TYPE_INT64, 8, parse_signed},
-    {LOCHAN_TYPE_UINT64, 8, parse_unsigned},    {LOCHAN_TYPE_FLOAT32, 4, parse_float32},
-    {LOCHAN_TYPE_FLOAT64, 8, parse_float64},    {LOCHAN_TYPE_DECIMAL128, 16, parse_decimal},
-    {LOCHAN_TYPE_DATE32, 4, parse_date32},      {LOCHAN_TYPE_TIMESTAMP, 8, parse_timestamp},
+    {LOCHAN_TYPE_BOOL, 1, parse_bool},           {LOCHAN_TYPE_INT8, 1, parse_signed},
+    {LOCHAN_TYPE_UINT8, 1, parse_unsigned},      {LOCHAN_TYPE_INT16, 2, parse_signed},
+    {LOCHAN_TYPE_UINT16, 2, parse_unsigned},     {LOCHAN_TYPE_INT32, 4, parse_signed},
+    {LOCHAN_TYPE_UINT32, 4, parse_unsigned},     {LOCHAN_TYPE_INT64, 8, parse_signed},
+    {LOCHAN_TYPE_UINT64, 8, parse_unsigned},     {LOCHAN_TYPE_FLOAT32, 4, parse_float32},
+    {LOCHAN_TYPE_FLOAT64, 8, parse_float64},     {LOCHAN_TYPE_DECIMAL128, 16, parse_decimal},
+    {LOCHAN_TYPE_DATE32, 4, parse_date32},       {LOCHAN_TYPE_TIMESTAMP, 8, parse_timestamp},
     {LOCHAN_TYPE_STRING, sizeof(int32_t), NULL}, {LOCHAN_TYPE_BINARY, sizeof(int32_t), NULL},
 };
 
-lochan_status lochan_csv_writer__init(lochan_csv_writer *w, const lochan_type *type, lochan_error *err) {
+lochan_status lochan_csv_writer__init(lochan_csv_writer *w, const lochan_type *type,
+                                      lochan_error *err) {
     memset(w, 0, sizeof(*w));
     w->type = *type;
     lochan_buf__init(&w->bytes, INT32_MAX);
@@ -193,10 +194,12 @@ size_t lochan_csv_writer__bytes_for(const lochan_csv_writer *w, int64_t rows) {
     return ((size_t)rows + 1) * w->width + (size_t)rows / 8 + 1;
 }
 
-lochan_status lochan_csv_writer__reserve(lochan_csv_writer *w, int64_t rows, size_t page_size, lochan_error *err) {
+lochan_status lochan_csv_writer__reserve(lochan_csv_writer *w, int64_t rows, size_t page_size,
+                                         lochan_error *err) {
     size_t bits = (size_t)rows / 8 + 1;
     bool is_bool = w->type.id == LOCHAN_TYPE_BOOL;
-    w->values = lochan_buffer__create(is_bool ? bits : ((size_t)rows + (w->parse == NULL)) * w->width);
+    w->values =
+        lochan_buffer__create(is_bool ? bits : ((size_t)rows + (w->parse == NULL)) * w->width);
     w->validity = w->values ? lochan_buffer__create(bits) : NULL;
     if (!w->validity)
         return lochan_error__nomem(err);
@@ -254,7 +257,8 @@ static bool parse_unusual(lochan_csv_writer *w, const lochan_csv_cell *cell, voi
 }
 
 /* Index of the first cell that cannot be taken, or `rows`. */
-static size_t append_values(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride, size_t rows) {
+static size_t append_values(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride,
+                            size_t rows) {
     uint8_t *dst = w->values->data + (size_t)w->rows * w->width;
     for (size_t i = 0; i < rows; i++, cells += stride, dst += w->width) {
         if (is_null(w, cells)) {
@@ -268,7 +272,8 @@ static size_t append_values(lochan_csv_writer *w, const lochan_csv_cell *cells, 
     return rows;
 }
 
-static size_t append_bools(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride, size_t rows) {
+static size_t append_bools(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride,
+                           size_t rows) {
     for (size_t i = 0; i < rows; i++, cells += stride) {
         uint8_t value = 0;
         int64_t row = w->rows + (int64_t)i;
@@ -284,16 +289,18 @@ static size_t append_bools(lochan_csv_writer *w, const lochan_csv_cell *cells, s
     return rows;
 }
 
-/* Room for the bytes of these cells; grows ahead as the rows so far suggest, so that it happens once or twice. */
-static lochan_status reserve_bytes(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride, size_t rows,
-                                   lochan_error *err) {
+/* Room for the bytes of these cells; grows ahead as the rows so far suggest, so that it happens
+ * once or twice. */
+static lochan_status reserve_bytes(lochan_csv_writer *w, const lochan_csv_cell *cells,
+                                   size_t stride, size_t rows, lochan_error *err) {
     size_t need = 0;
     for (size_t i = 0; i < rows; i++)
         need += cells[i * stride].n;
     if (need <= w->bytes.cap - w->bytes.len && w->bytes.data)
         return LOCHAN_OK;
     if (need > w->bytes.max - w->bytes.len)
-        return lochan_error__set(err, LOCHAN_ERR_PAGE, "the texts of one column are larger than 2 GB in one page");
+        return lochan_error__set(err, LOCHAN_ERR_PAGE,
+                                 "the texts of one column are larger than 2 GB in one page");
     double mean = (double)(w->bytes.len + need) / (double)(w->rows + (int64_t)rows);
     double ahead = mean * (double)(w->capacity - w->rows) * 1.02;
     if (ahead > (double)need && ahead < (double)(w->bytes.max - w->bytes.len))
@@ -301,7 +308,8 @@ static lochan_status reserve_bytes(lochan_csv_writer *w, const lochan_csv_cell *
     return lochan_buf__reserve(&w->bytes, need, err);
 }
 
-static size_t append_strings(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride, size_t rows) {
+static size_t append_strings(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride,
+                             size_t rows) {
     int32_t *offsets = (int32_t *)(void *)w->values->data + w->rows;
     char *dst = (char *)w->bytes.data + w->bytes.len;
     size_t i = 0;
@@ -325,17 +333,18 @@ static size_t append_strings(lochan_csv_writer *w, const lochan_csv_cell *cells,
     return i;
 }
 
-lochan_status lochan_csv_writer__append(lochan_csv_writer *w, const lochan_csv_cell *cells, size_t stride, size_t rows,
-                                        size_t *bad, lochan_error *err) {
+lochan_status lochan_csv_writer__append(lochan_csv_writer *w, const lochan_csv_cell *cells,
+                                        size_t stride, size_t rows, size_t *bad,
+                                        lochan_error *err) {
     *bad = rows;
     if (rows == 0)
         return LOCHAN_OK;
     LOCHAN_ASSERT(w->rows + (int64_t)rows <= w->capacity);
     if (!w->parse)
         LOCHAN_TRY(reserve_bytes(w, cells, stride, rows, err));
-    *bad = !w->parse                           ? append_strings(w, cells, stride, rows)
-           : w->type.id == LOCHAN_TYPE_BOOL    ? append_bools(w, cells, stride, rows)
-                                               : append_values(w, cells, stride, rows);
+    *bad = !w->parse                        ? append_strings(w, cells, stride, rows)
+           : w->type.id == LOCHAN_TYPE_BOOL ? append_bools(w, cells, stride, rows)
+                                            : append_values(w, cells, stride, rows);
     if (*bad < rows)
         return lochan_error__set(err, LOCHAN_ERR_PAGE, "unusable value");
     w->rows += (int64_t)rows;
@@ -346,13 +355,15 @@ static void release_bytes(lochan_buffer *self) {
     lochan_mem__free(self->data);
 }
 
-lochan_status lochan_csv_writer__finish(lochan_csv_writer *w, struct ArrowArray *out, lochan_error *err) {
+lochan_status lochan_csv_writer__finish(lochan_csv_writer *w, struct ArrowArray *out,
+                                        lochan_error *err) {
     LOCHAN_TRY(lochan_array__init(out, w->parse ? 2 : 3, 0, err));
     out->length = w->rows;
     out->null_count = w->nulls;
     if (!w->parse) {
-        lochan_buffer *bytes = w->bytes.data ? lochan_buffer__wrap(w->bytes.data, w->bytes.len, release_bytes, NULL)
-                                             : lochan_buffer__create(0);
+        lochan_buffer *bytes =
+            w->bytes.data ? lochan_buffer__wrap(w->bytes.data, w->bytes.len, release_bytes, NULL)
+                          : lochan_buffer__create(0);
         if (!bytes)
             return lochan_error__nomem(err);
         if (w->bytes.data)

@@ -1,6 +1,6 @@
-/* csv_scan.c - finds delimiters, newlines and quotes 64 bytes at a time and walks from one to the next.
- * SSE2 belongs to every x86-64 processor, so it needs no dispatch; elsewhere a plain loop makes the same mask.
- * Invariant: never reads outside the text. May call: base/.
+/* csv_scan.c - finds delimiters, newlines and quotes 64 bytes at a time and walks from one to the
+ * next. SSE2 belongs to every x86-64 processor, so it needs no dispatch; elsewhere a plain loop
+ * makes the same mask. Invariant: never reads outside the text. May call: base/.
  */
 #include "source/csv_scan.h"
 
@@ -15,15 +15,18 @@
 #if defined(__SSE2__)
 static uint64_t mask_of_16(const char *p, __m128i delimiter, __m128i newline, __m128i quote) {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, delimiter),
-                                _mm_or_si128(_mm_cmpeq_epi8(bytes, newline), _mm_cmpeq_epi8(bytes, quote)));
+    __m128i hits =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, delimiter),
+                     _mm_or_si128(_mm_cmpeq_epi8(bytes, newline), _mm_cmpeq_epi8(bytes, quote)));
     return (uint64_t)(uint32_t)_mm_movemask_epi8(hits);
 }
 
 static uint64_t mask_of_64(const char *p, char c) {
     __m128i delimiter = _mm_set1_epi8(c), newline = _mm_set1_epi8('\n'), quote = _mm_set1_epi8('"');
-    return mask_of_16(p, delimiter, newline, quote) | mask_of_16(p + 16, delimiter, newline, quote) << 16 |
-           mask_of_16(p + 32, delimiter, newline, quote) << 32 | mask_of_16(p + 48, delimiter, newline, quote) << 48;
+    return mask_of_16(p, delimiter, newline, quote) |
+           mask_of_16(p + 16, delimiter, newline, quote) << 16 |
+           mask_of_16(p + 32, delimiter, newline, quote) << 32 |
+           mask_of_16(p + 48, delimiter, newline, quote) << 48;
 }
 #else
 static uint64_t mask_of_64(const char *p, char c) {
@@ -42,7 +45,8 @@ static void look_at(lochan_csv_scanner *s, const char *p) {
         s->mask = mask_of_64(p, s->delimiter);
         return;
     }
-    char tail[WINDOW] = {0}; /* a zero byte is no delimiter: specs refuse control characters but tab */
+    char tail[WINDOW] = {
+        0}; /* a zero byte is no delimiter: specs refuse control characters but tab */
     if (left > 0)
         memcpy(tail, p, left);
     s->mask = mask_of_64(tail, s->delimiter);
@@ -78,9 +82,10 @@ int64_t lochan_csv_scanner__line(const lochan_csv_scanner *s, const char *at) {
     return line;
 }
 
-static lochan_status problem(const lochan_csv_scanner *s, const char *at, lochan_error *err, const char *fmt, ...)
-    LOCHAN_PRINTF(4, 5);
-static lochan_status problem(const lochan_csv_scanner *s, const char *at, lochan_error *err, const char *fmt, ...) {
+static lochan_status problem(const lochan_csv_scanner *s, const char *at, lochan_error *err,
+                             const char *fmt, ...) LOCHAN_PRINTF(4, 5);
+static lochan_status problem(const lochan_csv_scanner *s, const char *at, lochan_error *err,
+                             const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_status rc = lochan_error__vset(err, LOCHAN_ERR_PAGE, fmt, args);
@@ -92,7 +97,8 @@ static lochan_status problem(const lochan_csv_scanner *s, const char *at, lochan
 enum stop { AT_DELIMITER, AT_NEWLINE, AT_END };
 
 /* A cell in quotes that begins at s->start. */
-static lochan_status quoted_cell(lochan_csv_scanner *s, lochan_csv_cell *cell, enum stop *stop, lochan_error *err) {
+static lochan_status quoted_cell(lochan_csv_scanner *s, lochan_csv_cell *cell, enum stop *stop,
+                                 lochan_error *err) {
     const char *open = s->start, *p = open + 1;
     cell->flags = LOCHAN_CSV_QUOTED;
     for (;;) {
@@ -154,14 +160,14 @@ static bool only_blank_lines(const lochan_csv_scanner *s) {
     return true;
 }
 
-static lochan_status wrong_count(const lochan_csv_scanner *s, const char *row, size_t expected, size_t found, bool more,
-                                 lochan_error *err) {
+static lochan_status wrong_count(const lochan_csv_scanner *s, const char *row, size_t expected,
+                                 size_t found, bool more, lochan_error *err) {
     return problem(s, row, err, "expected %zu columns as in the header, found %s%zu", expected,
                    more ? "more than " : "", found);
 }
 
-lochan_status lochan_csv_scanner__rows(lochan_csv_scanner *s, size_t n_cells, size_t max_rows, lochan_csv_cell *cells,
-                                       size_t *rows, lochan_error *err) {
+lochan_status lochan_csv_scanner__rows(lochan_csv_scanner *s, size_t n_cells, size_t max_rows,
+                                       lochan_csv_cell *cells, size_t *rows, lochan_error *err) {
     *rows = 0;
     while (*rows < max_rows) {
         if (s->start == s->end)
@@ -186,8 +192,8 @@ lochan_status lochan_csv_scanner__rows(lochan_csv_scanner *s, size_t n_cells, si
     return LOCHAN_OK;
 }
 
-lochan_status lochan_csv_scanner__header(lochan_csv_scanner *s, size_t max_cells, lochan_buf *out, size_t *n_cells,
-                                         lochan_error *err) {
+lochan_status lochan_csv_scanner__header(lochan_csv_scanner *s, size_t max_cells, lochan_buf *out,
+                                         size_t *n_cells, lochan_error *err) {
     *n_cells = 0;
     if (s->start == s->end)
         return lochan_error__set(err, LOCHAN_ERR_PAGE, "the page is empty, not even a header line");

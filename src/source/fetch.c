@@ -1,6 +1,7 @@
 /* fetch.c - the loop that keeps requests in flight: queue, back-off, delivery.
- * Invariants: a page is queued, running, waiting, delivered or failed, and each change of state goes through one function
- * below; `running` transfers never exceed `workers`. May call: base/, fetch_own.h, libcurl.
+ * Invariants: a page is queued, running, waiting, delivered or failed, and each change of state
+ * goes through one function below; `running` transfers never exceed `workers`. May call: base/,
+ * fetch_own.h, libcurl.
  */
 #include "source/fetch.h"
 
@@ -10,7 +11,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define TURN_NS   ((int64_t)100000000) /* longest wait without a look at cancel, callbacks and due pages */
+#define TURN_NS                                                                                    \
+    ((int64_t)100000000) /* longest wait without a look at cancel, callbacks and due pages */
 #define SECOND_NS ((int64_t)1000000000)
 
 enum { MAX_PAGES = 50000000 };
@@ -33,7 +35,7 @@ struct lochan_fetcher {
     struct page_list waiting;
     int64_t hold_until_ns; /* nothing is started before: the provider asked for it */
     char hold_reason[64];
-    bool alone;            /* memory was short: the next request runs by itself */
+    bool alone; /* memory was short: the next request runs by itself */
     lochan_fetch_turn turn;
     lochan_fetch_counters counters;
     char waiting_for[128];
@@ -66,7 +68,8 @@ static lochan_status open_transfers(lochan_fetcher *f, lochan_error *err) {
     if (!f->transfers)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < n; i++)
-        LOCHAN_TRY(lochan_fetch_transfer__init(&f->transfers[i], f->spec, f->secret, f->ctx->budget, err));
+        LOCHAN_TRY(
+            lochan_fetch_transfer__init(&f->transfers[i], f->spec, f->secret, f->ctx->budget, err));
     f->multi = curl_multi_init();
     if (!f->multi || curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)n * 2) != CURLM_OK)
         return lochan_error__nomem(err);
@@ -74,12 +77,17 @@ static lochan_status open_transfers(lochan_fetcher *f, lochan_error *err) {
 }
 
 lochan_status lochan_fetcher__create(const lochan_ctx *ctx, const lochan_source_spec *spec,
-                                     const lochan_fetch_options *options, const lochan_fetch_callbacks *callbacks,
-                                     lochan_fetcher **out, lochan_error *err) {
+                                     const lochan_fetch_options *options,
+                                     const lochan_fetch_callbacks *callbacks, lochan_fetcher **out,
+                                     lochan_error *err) {
     *out = NULL;
-    LOCHAN_CHECK_ARG(ctx && spec && options && callbacks && callbacks->on_page && callbacks->on_failure, err);
-    LOCHAN_CHECK_ARG(options->workers >= 1 && options->workers <= 256 && options->max_retries >= 0, err);
-    LOCHAN_CHECK_ARG(options->retry_backoff_ns >= 0 && options->max_backoff_ns >= options->retry_backoff_ns, err);
+    LOCHAN_CHECK_ARG(
+        ctx && spec && options && callbacks && callbacks->on_page && callbacks->on_failure, err);
+    LOCHAN_CHECK_ARG(options->workers >= 1 && options->workers <= 256 && options->max_retries >= 0,
+                     err);
+    LOCHAN_CHECK_ARG(options->retry_backoff_ns >= 0 &&
+                         options->max_backoff_ns >= options->retry_backoff_ns,
+                     err);
     pthread_once(&curl_once, init_curl);
     if (curl_init_result != CURLE_OK)
         return lochan_error__set(err, LOCHAN_ERR_NETWORK, "libcurl cannot start: %s",
@@ -165,7 +173,8 @@ static lochan_status make_place(lochan_fetcher *f, size_t index, lochan_error *e
     if (index < f->n_pages)
         return LOCHAN_OK;
     if (index >= MAX_PAGES)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "more than %d pages in one run", MAX_PAGES);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "more than %d pages in one run",
+                                 MAX_PAGES);
     size_t n = f->n_pages < 64 ? 64 : f->n_pages * 2;
     if (n <= index)
         n = index + 1;
@@ -178,11 +187,12 @@ static lochan_status make_place(lochan_fetcher *f, size_t index, lochan_error *e
     return LOCHAN_OK;
 }
 
-lochan_status lochan_fetcher__add(lochan_fetcher *f, size_t index, const lochan_source_request *request,
-                                  lochan_error *err) {
+lochan_status lochan_fetcher__add(lochan_fetcher *f, size_t index,
+                                  const lochan_source_request *request, lochan_error *err) {
     LOCHAN_TRY(make_place(f, index, err));
     if (f->pages[index])
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "page %zu was added before", index);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "page %zu was added before",
+                                 index);
     lochan_fetch_page *page = lochan_mem__zalloc(sizeof(*page));
     if (!page)
         return lochan_error__nomem(err);
@@ -201,25 +211,29 @@ lochan_status lochan_fetcher__add(lochan_fetcher *f, size_t index, const lochan_
 
 /* ---- ends of an attempt ---- */
 
-static lochan_status fail_page(lochan_fetcher *f, lochan_fetch_page *page, const lochan_error *why, lochan_error *err) {
+static lochan_status fail_page(lochan_fetcher *f, lochan_fetch_page *page, const lochan_error *why,
+                               lochan_error *err) {
     page->state = LOCHAN_PAGE_FAILED;
     f->counters.failed++;
     return f->callbacks.on_failure(f->callbacks.ctx, page->index, why, page->attempts, err);
 }
 
 /* Lets the page wait for its next attempt, or gives it up. */
-static lochan_status retry_page(lochan_fetcher *f, lochan_fetch_page *page, const lochan_fetch_verdict *verdict,
-                                const lochan_error *why, lochan_error *err) {
+static lochan_status retry_page(lochan_fetcher *f, lochan_fetch_page *page,
+                                const lochan_fetch_verdict *verdict, const lochan_error *why,
+                                lochan_error *err) {
     if (!verdict->retry || page->attempts > f->options.max_retries)
         return fail_page(f, page, why, err);
     const lochan_fetch_options *o = &f->options;
-    page->backoff_ns = lochan_fetch__next_backoff(o->retry_backoff_ns, o->max_backoff_ns, page->backoff_ns);
+    page->backoff_ns =
+        lochan_fetch__next_backoff(o->retry_backoff_ns, o->max_backoff_ns, page->backoff_ns);
     int64_t wait = page->backoff_ns;
     if (verdict->retry_after_ns > 0) {
         if (verdict->retry_after_ns > o->max_retry_after_ns)
             return fail_page(f, page, why, err);
         /* A little more than asked for, not all at the same moment. */
-        wait = verdict->retry_after_ns + (int64_t)lochan_random__below((uint64_t)o->retry_backoff_ns / 4 + 1);
+        wait = verdict->retry_after_ns +
+               (int64_t)lochan_random__below((uint64_t)o->retry_backoff_ns / 4 + 1);
     }
     page->due_ns = lochan_clock__mono_ns() + wait;
     lochan_format(page->reason, sizeof(page->reason), "%s", verdict->reason);
@@ -234,9 +248,10 @@ static lochan_status retry_page(lochan_fetcher *f, lochan_fetch_page *page, cons
     return LOCHAN_OK;
 }
 
-/* Our own memory was short. While others hold some of it the page waits for them; alone, it can never fit. */
-static lochan_status retry_without_memory(lochan_fetcher *f, lochan_fetch_page *page, const lochan_error *why,
-                                          lochan_error *err) {
+/* Our own memory was short. While others hold some of it the page waits for them; alone, it can
+ * never fit. */
+static lochan_status retry_without_memory(lochan_fetcher *f, lochan_fetch_page *page,
+                                          const lochan_error *why, lochan_error *err) {
     if (page->ran_alone && !f->turn.pending)
         return fail_page(f, page, why, err);
     f->alone = true;
@@ -259,22 +274,25 @@ static lochan_fetch_verdict verdict_of(const lochan_error *why) {
     lochan_fetch_verdict verdict = {.retry = check_can_retry(why->code), .retry_after_ns = -1};
     verdict.hold_all = why->code == LOCHAN_ERR_RATE_LIMIT;
     if (why->retry_after_ms > 0)
-        verdict.retry_after_ns = why->retry_after_ms < INT64_MAX / 1000000 ? why->retry_after_ms * 1000000 : INT64_MAX;
+        verdict.retry_after_ns =
+            why->retry_after_ms < INT64_MAX / 1000000 ? why->retry_after_ms * 1000000 : INT64_MAX;
     lochan_format(verdict.reason, sizeof(verdict.reason), "%s", lochan_status_text(why->code));
     return verdict;
 }
 
-lochan_status lochan_fetcher__again(lochan_fetcher *f, size_t index, const lochan_error *why, lochan_error *err) {
+lochan_status lochan_fetcher__again(lochan_fetcher *f, size_t index, const lochan_error *why,
+                                    lochan_error *err) {
     lochan_fetch_page *page = index < f->n_pages ? f->pages[index] : NULL;
     if (!page || page->state != LOCHAN_PAGE_DELIVERED)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "page %zu was not delivered", index);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "page %zu was not delivered",
+                                 index);
     f->counters.done--;
     lochan_fetch_verdict verdict = verdict_of(why);
     return retry_page(f, page, &verdict, why, err);
 }
 
-static lochan_status deliver(lochan_fetcher *f, lochan_fetch_transfer *t, const lochan_fetch_meta *meta,
-                             lochan_error *err) {
+static lochan_status deliver(lochan_fetcher *f, lochan_fetch_transfer *t,
+                             const lochan_fetch_meta *meta, lochan_error *err) {
     lochan_fetch_page *page = t->page;
     const lochan_fetch_callbacks *c = &f->callbacks;
     if (c->check && !meta->empty) {
@@ -301,15 +319,16 @@ static lochan_status deliver(lochan_fetcher *f, lochan_fetch_transfer *t, const 
 
 /* ---- the loop ---- */
 
-static lochan_status start_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, lochan_fetch_page *page,
-                                    const char *url, lochan_error *err) {
+static lochan_status start_transfer(lochan_fetcher *f, lochan_fetch_transfer *t,
+                                    lochan_fetch_page *page, const char *url, lochan_error *err) {
     LOCHAN_TRY(lochan_fetch_transfer__prepare(t, page, url, err));
     CURLMcode code = curl_multi_add_handle(f->multi, t->easy);
     if (code != CURLM_OK) {
         t->page = NULL;
         return code == CURLM_OUT_OF_MEMORY
                    ? lochan_error__nomem(err)
-                   : lochan_error__set(err, LOCHAN_ERR_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
+                   : lochan_error__set(err, LOCHAN_ERR_INTERNAL, "libcurl: %s",
+                                       curl_multi_strerror(code));
     }
     page->state = LOCHAN_PAGE_RUNNING;
     f->counters.running++;
@@ -345,7 +364,8 @@ static void queue_due_pages(lochan_fetcher *f, int64_t now) {
 }
 
 static bool may_start(const lochan_fetcher *f, int64_t now) {
-    if (!f->queue.first || f->turn.hold || now < f->hold_until_ns || f->counters.running >= f->options.workers)
+    if (!f->queue.first || f->turn.hold || now < f->hold_until_ns ||
+        f->counters.running >= f->options.workers)
         return false;
     return !f->alone || f->counters.running == 0;
 }
@@ -366,7 +386,8 @@ static lochan_status start_pages(lochan_fetcher *f, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, CURLcode result, lochan_error *err) {
+static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, CURLcode result,
+                                  lochan_error *err) {
     lochan_fetch_meta meta;
     lochan_fetch_verdict verdict;
     lochan_error why;
@@ -405,8 +426,9 @@ static lochan_status work(lochan_fetcher *f, bool *moved, lochan_error *err) {
     *moved = false;
     CURLMcode code = curl_multi_perform(f->multi, &running);
     if (code != CURLM_OK)
-        return lochan_error__set(err, code == CURLM_OUT_OF_MEMORY ? LOCHAN_ERR_NO_MEMORY : LOCHAN_ERR_NETWORK,
-                                 "libcurl: %s", curl_multi_strerror(code));
+        return lochan_error__set(
+            err, code == CURLM_OUT_OF_MEMORY ? LOCHAN_ERR_NO_MEMORY : LOCHAN_ERR_NETWORK,
+            "libcurl: %s", curl_multi_strerror(code));
     for (CURLMsg *m; (m = curl_multi_info_read(f->multi, &left)) != NULL;) {
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -439,7 +461,8 @@ static void explain_wait(lochan_fetcher *f, int64_t now) {
         lochan_format(f->waiting_for, sizeof(f->waiting_for), "back-off %.1f s after %s",
                       (double)(f->hold_until_ns - now) / 1e9, f->hold_reason);
     else if (f->turn.hold && f->queue.first)
-        lochan_format(f->waiting_for, sizeof(f->waiting_for), "what was fetched is being worked on");
+        lochan_format(f->waiting_for, sizeof(f->waiting_for),
+                      "what was fetched is being worked on");
     else if (page && !f->queue.first)
         lochan_format(f->waiting_for, sizeof(f->waiting_for), "back-off %.1f s after %s",
                       (double)(page->due_ns > now ? page->due_ns - now : 0) / 1e9, page->reason);
@@ -474,8 +497,9 @@ static lochan_status wait_turn(lochan_fetcher *f, lochan_error *err) {
     /* Rounded up: a wait of zero would be a busy loop. */
     CURLMcode code = curl_multi_poll(f->multi, NULL, 0, (int)((wait + 999999) / 1000000), NULL);
     if (code != CURLM_OK)
-        return lochan_error__set(err, code == CURLM_OUT_OF_MEMORY ? LOCHAN_ERR_NO_MEMORY : LOCHAN_ERR_NETWORK,
-                                 "libcurl: %s", curl_multi_strerror(code));
+        return lochan_error__set(
+            err, code == CURLM_OUT_OF_MEMORY ? LOCHAN_ERR_NO_MEMORY : LOCHAN_ERR_NETWORK,
+            "libcurl: %s", curl_multi_strerror(code));
     return LOCHAN_OK;
 }
 

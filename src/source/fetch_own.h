@@ -1,5 +1,6 @@
 /* fetch_own.h - what the files of the fetcher share: one page, one transfer, the rules of retrying.
- * Invariant: a page is in exactly one state; a transfer belongs to one page while it runs. May call: base/, libcurl.
+ * Invariant: a page is in exactly one state; a transfer belongs to one page while it runs. May
+ * call: base/, libcurl.
  */
 #ifndef LOCHAN_SOURCE_FETCH_OWN_H
 #define LOCHAN_SOURCE_FETCH_OWN_H
@@ -42,7 +43,8 @@ typedef struct lochan_fetch_verdict {
 
 /* Decorrelated jitter: between the first back-off and three times the last one, at most `max`. */
 int64_t lochan_fetch__next_backoff(int64_t first_ns, int64_t max_ns, int64_t last_ns);
-/* Retry-After as seconds or as a date of HTTP: nanoseconds from now, -1 if it is neither, zero or past. */
+/* Retry-After as seconds or as a date of HTTP: nanoseconds from now, -1 if it is neither, zero or
+ * past. */
 int64_t lochan_fetch__parse_retry_after(const char *text, int64_t wall_ns);
 
 /* ---- fetch_transfer.c ---- */
@@ -62,7 +64,7 @@ typedef struct lochan_fetch_transfer {
     int redirects;
     bool too_large, no_budget, too_many_headers, no_memory;
     bool chunked;
-    bool headers_ended; /* by their empty line */
+    bool headers_ended;       /* by their empty line */
     bool is_gzip, is_encoded; /* by Content-Encoding: gzip, another one */
     bool has_more, has_more_known;
     char retry_after[64];
@@ -70,15 +72,18 @@ typedef struct lochan_fetch_transfer {
 } lochan_fetch_transfer;
 
 lochan_status lochan_fetch_transfer__init(lochan_fetch_transfer *t, const lochan_source_spec *spec,
-                                          const lochan_secret *secret, lochan_budget *budget, lochan_error *err);
+                                          const lochan_secret *secret, lochan_budget *budget,
+                                          lochan_error *err);
 void lochan_fetch_transfer__deinit(lochan_fetch_transfer *t);
-/* Prepares the easy handle for the page; url NULL = the request's own, else where a redirect leads. */
-lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fetch_page *page, const char *url,
-                                             lochan_error *err);
-/* After curl is done with it: OK with *meta, or the attempt's error with *verdict. *redirect is set (to be freed with
- * lochan_mem__free) if the request is to be sent there instead. */
-lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode result, lochan_fetch_meta *meta,
-                                            lochan_fetch_verdict *verdict, char **redirect, lochan_error *err);
+/* Prepares the easy handle for the page; url NULL = the request's own, else where a redirect leads.
+ */
+lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fetch_page *page,
+                                             const char *url, lochan_error *err);
+/* After curl is done with it: OK with *meta, or the attempt's error with *verdict. *redirect is set
+ * (to be freed with lochan_mem__free) if the request is to be sent there instead. */
+lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode result,
+                                            lochan_fetch_meta *meta, lochan_fetch_verdict *verdict,
+                                            char **redirect, lochan_error *err);
 /* Forgets the page, its body and what was taken from the budget. */
 void lochan_fetch_transfer__reset(lochan_fetch_transfer *t);
 

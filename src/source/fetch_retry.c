@@ -1,5 +1,6 @@
 /* fetch_retry.c - when a page is asked again.
- * Invariant: time and chance come from base/clock.h, so a test decides both. May call: base/, libcurl (dates).
+ * Invariant: time and chance come from base/clock.h, so a test decides both. May call: base/,
+ * libcurl (dates).
  */
 #include "source/fetch_own.h"
 

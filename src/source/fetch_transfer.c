@@ -1,6 +1,6 @@
 /* fetch_transfer.c - one HTTP request and the judgement of its answer.
- * Invariants: the body never grows past max_body or the budget; an error never holds a secret; only a complete answer is a
- * good one. May call: base/, secret.h, libcurl.
+ * Invariants: the body never grows past max_body or the budget; an error never holds a secret; only
+ * a complete answer is a good one. May call: base/, secret.h, libcurl.
  */
 #include "source/fetch_own.h"
 
@@ -17,11 +17,12 @@ enum {
     SHOWN_URL = 200,
     SHOWN_BODY = 120
 };
-#define FIRST_BODY ((size_t)16 << 10)
+#define FIRST_BODY       ((size_t)16 << 10)
 #define FIRST_BODY_KNOWN ((size_t)8 << 20) /* of a claimed length, believe this much at once */
 
 lochan_status lochan_fetch_transfer__init(lochan_fetch_transfer *t, const lochan_source_spec *spec,
-                                          const lochan_secret *secret, lochan_budget *budget, lochan_error *err) {
+                                          const lochan_secret *secret, lochan_budget *budget,
+                                          lochan_error *err) {
     memset(t, 0, sizeof(*t));
     t->spec = spec;
     t->secret = secret;
@@ -61,7 +62,8 @@ static bool make_room(lochan_fetch_transfer *t, size_t n) {
     if (want < FIRST_BODY)
         want = FIRST_BODY;
     curl_off_t length = -1;
-    if (t->budget_taken == 0 && curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
+    if (t->budget_taken == 0 &&
+        curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
         length > 0)
         want = (uint64_t)length < FIRST_BODY_KNOWN ? (size_t)length : FIRST_BODY_KNOWN;
     if (want > t->body.max)
@@ -112,7 +114,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
         t->too_many_headers = true;
         return 0;
     }
-    if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer begins, e.g. after 100 Continue */
+    if (n >= 5 &&
+        strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer begins, e.g. after 100 Continue */
         t->chunked = t->has_more_known = t->has_more = t->is_gzip = t->is_encoded = false;
         t->headers_ended = false;
         t->retry_after[0] = '\0';
@@ -142,16 +145,19 @@ static lochan_status add_header(lochan_fetch_transfer *t, const char *line, loch
     return LOCHAN_OK;
 }
 
-static lochan_status fill_headers(lochan_fetch_transfer *t, const lochan_source_request *request, lochan_error *err) {
+static lochan_status fill_headers(lochan_fetch_transfer *t, const lochan_source_request *request,
+                                  lochan_error *err) {
     bool has_type = false;
     lochan_status rc = LOCHAN_OK;
     lochan_buf line;
     lochan_buf__init(&line, (size_t)64 << 10);
-    LOCHAN_TRYG(add_header(t, "Accept-Encoding: gzip", err)); /* libcurl would not notice a stream that was cut */
+    LOCHAN_TRYG(add_header(t, "Accept-Encoding: gzip",
+                           err)); /* libcurl would not notice a stream that was cut */
     for (size_t i = 0; i < request->n_headers; i++) {
         lochan_buf__clear(&line);
         LOCHAN_TRYG(lochan_buf__printf(&line, err, "%s: ", request->headers[i].name));
-        LOCHAN_TRYG(lochan_secret__fill(t->secret, LOCHAN_SECRET_PLAIN, request->headers[i].value, &line, err));
+        LOCHAN_TRYG(lochan_secret__fill(t->secret, LOCHAN_SECRET_PLAIN, request->headers[i].value,
+                                        &line, err));
         LOCHAN_TRYG(add_header(t, (const char *)line.data, err));
         has_type |= strcasecmp(request->headers[i].name, "content-type") == 0;
     }
@@ -174,8 +180,10 @@ static lochan_str host_of(const char *url) {
 
 static bool is_loopback(const char *url) {
     lochan_str host = host_of(url);
-    return (host.n >= 4 && strncmp(host.p, "127.", 4) == 0) || (host.n >= 5 && strncmp(host.p, "[::1]", 5) == 0) ||
-           (host.n >= 9 && strncasecmp(host.p, "localhost", 9) == 0 && (host.n == 9 || host.p[9] == ':'));
+    return (host.n >= 4 && strncmp(host.p, "127.", 4) == 0) ||
+           (host.n >= 5 && strncmp(host.p, "[::1]", 5) == 0) ||
+           (host.n >= 9 && strncasecmp(host.p, "localhost", 9) == 0 &&
+            (host.n == 9 || host.p[9] == ':'));
 }
 
 static long milliseconds(int64_t ns) {
@@ -191,7 +199,8 @@ static bool set_limits(CURL *easy, const lochan_source_spec *spec) {
 #else
     rc |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* redirects are judged here, see finish */
+    rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION,
+                           0L); /* redirects are judged here, see finish */
     rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     rc |= curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(spec->timeout_ns));
@@ -222,22 +231,24 @@ static bool set_transport(lochan_fetch_transfer *t, const char *url) {
     return rc == CURLE_OK;
 }
 
-lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fetch_page *page, const char *url,
-                                             lochan_error *err) {
+lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fetch_page *page,
+                                             const char *url, lochan_error *err) {
     const lochan_source_request *request = &page->request;
     int redirects = url ? t->redirects : 0;
     lochan_fetch_transfer__reset(t);
     t->redirects = redirects;
     t->header_bytes = 0;
     t->too_large = t->no_budget = t->too_many_headers = t->no_memory = false;
-    t->chunked = t->has_more = t->has_more_known = t->is_gzip = t->is_encoded = t->headers_ended = false;
+    t->chunked = t->has_more = t->has_more_known = t->is_gzip = t->is_encoded = t->headers_ended =
+        false;
     t->retry_after[0] = t->message[0] = '\0';
     curl_easy_reset(t->easy);
     lochan_status rc = LOCHAN_OK;
     lochan_buf filled;
     lochan_buf__init(&filled, (size_t)128 << 10);
     if (!url) {
-        LOCHAN_TRYG(lochan_secret__fill(t->secret, LOCHAN_SECRET_PERCENT, request->url, &filled, err));
+        LOCHAN_TRYG(
+            lochan_secret__fill(t->secret, LOCHAN_SECRET_PERCENT, request->url, &filled, err));
         url = (const char *)filled.data;
     }
     LOCHAN_TRYG(fill_headers(t, request, err));
@@ -245,10 +256,13 @@ lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fe
     if (request->method == LOCHAN_METHOD_POST) {
         lochan_secret_form form = lochan_source_request__body_form(request);
         LOCHAN_TRYG(lochan_buf__reserve(&t->sent_body, 1, err));
-        LOCHAN_TRYG(lochan_secret__fill(t->secret, form, request->body ? request->body : "", &t->sent_body, err));
+        LOCHAN_TRYG(lochan_secret__fill(t->secret, form, request->body ? request->body : "",
+                                        &t->sent_body, err));
         ok = ok && curl_easy_setopt(t->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-             curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent_body.len) == CURLE_OK &&
-             curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, (const char *)t->sent_body.data) == CURLE_OK;
+             curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent_body.len) ==
+                 CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, (const char *)t->sent_body.data) ==
+                 CURLE_OK;
     }
     if (!ok || !set_limits(t->easy, t->spec) || !set_transport(t, url)) {
         rc = lochan_error__nomem(err);
@@ -263,11 +277,12 @@ done:
 
 /* ---- judging ---- */
 
-/* An error about this request: "GET http://...: text". Secrets that the provider echoed are overwritten. */
-static lochan_status request_error(const lochan_fetch_transfer *t, lochan_status code, lochan_error *err,
-                                   const char *fmt, ...) LOCHAN_PRINTF(4, 5);
-static lochan_status request_error(const lochan_fetch_transfer *t, lochan_status code, lochan_error *err,
-                                   const char *fmt, ...) {
+/* An error about this request: "GET http://...: text". Secrets that the provider echoed are
+ * overwritten. */
+static lochan_status request_error(const lochan_fetch_transfer *t, lochan_status code,
+                                   lochan_error *err, const char *fmt, ...) LOCHAN_PRINTF(4, 5);
+static lochan_status request_error(const lochan_fetch_transfer *t, lochan_status code,
+                                   lochan_error *err, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_error__vset(err, code, fmt, args);
@@ -275,7 +290,8 @@ static lochan_status request_error(const lochan_fetch_transfer *t, lochan_status
     if (!err)
         return code;
     const lochan_source_request *request = &t->page->request;
-    lochan_error__prefix(err, code, "%s %.*s%s", request->method == LOCHAN_METHOD_POST ? "POST" : "GET", SHOWN_URL,
+    lochan_error__prefix(err, code, "%s %.*s%s",
+                         request->method == LOCHAN_METHOD_POST ? "POST" : "GET", SHOWN_URL,
                          request->url, strlen(request->url) > SHOWN_URL ? "..." : "");
     lochan_secret__redact(t->secret, err->message, strlen(err->message), false);
     return code;
@@ -286,28 +302,33 @@ static void verdict_reason(lochan_fetch_verdict *verdict, bool retry, const char
     lochan_format(verdict->reason, sizeof(verdict->reason), "%s", reason);
 }
 
-static lochan_status judge_own_limits(lochan_fetch_transfer *t, lochan_fetch_verdict *verdict, lochan_error *err) {
+static lochan_status judge_own_limits(lochan_fetch_transfer *t, lochan_fetch_verdict *verdict,
+                                      lochan_error *err) {
     if (t->no_memory)
         return request_error(t, LOCHAN_ERR_NO_MEMORY, err, "out of memory");
     if (t->too_many_headers)
-        return request_error(t, LOCHAN_ERR_PAGE, err, "the headers of the answer are larger than %d bytes",
+        return request_error(t, LOCHAN_ERR_PAGE, err,
+                             "the headers of the answer are larger than %d bytes",
                              MAX_HEADER_BYTES);
     if (t->no_budget) {
         verdict->no_budget = true;
-        return request_error(t, LOCHAN_ERR_MEMORY_LIMIT, err, "no room in memory for the answer (%zu bytes so far)",
-                             t->body.len);
+        return request_error(t, LOCHAN_ERR_MEMORY_LIMIT, err,
+                             "no room in memory for the answer (%zu bytes so far)", t->body.len);
     }
-    lochan_status rc = request_error(t, LOCHAN_ERR_MEMORY_LIMIT, err, "the answer is larger than max_body (%llu bytes)",
+    lochan_status rc = request_error(t, LOCHAN_ERR_MEMORY_LIMIT, err,
+                                     "the answer is larger than max_body (%llu bytes)",
                                      (unsigned long long)t->spec->max_body);
-    lochan_error__hint(err, "ask for smaller windows, or raise max_body of source '%s'", t->spec->name);
+    lochan_error__hint(err, "ask for smaller windows, or raise max_body of source '%s'",
+                       t->spec->name);
     return rc;
 }
 
 /* The request was not completed. */
-static lochan_status judge_failure(lochan_fetch_transfer *t, CURLcode result, lochan_fetch_verdict *verdict,
-                                   lochan_error *err) {
+static lochan_status judge_failure(lochan_fetch_transfer *t, CURLcode result,
+                                   lochan_fetch_verdict *verdict, lochan_error *err) {
     const char *text = t->message[0] ? t->message : curl_easy_strerror(result);
-    if (t->too_large || t->no_budget || t->too_many_headers || t->no_memory || result == CURLE_FILESIZE_EXCEEDED)
+    if (t->too_large || t->no_budget || t->too_many_headers || t->no_memory ||
+        result == CURLE_FILESIZE_EXCEEDED)
         return judge_own_limits(t, verdict, err);
     switch (result) {
     case CURLE_OUT_OF_MEMORY: /* also what libcurl says of a header line without end */
@@ -348,17 +369,21 @@ static void body_excerpt(const lochan_fetch_transfer *t, char *dst, size_t cap) 
 }
 
 /* An answer whose status says that it is no page. */
-static lochan_status judge_status(lochan_fetch_transfer *t, int32_t status, lochan_error_meaning meaning,
-                                  lochan_fetch_verdict *verdict, lochan_error *err) {
+static lochan_status judge_status(lochan_fetch_transfer *t, int32_t status,
+                                  lochan_error_meaning meaning, lochan_fetch_verdict *verdict,
+                                  lochan_error *err) {
     char excerpt[SHOWN_BODY + 1], reason[32];
     /* Before the text is shortened: half a secret would not be found. */
     lochan_secret__redact(t->secret, t->body.data, t->body.len, false);
     body_excerpt(t, excerpt, sizeof(excerpt));
-    verdict->retry_after_ns = lochan_fetch__parse_retry_after(t->retry_after, lochan_clock__wall_ns());
+    verdict->retry_after_ns =
+        lochan_fetch__parse_retry_after(t->retry_after, lochan_clock__wall_ns());
     verdict->hold_all = meaning == LOCHAN_MEANING_RATE_LIMIT || verdict->retry_after_ns > 0;
     lochan_format(reason, sizeof(reason), "HTTP %d", (int)status);
-    verdict_reason(verdict, meaning == LOCHAN_MEANING_RETRY || meaning == LOCHAN_MEANING_RATE_LIMIT, reason);
-    lochan_status code = meaning == LOCHAN_MEANING_RATE_LIMIT ? LOCHAN_ERR_RATE_LIMIT : LOCHAN_ERR_HTTP;
+    verdict_reason(verdict, meaning == LOCHAN_MEANING_RETRY || meaning == LOCHAN_MEANING_RATE_LIMIT,
+                   reason);
+    lochan_status code =
+        meaning == LOCHAN_MEANING_RATE_LIMIT ? LOCHAN_ERR_RATE_LIMIT : LOCHAN_ERR_HTTP;
     request_error(t, code, err, "HTTP %d%s%s", (int)status, excerpt[0] ? ": " : "", excerpt);
     if (err) {
         err->http_status = status;
@@ -371,7 +396,8 @@ static lochan_status judge_status(lochan_fetch_transfer *t, int32_t status, loch
 }
 
 static bool bears_secret(const lochan_source_request *request) {
-    bool found = strstr(request->url, "{secret}") || (request->body && strstr(request->body, "{secret}"));
+    bool found =
+        strstr(request->url, "{secret}") || (request->body && strstr(request->body, "{secret}"));
     for (size_t i = 0; i < request->n_headers; i++)
         found |= strstr(request->headers[i].value, "{secret}") != NULL;
     return found;
@@ -384,20 +410,24 @@ static bool same_place(const char *from, const char *to) {
     return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0 && !downgrade;
 }
 
-static lochan_status judge_redirect(lochan_fetch_transfer *t, int32_t status, char **redirect, lochan_error *err) {
+static lochan_status judge_redirect(lochan_fetch_transfer *t, int32_t status, char **redirect,
+                                    lochan_error *err) {
     const char *target = NULL;
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &target);
     lochan_status rc = LOCHAN_ERR_HTTP;
-    if (!target || (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)) {
+    if (!target ||
+        (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)) {
         request_error(t, rc, err, "HTTP %d: a redirect to nowhere", (int)status);
     } else if (t->redirects >= MAX_REDIRECTS) {
         request_error(t, rc, err, "HTTP %d: more than %d redirects", (int)status, MAX_REDIRECTS);
     } else if (t->page->request.method == LOCHAN_METHOD_POST && status != 307 && status != 308) {
-        request_error(t, rc, err, "HTTP %d: a redirect that would drop the request's body", (int)status);
+        request_error(t, rc, err, "HTTP %d: a redirect that would drop the request's body",
+                      (int)status);
     } else if (bears_secret(&t->page->request) && !same_place(t->page->request.url, target)) {
         lochan_str host = host_of(target);
-        request_error(t, rc, err, "HTTP %d: a redirect to %.*s is not followed, the secret is not for it", (int)status,
-                      (int)(host.n < 100 ? host.n : 100), host.p);
+        request_error(t, rc, err,
+                      "HTTP %d: a redirect to %.*s is not followed, the secret is not for it",
+                      (int)status, (int)(host.n < 100 ? host.n : 100), host.p);
     } else {
         *redirect = lochan_mem__strdup(target);
         if (*redirect) {
@@ -422,13 +452,16 @@ static size_t claimed_size(const lochan_buf *packed, size_t max) {
     return size < max ? size : max;
 }
 
-/* Replaces the body by what it unpacks to. libdeflate checks length and sum, so a cut stream is never taken for whole. */
-static lochan_status unpack_body(lochan_fetch_transfer *t, lochan_fetch_verdict *verdict, lochan_error *err) {
+/* Replaces the body by what it unpacks to. libdeflate checks length and sum, so a cut stream is
+ * never taken for whole. */
+static lochan_status unpack_body(lochan_fetch_transfer *t, lochan_fetch_verdict *verdict,
+                                 lochan_error *err) {
     size_t max = t->body.max, room = claimed_size(&t->body, max);
     lochan_status rc = LOCHAN_ERR_MEMORY_LIMIT;
     lochan_buf plain;
     lochan_buf__init(&plain, room);
-    while (rc == LOCHAN_ERR_MEMORY_LIMIT) { /* twice if there are several members and the last is not the largest */
+    while (rc == LOCHAN_ERR_MEMORY_LIMIT) { /* twice if there are several members and the last is
+                                               not the largest */
         if (!lochan_budget__try_take(t->budget, room)) {
             t->no_budget = true;
             break;
@@ -480,8 +513,9 @@ static void fill_meta(const lochan_fetch_transfer *t, int32_t status, lochan_fet
     meta->has_more_known = t->has_more_known;
 }
 
-lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode result, lochan_fetch_meta *meta,
-                                            lochan_fetch_verdict *verdict, char **redirect, lochan_error *err) {
+lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode result,
+                                            lochan_fetch_meta *meta, lochan_fetch_verdict *verdict,
+                                            char **redirect, lochan_error *err) {
     memset(meta, 0, sizeof(*meta));
     memset(verdict, 0, sizeof(*verdict));
     verdict->retry_after_ns = -1;
@@ -491,13 +525,16 @@ lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode r
     long code = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
     int32_t status = (int32_t)code;
-    if (!t->headers_ended) { /* libcurl takes a connection that ends among them for an empty answer */
+    if (!t->headers_ended) { /* libcurl takes a connection that ends among them for an empty answer
+                              */
         verdict_reason(verdict, true, "an incomplete answer");
-        return request_error(t, LOCHAN_ERR_PAGE, err, "the answer is incomplete: its headers do not end");
+        return request_error(t, LOCHAN_ERR_PAGE, err,
+                             "the answer is incomplete: its headers do not end");
     }
     if (t->is_encoded) {
         verdict_reason(verdict, true, "an unreadable answer");
-        return request_error(t, LOCHAN_ERR_PAGE, err, "the answer has a Content-Encoding that was not asked for");
+        return request_error(t, LOCHAN_ERR_PAGE, err,
+                             "the answer has a Content-Encoding that was not asked for");
     }
     if (t->is_gzip && t->body.len > 0)
         LOCHAN_TRY(unpack_body(t, verdict, err));
@@ -512,9 +549,11 @@ lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode r
     }
     if (listed || status != 200)
         return judge_status(t, status, meaning, verdict, err);
-    if (t->spec->format == LOCHAN_FORMAT_CSV && strncasecmp(meta->content_type, "text/html", 9) == 0) {
+    if (t->spec->format == LOCHAN_FORMAT_CSV &&
+        strncasecmp(meta->content_type, "text/html", 9) == 0) {
         verdict_reason(verdict, true, "a page of HTML");
-        return request_error(t, LOCHAN_ERR_PAGE, err, "the provider sent a page of HTML instead of data");
+        return request_error(t, LOCHAN_ERR_PAGE, err,
+                             "the provider sent a page of HTML instead of data");
     }
     lochan_secret__redact(t->secret, t->body.data, t->body.len, true);
     return LOCHAN_OK;

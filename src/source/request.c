@@ -1,5 +1,6 @@
 /* request.c - fills a source's templates and gives a request its identity.
- * Invariants: values are escaped for the place they go to; "{secret}" passes through unfilled. May call: base/, spec.h.
+ * Invariants: values are escaped for the place they go to; "{secret}" passes through unfilled. May
+ * call: base/, spec.h.
  */
 #include "source/request.h"
 
@@ -20,12 +21,13 @@ struct filler {
     lochan_str missing; /* the first placeholder without a value */
 };
 
-lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n, lochan_error *err) {
+lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n,
+                                            lochan_error *err) {
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s[i];
-        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
-            c == '_' || c == '~') {
+        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+            c == '-' || c == '.' || c == '_' || c == '~') {
             LOCHAN_TRY(lochan_buf__putc(out, (char)c, err));
         } else {
             char code[3] = {'%', hex[c >> 4], hex[c & 15]};
@@ -45,7 +47,8 @@ static lochan_status json_escape(lochan_buf *out, const char *s, size_t n, locha
     return LOCHAN_OK;
 }
 
-static lochan_status put_value(lochan_buf *out, enum place place, const char *s, lochan_error *err) {
+static lochan_status put_value(lochan_buf *out, enum place place, const char *s,
+                               lochan_error *err) {
     size_t n = strlen(s);
     switch (place) {
     case IN_PATH:
@@ -57,14 +60,16 @@ static lochan_status put_value(lochan_buf *out, enum place place, const char *s,
     case IN_HEADER:
         for (size_t i = 0; i < n; i++)
             if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                         "a value with a control character cannot be sent in a header");
+                return lochan_error__set(
+                    err, LOCHAN_ERR_INVALID_ARGUMENT,
+                    "a value with a control character cannot be sent in a header");
         return lochan_buf__append(out, s, n, err);
     }
     return LOCHAN_OK;
 }
 
-/* "{name}" at s: length including the braces, else 0. Braces of JSON around anything else are literal text. */
+/* "{name}" at s: length including the braces, else 0. Braces of JSON around anything else are
+ * literal text. */
 static size_t placeholder_length(const char *s) {
     size_t n = 1;
     while ((s[n] >= 'a' && s[n] <= 'z') || s[n] == '_' || (n > 1 && s[n] >= '0' && s[n] <= '9'))
@@ -79,7 +84,8 @@ static const char *find_value(const struct filler *f, lochan_str name) {
     return NULL;
 }
 
-/* Appends the filled template. A placeholder without a value is noted in f->missing and leaves nothing. */
+/* Appends the filled template. A placeholder without a value is noted in f->missing and leaves
+ * nothing. */
 static lochan_status fill(struct filler *f, enum place place, const char *template, lochan_buf *out,
                           lochan_error *err) {
     f->missing = (lochan_str){NULL, 0};
@@ -112,12 +118,13 @@ static lochan_status fill(struct filler *f, enum place place, const char *templa
 }
 
 static lochan_status missing_value(const struct filler *f, const char *where, lochan_error *err) {
-    return lochan_error__set(err, LOCHAN_ERR_SPEC, "%s: there is no value for {%.*s} in this request", where,
+    return lochan_error__set(err, LOCHAN_ERR_SPEC,
+                             "%s: there is no value for {%.*s} in this request", where,
                              (int)(f->missing.n > 60 ? 60 : f->missing.n), f->missing.p);
 }
 
-static lochan_status add_parameter(struct filler *f, const lochan_source_pair *pair, bool *first, lochan_buf *url,
-                                   lochan_error *err) {
+static lochan_status add_parameter(struct filler *f, const lochan_source_pair *pair, bool *first,
+                                   lochan_buf *url, lochan_error *err) {
     size_t before = url->len;
     LOCHAN_TRY(lochan_buf__putc(url, *first ? '?' : '&', err));
     LOCHAN_TRY(lochan_source__percent_encode(url, pair->name, strlen(pair->name), err));
@@ -132,8 +139,9 @@ static lochan_status add_parameter(struct filler *f, const lochan_source_pair *p
     return LOCHAN_OK;
 }
 
-static lochan_status build_url(struct filler *f, const lochan_source_spec *spec, const lochan_source_pair *extra,
-                               size_t n_extra, lochan_buf *url, lochan_error *err) {
+static lochan_status build_url(struct filler *f, const lochan_source_spec *spec,
+                               const lochan_source_pair *extra, size_t n_extra, lochan_buf *url,
+                               lochan_error *err) {
     size_t base = strlen(spec->url);
     if (base > 0 && spec->path[0] == '/' && spec->url[base - 1] == '/')
         base--;
@@ -154,8 +162,8 @@ static lochan_status build_url(struct filler *f, const lochan_source_spec *spec,
     return LOCHAN_OK;
 }
 
-static lochan_status build_headers(struct filler *f, const lochan_source_spec *spec, lochan_source_request *out,
-                                   lochan_error *err) {
+static lochan_status build_headers(struct filler *f, const lochan_source_spec *spec,
+                                   lochan_source_request *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_buf text;
     lochan_buf__init(&text, MAX_URL);
@@ -191,8 +199,8 @@ lochan_secret_form lochan_source_request__body_form(const lochan_source_request 
     return LOCHAN_SECRET_JSON;
 }
 
-static lochan_status build_body(struct filler *f, const lochan_source_spec *spec, lochan_source_request *out,
-                                lochan_error *err) {
+static lochan_status build_body(struct filler *f, const lochan_source_spec *spec,
+                                lochan_source_request *out, lochan_error *err) {
     if (!spec->body)
         return LOCHAN_OK;
     lochan_buf body;
@@ -213,14 +221,15 @@ static lochan_status build_body(struct filler *f, const lochan_source_spec *spec
     return rc;
 }
 
-lochan_status lochan_source__build_request(const lochan_source_spec *spec, const lochan_source_value *values,
-                                           size_t n_values, const lochan_source_pair *extra, size_t n_extra,
+lochan_status lochan_source__build_request(const lochan_source_spec *spec,
+                                           const lochan_source_value *values, size_t n_values,
+                                           const lochan_source_pair *extra, size_t n_extra,
                                            lochan_source_request *out, lochan_error *err) {
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < n_values; i++)
         if (values[i].value && strstr(values[i].value, "{secret}"))
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the value of %s must not hold {secret}",
-                                     values[i].name);
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "the value of %s must not hold {secret}", values[i].name);
     struct filler f = {values, n_values, {NULL, 0}};
     lochan_status rc = LOCHAN_OK;
     lochan_buf url;
@@ -249,8 +258,8 @@ void lochan_source_request__deinit(lochan_source_request *request) {
     memset(request, 0, sizeof(*request));
 }
 
-lochan_status lochan_source_request__dup(const lochan_source_request *from, lochan_source_request *out,
-                                         lochan_error *err) {
+lochan_status lochan_source_request__dup(const lochan_source_request *from,
+                                         lochan_source_request *out, lochan_error *err) {
     memset(out, 0, sizeof(*out));
     out->method = from->method;
     out->url = lochan_mem__strdup(from->url);
@@ -314,7 +323,8 @@ lochan_status lochan_source_request__hash(const lochan_source_request *request, 
     if (!h)
         return lochan_error__nomem(err);
     size_t path = strcspn(request->url, "?");
-    hash_part(h, request->method == LOCHAN_METHOD_POST ? "POST" : "GET", request->method == LOCHAN_METHOD_POST ? 4 : 3);
+    hash_part(h, request->method == LOCHAN_METHOD_POST ? "POST" : "GET",
+              request->method == LOCHAN_METHOD_POST ? 4 : 3);
     hash_part(h, request->url, path);
     lochan_status rc = request->url[path] ? hash_query(h, request->url + path + 1, err) : LOCHAN_OK;
     for (size_t i = 0; i < request->n_headers; i++) {

@@ -9,7 +9,7 @@
 
 /* How a secret is written into the body: by its content type, JSON unless it is a form. */
 lochan_secret_form lochan_source_request__body_form(const lochan_source_request *request);
-lochan_status lochan_source_request__dup(const lochan_source_request *from, lochan_source_request *out,
-                                         lochan_error *err);
+lochan_status lochan_source_request__dup(const lochan_source_request *from,
+                                         lochan_source_request *out, lochan_error *err);
 
 #endif

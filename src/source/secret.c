@@ -1,6 +1,6 @@
 /* secret.c - resolving, filling in and redacting secrets.
- * Invariants: memory that held a secret is wiped before it is freed; no error text is made from a secret's bytes.
- * May call: base/.
+ * Invariants: memory that held a secret is wiped before it is freed; no error text is made from a
+ * secret's bytes. May call: base/.
  */
 #include "source/secret.h"
 
@@ -51,8 +51,10 @@ lochan_status lochan_secret__check_reference(const char *reference, lochan_error
     if (name && name[0] != '\0')
         return LOCHAN_OK;
     /* The text itself is not repeated: it may be the secret, given in the wrong place. */
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SPEC, "a secret is given as env:NAME or file:PATH, not as such");
-    lochan_error__hint(err, "put the secret into an environment variable or a file and name that here");
+    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SPEC,
+                                         "a secret is given as env:NAME or file:PATH, not as such");
+    lochan_error__hint(err,
+                       "put the secret into an environment variable or a file and name that here");
     return rc;
 }
 
@@ -60,9 +62,10 @@ static lochan_status read_reference(const char *reference, lochan_buf *out, loch
     if (strncmp(reference, "env:", 4) == 0) {
         const char *value = getenv(reference + 4);
         if (!value || value[0] == '\0') {
-            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND,
-                                                 "the environment variable %.100s, which holds the secret, is not set",
-                                                 reference + 4);
+            lochan_status rc = lochan_error__set(
+                err, LOCHAN_ERR_NOT_FOUND,
+                "the environment variable %.100s, which holds the secret, is not set",
+                reference + 4);
             lochan_error__hint(err, "export %.100s=...", reference + 4);
             return rc;
         }
@@ -80,8 +83,8 @@ static char *encode(const char *s, bool percent) {
         return NULL;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s[i];
-        bool unreserved = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-                          c == '.' || c == '_' || c == '~';
+        bool unreserved = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                          (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
         if (percent && !unreserved) {
             *p++ = '%';
             *p++ = hex[c >> 4];
@@ -100,7 +103,8 @@ static lochan_status check_text(lochan_str s, lochan_error *err) {
     if (s.n == 0)
         return lochan_error__set(err, LOCHAN_ERR_SPEC, "the secret is empty");
     if (s.n > MAX_SECRET)
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "the secret is longer than %zu bytes", MAX_SECRET);
+        return lochan_error__set(err, LOCHAN_ERR_SPEC, "the secret is longer than %zu bytes",
+                                 MAX_SECRET);
     for (size_t i = 0; i < s.n; i++)
         if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
             return lochan_error__set(err, LOCHAN_ERR_SPEC, "the secret holds a control character");
@@ -116,7 +120,8 @@ lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lo
     lochan_secret *secret = NULL;
     lochan_buf text;
     lochan_buf__init(&text, MAX_SECRET * 2);
-    LOCHAN_TRYG(lochan_buf__reserve(&text, MAX_SECRET, err)); /* at once: growing would leave copies behind */
+    LOCHAN_TRYG(lochan_buf__reserve(&text, MAX_SECRET,
+                                    err)); /* at once: growing would leave copies behind */
     LOCHAN_TRYG(read_reference(reference, &text, err));
     lochan_str trimmed = lochan_str__trim((lochan_str){(const char *)text.data, text.len});
     rc = check_text(trimmed, err);
@@ -150,15 +155,17 @@ void lochan_secret__free(lochan_secret *secret) {
     lochan_mem__free(secret);
 }
 
-lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_form form, const char *text,
-                                  lochan_buf *out, lochan_error *err) {
+lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_form form,
+                                  const char *text, lochan_buf *out, lochan_error *err) {
     if (strstr(text, PLACEHOLDER) && !secret)
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "the request needs a secret, but the source names none");
+        return lochan_error__set(err, LOCHAN_ERR_SPEC,
+                                 "the request needs a secret, but the source names none");
     const char *value = !secret                         ? ""
                         : form == LOCHAN_SECRET_PERCENT ? secret->percent
                         : form == LOCHAN_SECRET_JSON    ? secret->json
                                                         : secret->plain;
-    for (const char *hit; (hit = strstr(text, PLACEHOLDER)) != NULL; text = hit + sizeof(PLACEHOLDER) - 1) {
+    for (const char *hit; (hit = strstr(text, PLACEHOLDER)) != NULL;
+         text = hit + sizeof(PLACEHOLDER) - 1) {
         LOCHAN_TRY(lochan_buf__append(out, text, (size_t)(hit - text), err));
         LOCHAN_TRY(lochan_buf__puts(out, value, err));
     }

@@ -1,6 +1,6 @@
 /* spec.c - reads the YAML description of a source.
- * Invariants: every field is checked here, so that what uses a spec need not; strings are copied into the spec's arena.
- * May call: base/, yaml.h, secret.h.
+ * Invariants: every field is checked here, so that what uses a spec need not; strings are copied
+ * into the spec's arena. May call: base/, yaml.h, secret.h.
  */
 #include "source/spec.h"
 
@@ -8,17 +8,23 @@
 
 #include <strings.h>
 
-/* The words of the spec, in the order of the enums. A new kind or format is one entry here and one file of its own. */
+/* The words of the spec, in the order of the enums. A new kind or format is one entry here and one
+ * file of its own. */
 static const char *const kind_names[] = {"http"};
 static const char *const format_names[] = {"csv"};
 static const char *const method_names[] = {"GET", "POST"};
 static const char *const meaning_names[] = {"retry", "rate_limit", "fatal", "empty"};
 
+/* Folders of a lake and schemas of its catalog. */
+static const char *const reserved_names[] = {"staging", "runs", "main"};
+
 static const char *const spec_keys[] = {
-    "name",        "description",     "kind",          "url",      "path",    "method",      "headers",
-    "query",       "body",            "secret",        "format",   "csv",     "date_format", "errors",
-    "timeout",     "connect_timeout", "stall_timeout", "max_body", "workers", "max_retries", "retry_backoff",
-    "max_backoff", "user_agent",
+    "name",          "description", "kind",       "url",
+    "path",          "method",      "headers",    "query",
+    "body",          "secret",      "format",     "csv",
+    "date_format",   "errors",      "timeout",    "connect_timeout",
+    "stall_timeout", "max_body",    "workers",    "max_retries",
+    "retry_backoff", "max_backoff", "user_agent",
 };
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -42,8 +48,8 @@ static void set_defaults(lochan_source_spec *spec) {
 }
 
 /* Optional text copied into the spec; *out keeps its default if the key is missing. */
-static lochan_status copy_string(lochan_source_spec *spec, const lochan_yaml_node *root, const char *key,
-                                 const char **out, lochan_error *err) {
+static lochan_status copy_string(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                 const char *key, const char **out, lochan_error *err) {
     const char *text = NULL;
     LOCHAN_TRY(lochan_yaml__get_string(root, key, &text, err));
     if (!text)
@@ -53,10 +59,12 @@ static lochan_status copy_string(lochan_source_spec *spec, const lochan_yaml_nod
 }
 
 /* Text that goes into a line of HTTP must not break out of it. */
-static lochan_status check_one_line(const lochan_yaml_node *node, const char *text, lochan_error *err) {
+static lochan_status check_one_line(const lochan_yaml_node *node, const char *text,
+                                    lochan_error *err) {
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return lochan_yaml__error(node, err, "line breaks and control characters are not allowed here");
+            return lochan_yaml__error(node, err,
+                                      "line breaks and control characters are not allowed here");
     return LOCHAN_OK;
 }
 
@@ -74,13 +82,15 @@ static lochan_status check_url(const lochan_yaml_node *node, const char *url, lo
                                       (unsigned char)*p < ' ' ? '?' : *p);
     size_t host_length = strcspn(host, "/?#");
     if (memchr(host, '@', host_length)) /* the url is not repeated: it holds a password */
-        return lochan_yaml__error(node, err, "url: user and password do not belong here, use 'secret' and a header");
+        return lochan_yaml__error(
+            node, err, "url: user and password do not belong here, use 'secret' and a header");
     if (strpbrk(url, "?#"))
         return lochan_yaml__error(node, err, "url: parameters behind '?' belong under 'query'");
     return LOCHAN_OK;
 }
 
-static lochan_status read_where(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_where(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                lochan_error *err) {
     const lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__require(root, "url", &node, err));
     LOCHAN_TRY(copy_string(spec, root, "url", &spec->url, err));
@@ -92,22 +102,27 @@ static lochan_status read_where(lochan_source_spec *spec, const lochan_yaml_node
         if (spec->path[0] != '/')
             return lochan_yaml__error(node, err, "path: must begin with '/'");
         if (strpbrk(spec->path, "?# "))
-            return lochan_yaml__error(node, err, "path: '?', '#' and blanks are not allowed; parameters belong under "
-                                                 "'query'");
+            return lochan_yaml__error(
+                node, err,
+                "path: '?', '#' and blanks are not allowed; parameters belong under "
+                "'query'");
     }
     int method = LOCHAN_METHOD_GET;
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "method", method_names, LOCHAN_COUNTOF(method_names), &method, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "method", method_names, LOCHAN_COUNTOF(method_names),
+                                       &method, err));
     spec->method = (lochan_source_method)method;
     LOCHAN_TRY(copy_string(spec, root, "body", &spec->body, err));
     if (spec->body && spec->method != LOCHAN_METHOD_POST)
-        return lochan_yaml__key_error(lochan_yaml__get(root, "body"), err, "body: only for method POST");
+        return lochan_yaml__key_error(lochan_yaml__get(root, "body"), err,
+                                      "body: only for method POST");
     LOCHAN_TRY(copy_string(spec, root, "user_agent", &spec->user_agent, err));
     node = lochan_yaml__get(root, "user_agent");
     return node ? check_one_line(node, spec->user_agent, err) : LOCHAN_OK;
 }
 
-static lochan_status read_pairs(lochan_source_spec *spec, const lochan_yaml_node *root, const char *key,
-                                const lochan_source_pair **out, size_t *n, lochan_error *err) {
+static lochan_status read_pairs(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                const char *key, const lochan_source_pair **out, size_t *n,
+                                lochan_error *err) {
     const lochan_yaml_node *map = lochan_yaml__get(root, key);
     if (!map)
         return LOCHAN_OK;
@@ -133,14 +148,16 @@ static lochan_status read_pairs(lochan_source_spec *spec, const lochan_yaml_node
 
 /* Header names are tokens of RFC 9110; those that the HTTP library sets itself are refused. */
 static lochan_status check_headers(const lochan_yaml_node *map, lochan_error *err) {
-    static const char *const reserved[] = {"host",       "content-length", "transfer-encoding", "connection",
-                                           "user-agent", "accept-encoding"};
+    static const char *const reserved[] = {"host",       "content-length", "transfer-encoding",
+                                           "connection", "user-agent",     "accept-encoding"};
     if (!map)
         return LOCHAN_OK;
     for (const lochan_yaml_node *entry = map->first; entry; entry = entry->next) {
         for (const char *p = entry->key; *p; p++)
-            if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", *p))
-                return lochan_yaml__key_error(entry, err, "headers: '%.60s' is no header name", entry->key);
+            if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
+                strchr("()<>@,;:\\\"/[]?={}", *p))
+                return lochan_yaml__key_error(entry, err, "headers: '%.60s' is no header name",
+                                              entry->key);
         for (size_t i = 0; i < LOCHAN_COUNTOF(reserved); i++)
             if (strcasecmp(entry->key, reserved[i]) == 0)
                 return lochan_yaml__key_error(entry, err, "headers: %s cannot be set", entry->key);
@@ -148,7 +165,8 @@ static lochan_status check_headers(const lochan_yaml_node *map, lochan_error *er
     return LOCHAN_OK;
 }
 
-static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *root,
+                              lochan_error *err) {
     static const char *const keys[] = {"delimiter", "null_texts"};
     const lochan_yaml_node *csv = lochan_yaml__get(root, "csv");
     if (!csv)
@@ -160,7 +178,8 @@ static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *
         LOCHAN_TRY(lochan_yaml__to_string(node, &text, err));
         unsigned char c = (unsigned char)text[0];
         if (text[0] == '\0' || text[1] != '\0' || (c < ' ' && c != '\t') || c >= 0x7f || c == '"')
-            return lochan_yaml__error(node, err, "csv.delimiter: expected one ASCII character such as ',' or \"\\t\"");
+            return lochan_yaml__error(
+                node, err, "csv.delimiter: expected one ASCII character such as ',' or \"\\t\"");
         spec->csv_delimiter = text[0];
     }
     const char *const *texts = NULL;
@@ -179,13 +198,15 @@ static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *
     return LOCHAN_OK;
 }
 
-static lochan_status read_errors(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_errors(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                 lochan_error *err) {
     static const char *const keys[] = {"http", "meaning"};
     const lochan_yaml_node *list = lochan_yaml__get(root, "errors");
     if (!list)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_yaml__expect(list, LOCHAN_YAML_LIST, err));
-    lochan_source_error_rule *rules = lochan_arena__array(&spec->arena, list->count + 1, sizeof(*rules));
+    lochan_source_error_rule *rules =
+        lochan_arena__array(&spec->arena, list->count + 1, sizeof(*rules));
     if (!rules)
         return lochan_error__nomem(err);
     for (const lochan_yaml_node *item = list->first; item; item = item->next) {
@@ -196,22 +217,26 @@ static lochan_status read_errors(lochan_source_spec *spec, const lochan_yaml_nod
         int64_t status;
         int choice;
         LOCHAN_TRY(lochan_yaml__to_int64(http, 200, 599, &status, err));
-        LOCHAN_TRY(lochan_yaml__to_choice(meaning, meaning_names, LOCHAN_COUNTOF(meaning_names), &choice, err));
-        rules[spec->n_errors++] = (lochan_source_error_rule){(int32_t)status, (lochan_error_meaning)choice};
+        LOCHAN_TRY(lochan_yaml__to_choice(meaning, meaning_names, LOCHAN_COUNTOF(meaning_names),
+                                          &choice, err));
+        rules[spec->n_errors++] =
+            (lochan_source_error_rule){(int32_t)status, (lochan_error_meaning)choice};
     }
     spec->errors = rules;
     return LOCHAN_OK;
 }
 
-static lochan_status read_positive_duration(const lochan_yaml_node *root, const char *key, int64_t *out,
-                                            lochan_error *err) {
+static lochan_status read_positive_duration(const lochan_yaml_node *root, const char *key,
+                                            int64_t *out, lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__get_duration_ns(root, key, out, err));
     if (*out < 1000000)
-        return lochan_yaml__error(lochan_yaml__get(root, key), err, "%s: must be at least 1ms", key);
+        return lochan_yaml__error(lochan_yaml__get(root, key), err, "%s: must be at least 1ms",
+                                  key);
     return LOCHAN_OK;
 }
 
-static lochan_status read_limits(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_limits(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                 lochan_error *err) {
     LOCHAN_TRY(read_positive_duration(root, "timeout", &spec->timeout_ns, err));
     LOCHAN_TRY(read_positive_duration(root, "connect_timeout", &spec->connect_timeout_ns, err));
     LOCHAN_TRY(read_positive_duration(root, "stall_timeout", &spec->stall_timeout_ns, err));
@@ -224,7 +249,8 @@ static lochan_status read_limits(lochan_source_spec *spec, const lochan_yaml_nod
     }
     LOCHAN_TRY(lochan_yaml__get_bytes(root, "max_body", &spec->max_body, err));
     if (spec->max_body < 1 || spec->max_body > (uint64_t)4 << 30)
-        return lochan_yaml__error(lochan_yaml__get(root, "max_body"), err, "max_body: expected 1 byte to 4GiB");
+        return lochan_yaml__error(lochan_yaml__get(root, "max_body"), err,
+                                  "max_body: expected 1 byte to 4GiB");
     int64_t workers = spec->workers, retries = spec->max_retries;
     LOCHAN_TRY(lochan_yaml__get_int64(root, "workers", 1, 256, &workers, err));
     LOCHAN_TRY(lochan_yaml__get_int64(root, "max_retries", 0, 100, &retries, err));
@@ -239,40 +265,47 @@ static lochan_status at_node(const lochan_yaml_node *node, lochan_status rc, loc
         return rc;
     if (err)
         err->code = LOCHAN_ERR_SPEC;
-    return lochan_error__in_line(err, LOCHAN_ERR_SPEC, lochan_yaml__file(node->doc), node->line, node->column);
+    return lochan_error__in_line(err, LOCHAN_ERR_SPEC, lochan_yaml__file(node->doc), node->line,
+                                 node->column);
 }
 
-static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                   lochan_error *err) {
     const lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__require(root, "name", &node, err));
     LOCHAN_TRY(copy_string(spec, root, "name", &spec->name, err));
     LOCHAN_TRY(at_node(node, lochan_name__check("source", spec->name, err), err));
-    if (strcmp(spec->name, "staging") == 0)
-        return lochan_yaml__error(node, err, "name: 'staging' is reserved");
+    for (size_t i = 0; i < LOCHAN_COUNTOF(reserved_names); i++)
+        if (strcmp(spec->name, reserved_names[i]) == 0)
+            return lochan_yaml__error(node, err, "name: '%s' is reserved", spec->name);
     LOCHAN_TRY(copy_string(spec, root, "description", &spec->description, err));
     LOCHAN_TRY(lochan_yaml__require(root, "kind", &node, err));
     int choice;
     LOCHAN_TRY(lochan_yaml__to_choice(node, kind_names, LOCHAN_COUNTOF(kind_names), &choice, err));
     spec->kind = (lochan_source_kind)choice;
     choice = LOCHAN_FORMAT_CSV;
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "format", format_names, LOCHAN_COUNTOF(format_names), &choice, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "format", format_names, LOCHAN_COUNTOF(format_names),
+                                       &choice, err));
     spec->format = (lochan_source_format)choice;
     return LOCHAN_OK;
 }
 
 /* A placeholder for a secret needs a secret. */
-static lochan_status check_secret_use(const lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status check_secret_use(const lochan_source_spec *spec, const lochan_yaml_node *root,
+                                      lochan_error *err) {
     bool used = (spec->body && strstr(spec->body, "{secret}")) || strstr(spec->path, "{secret}");
     for (size_t i = 0; i < spec->n_headers; i++)
         used |= strstr(spec->headers[i].value, "{secret}") != NULL;
     for (size_t i = 0; i < spec->n_query; i++)
         used |= strstr(spec->query[i].value, "{secret}") != NULL;
     if (used && !spec->secret)
-        return lochan_yaml__error(root, err, "{secret} is used, but the key 'secret' (env:NAME or file:PATH) is missing");
+        return lochan_yaml__error(
+            root, err, "{secret} is used, but the key 'secret' (env:NAME or file:PATH) is missing");
     return LOCHAN_OK;
 }
 
-static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *root,
+                              lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__check_keys(root, spec_keys, LOCHAN_COUNTOF(spec_keys), err));
     LOCHAN_TRY(read_identity(spec, root, err));
     LOCHAN_TRY(read_where(spec, root, err));
@@ -287,13 +320,15 @@ static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *
     const char *format = "%Y-%m-%d";
     LOCHAN_TRY(lochan_yaml__get_string(root, "date_format", &format, err));
     node = lochan_yaml__get(root, "date_format");
-    LOCHAN_TRY(at_node(node ? node : root, lochan_date_format__init(&spec->date_format, format, err), err));
+    LOCHAN_TRY(at_node(node ? node : root,
+                       lochan_date_format__init(&spec->date_format, format, err), err));
     LOCHAN_TRY(read_csv(spec, root, err));
     LOCHAN_TRY(read_errors(spec, root, err));
     return read_limits(spec, root, err);
 }
 
-lochan_status lochan_source_spec__from_yaml(const lochan_yaml_node *root, lochan_source_spec **out, lochan_error *err) {
+lochan_status lochan_source_spec__from_yaml(const lochan_yaml_node *root, lochan_source_spec **out,
+                                            lochan_error *err) {
     *out = NULL;
     lochan_source_spec *spec = lochan_mem__zalloc(sizeof(*spec));
     if (!spec)
@@ -309,8 +344,8 @@ lochan_status lochan_source_spec__from_yaml(const lochan_yaml_node *root, lochan
     return LOCHAN_OK;
 }
 
-lochan_status lochan_source_spec__parse(const char *text, size_t size, const char *file, lochan_source_spec **out,
-                                        lochan_error *err) {
+lochan_status lochan_source_spec__parse(const char *text, size_t size, const char *file,
+                                        lochan_source_spec **out, lochan_error *err) {
     *out = NULL;
     lochan_yaml *doc;
     LOCHAN_TRY(lochan_yaml__parse(text, size, file, &doc, err));
@@ -342,16 +377,17 @@ bool lochan_source_spec__listed_meaning(const lochan_source_spec *spec, int32_t 
     return false;
 }
 
-lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec, int32_t http_status) {
+lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec,
+                                                 int32_t http_status) {
     lochan_error_meaning meaning;
     lochan_source_spec__listed_meaning(spec, http_status, &meaning);
     return meaning;
 }
 
-lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days, char *dst, size_t cap,
-                                             lochan_error *err) {
+lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days,
+                                             char *dst, size_t cap, lochan_error *err) {
     if (lochan_date_format__print(&spec->date_format, days, dst, cap))
         return LOCHAN_OK;
-    return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the date does not fit the date_format '%s'",
-                             spec->date_format.text);
+    return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                             "the date does not fit the date_format '%s'", spec->date_format.text);
 }

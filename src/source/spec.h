@@ -1,32 +1,8 @@
 /* spec.h - the description of a source: where rows come from and how to ask for them.
- * Invariant: a spec in memory was checked whole; a secret stays a reference until the fetcher sends it.
- * May call: base/, yaml.h.
+ * Invariant: a spec in memory was checked whole; a secret stays a reference until the fetcher sends
+ * it. May call: base/, yaml.h.
  *
- * As YAML (docs/specs.md; only name, kind and url are required):
- *
- *   name: ecb
- *   description: Euro reference rates of the European Central Bank
- *   kind: http
- *   url: http://127.0.0.1:8700
- *   path: /{source_dataset}.csv        # put behind url; placeholders see lochan_source__build_request
- *   method: GET                        # or POST
- *   headers: {X-Api-Key: "{secret}"}
- *   query: {start: "{start}", end: "{end}"}
- *   body: '{"token": "{secret}"}'      # POST only
- *   secret: env:ECB_TOKEN              # or file:PATH
- *   date_format: "%Y-%m-%d"            # of dates in requests
- *   format: csv
- *   csv: {delimiter: ",", null_texts: [""]}
- *   errors: [{http: 404, meaning: empty}]   # retry | rate_limit | fatal | empty
- *   timeout: 120s
- *   connect_timeout: 10s
- *   stall_timeout: 30s
- *   max_body: 256MB
- *   workers: 4
- *   max_retries: 4
- *   retry_backoff: 500ms
- *   max_backoff: 60s
- *   user_agent: lochan/0.1.0
+ * The YAML form is described in docs/specs.md; an example is specs/sources/ecb.yaml.
  */
 #ifndef LOCHAN_SOURCE_SPEC_H
 #define LOCHAN_SOURCE_SPEC_H
@@ -38,7 +14,10 @@
 /* New kinds and formats are appended here and in the name tables of spec.c. */
 typedef enum lochan_source_kind { LOCHAN_SOURCE_HTTP = 0 } lochan_source_kind;
 typedef enum lochan_source_format { LOCHAN_FORMAT_CSV = 0 } lochan_source_format;
-typedef enum lochan_source_method { LOCHAN_METHOD_GET = 0, LOCHAN_METHOD_POST = 1 } lochan_source_method;
+typedef enum lochan_source_method {
+    LOCHAN_METHOD_GET = 0,
+    LOCHAN_METHOD_POST = 1
+} lochan_source_method;
 typedef enum lochan_error_meaning {
     LOCHAN_MEANING_RETRY = 0,
     LOCHAN_MEANING_RATE_LIMIT = 1,
@@ -68,8 +47,9 @@ typedef struct lochan_source_spec {
     size_t n_headers;
     const lochan_source_pair *query;
     size_t n_query;
-    const char *body;   /* NULL if none */
-    const char *secret; /* reference "env:NAME" | "file:PATH", NULL if none; never the secret itself */
+    const char *body; /* NULL if none */
+    const char
+        *secret; /* reference "env:NAME" | "file:PATH", NULL if none; never the secret itself */
     lochan_date_format date_format;
     lochan_source_format format;
     char csv_delimiter;
@@ -88,27 +68,33 @@ typedef struct lochan_source_spec {
     const char *user_agent;
 } lochan_source_spec;
 
-/* From the root map of a document, which may be freed afterwards. Free *out with lochan_source_spec__free. */
-lochan_status lochan_source_spec__from_yaml(const lochan_yaml_node *root, lochan_source_spec **out, lochan_error *err);
+/* From the root map of a document, which may be freed afterwards. Free *out with
+ * lochan_source_spec__free. */
+lochan_status lochan_source_spec__from_yaml(const lochan_yaml_node *root, lochan_source_spec **out,
+                                            lochan_error *err);
 /* From text. */
-lochan_status lochan_source_spec__parse(const char *text, size_t size, const char *file, lochan_source_spec **out,
-                                        lochan_error *err);
+lochan_status lochan_source_spec__parse(const char *text, size_t size, const char *file,
+                                        lochan_source_spec **out, lochan_error *err);
 void lochan_source_spec__free(lochan_source_spec *spec); /* NULL is a no-op */
 
-/* The meaning of an HTTP status under the spec's `errors`, then by default: 408, 425, 429 (rate limit) and 5xx are
- * retried, other 4xx are fatal. Only for status >= 400 or those the spec lists. */
-lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec, int32_t http_status);
+/* The meaning of an HTTP status under the spec's `errors`, then by default: 408, 425, 429 (rate
+ * limit) and 5xx are retried, other 4xx are fatal. Only for status >= 400 or those the spec lists.
+ */
+lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec,
+                                                 int32_t http_status);
 /* True if the spec itself lists the status; *meaning is set in either case, as above. */
 bool lochan_source_spec__listed_meaning(const lochan_source_spec *spec, int32_t http_status,
                                         lochan_error_meaning *meaning);
 
-/* A value for the placeholders of path, query, headers and body: {start}, {end}, {source_dataset}, {asset}, ... */
+/* A value for the placeholders of path, query, headers and body: {start}, {end}, {source_dataset},
+ * {asset}, ... */
 typedef struct lochan_source_value {
     const char *name;
     const char *value;
 } lochan_source_value;
 
-/* A request ready for the fetcher; "{secret}" is still a placeholder in it, so it may be hashed, stored and shown. */
+/* A request ready for the fetcher; "{secret}" is still a placeholder in it, so it may be hashed,
+ * stored and shown. */
 typedef struct lochan_source_request {
     char *url;
     lochan_source_method method;
@@ -117,20 +103,23 @@ typedef struct lochan_source_request {
     char *body; /* NULL if none */
 } lochan_source_request;
 
-/* Fills the spec's templates. Values are percent-encoded in path and query, JSON-escaped in the body. A query parameter
- * whose template has a placeholder without a value is left out; in path, headers and body that is an error. `extra` query
- * parameters (a dataset's own, e.g. its paging; templates too) come after the spec's and replace those of the same name.
- * Values that contain "{secret}" are refused. Free with lochan_source_request__deinit. */
-lochan_status lochan_source__build_request(const lochan_source_spec *spec, const lochan_source_value *values,
-                                           size_t n_values, const lochan_source_pair *extra, size_t n_extra,
+/* Fills the spec's templates. Values are percent-encoded in path and query, JSON-escaped in the
+ * body. A query parameter whose template has a placeholder without a value is left out; in path,
+ * headers and body that is an error. `extra` query parameters (a dataset's own, e.g. its paging;
+ * templates too) come after the spec's and replace those of the same name. Values that contain
+ * "{secret}" are refused. Free with lochan_source_request__deinit. */
+lochan_status lochan_source__build_request(const lochan_source_spec *spec,
+                                           const lochan_source_value *values, size_t n_values,
+                                           const lochan_source_pair *extra, size_t n_extra,
                                            lochan_source_request *out, lochan_error *err);
 void lochan_source_request__deinit(lochan_source_request *request);
 
 /* Appends s with everything but unreserved characters (RFC 3986) percent-encoded. */
-lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n, lochan_error *err);
+lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n,
+                                            lochan_error *err);
 
 /* The text of a request date under the spec's date_format. */
-lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days, char *dst, size_t cap,
-                                             lochan_error *err);
+lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days,
+                                             char *dst, size_t cap, lochan_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* yaml.c - builds a bounded tree from libfyaml's events.
- * Invariants: only scalars are keys, keys of a map differ, no anchors, aliases or tags; text is UTF-8 without zero bytes.
- * May call: base/, libfyaml.
+ * Invariants: only scalars are keys, keys of a map differ, no anchors, aliases or tags; text is
+ * UTF-8 without zero bytes. May call: base/, libfyaml.
  */
 #include "source/yaml_tree.h"
 
@@ -45,8 +45,8 @@ static struct place place_of(struct fy_event *event) {
     return at;
 }
 
-lochan_status lochan_yaml__error_at(const lochan_yaml *doc, int32_t line, int32_t column, lochan_error *err,
-                                    const char *fmt, ...) {
+lochan_status lochan_yaml__error_at(const lochan_yaml *doc, int32_t line, int32_t column,
+                                    lochan_error *err, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_status rc = lochan_error__vset(err, LOCHAN_ERR_SPEC, fmt, args);
@@ -54,8 +54,8 @@ lochan_status lochan_yaml__error_at(const lochan_yaml *doc, int32_t line, int32_
     return lochan_error__in_line(err, rc, doc->file, line, column);
 }
 
-lochan_status lochan_yaml__new_node(lochan_yaml *doc, lochan_yaml_kind kind, int32_t line, int32_t column,
-                                    lochan_yaml_node **out, lochan_error *err) {
+lochan_status lochan_yaml__new_node(lochan_yaml *doc, lochan_yaml_kind kind, int32_t line,
+                                    int32_t column, lochan_yaml_node **out, lochan_error *err) {
     *out = NULL;
     if (doc->nodes >= LOCHAN_YAML_MAX_NODES)
         return lochan_yaml__error_at(doc, line, column, err, "the spec has more than %d values",
@@ -99,21 +99,26 @@ static void attach(struct builder *b, lochan_yaml_node *node) {
 }
 
 static bool key_comes_next(const struct builder *b) {
-    return b->depth > 0 && b->stack[b->depth - 1].node->kind == LOCHAN_YAML_MAP && !b->stack[b->depth - 1].key;
+    return b->depth > 0 && b->stack[b->depth - 1].node->kind == LOCHAN_YAML_MAP &&
+           !b->stack[b->depth - 1].key;
 }
 
-static lochan_status on_key(struct builder *b, const char *text, struct place at, lochan_error *err) {
+static lochan_status on_key(struct builder *b, const char *text, struct place at,
+                            lochan_error *err) {
     struct frame *top = &b->stack[b->depth - 1];
     if (text[0] == '\0')
         return lochan_yaml__error_at(b->doc, at.line, at.column, err, "empty key");
     if (strcmp(text, "<<") == 0)
-        return lochan_yaml__error_at(b->doc, at.line, at.column, err, "merge keys (<<) are not supported");
+        return lochan_yaml__error_at(b->doc, at.line, at.column, err,
+                                     "merge keys (<<) are not supported");
     const lochan_yaml_node *same = lochan_yaml__get(top->node, text);
-    for (const lochan_yaml_node *n = top->node->first; n && !same; n = n->next) /* null entries too */
+    for (const lochan_yaml_node *n = top->node->first; n && !same;
+         n = n->next) /* null entries too */
         if (strcmp(n->key, text) == 0)
             same = n;
     if (same)
-        return lochan_yaml__error_at(b->doc, at.line, at.column, err, "duplicate key '%.60s', first in line %d", text,
+        return lochan_yaml__error_at(b->doc, at.line, at.column, err,
+                                     "duplicate key '%.60s', first in line %d", text,
                                      (int)same->key_line);
     top->key = text;
     top->key_line = at.line;
@@ -144,20 +149,23 @@ static lochan_status on_scalar(struct builder *b, struct fy_event *event, lochan
     bool quoted = token && fy_token_scalar_style(token) != FYSS_PLAIN;
     lochan_str value = {copy, n};
     lochan_yaml_node *node;
-    LOCHAN_TRY(lochan_yaml__new_node(b->doc, !quoted && is_null_text(value) ? LOCHAN_YAML_NULL : LOCHAN_YAML_SCALAR,
-                                     at.line, at.column, &node, err));
+    LOCHAN_TRY(lochan_yaml__new_node(
+        b->doc, !quoted && is_null_text(value) ? LOCHAN_YAML_NULL : LOCHAN_YAML_SCALAR, at.line,
+        at.column, &node, err));
     node->quoted = quoted;
     node->text = value;
     attach(b, node);
     return LOCHAN_OK;
 }
 
-static lochan_status on_open(struct builder *b, struct fy_event *event, lochan_yaml_kind kind, lochan_error *err) {
+static lochan_status on_open(struct builder *b, struct fy_event *event, lochan_yaml_kind kind,
+                             lochan_error *err) {
     struct place at = place_of(event);
     if (key_comes_next(b))
         return lochan_yaml__error_at(b->doc, at.line, at.column, err, "a key must be plain text");
     if (b->depth == LOCHAN_YAML_MAX_DEPTH)
-        return lochan_yaml__error_at(b->doc, at.line, at.column, err, "lists and maps are nested deeper than %d",
+        return lochan_yaml__error_at(b->doc, at.line, at.column, err,
+                                     "lists and maps are nested deeper than %d",
                                      LOCHAN_YAML_MAX_DEPTH);
     lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__new_node(b->doc, kind, at.line, at.column, &node, err));
@@ -166,9 +174,11 @@ static lochan_status on_open(struct builder *b, struct fy_event *event, lochan_y
     return LOCHAN_OK;
 }
 
-static lochan_status refuse(const struct builder *b, struct fy_event *event, const char *what, lochan_error *err) {
+static lochan_status refuse(const struct builder *b, struct fy_event *event, const char *what,
+                            lochan_error *err) {
     struct place at = place_of(event);
-    return lochan_yaml__error_at(b->doc, at.line, at.column, err, "%s are not supported in a spec", what);
+    return lochan_yaml__error_at(b->doc, at.line, at.column, err, "%s are not supported in a spec",
+                                 what);
 }
 
 static lochan_status on_event(struct builder *b, struct fy_event *event, lochan_error *err) {
@@ -216,15 +226,17 @@ static lochan_status parser_error(const lochan_yaml *doc, struct fy_diag *diag, 
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < ' ')
             *p = ' ';
-    return lochan_yaml__error_at(doc, first->line > 0 ? first->line : 1, first->column > 0 ? first->column : 1, err,
-                                 "invalid YAML: %s", text);
+    return lochan_yaml__error_at(doc, first->line > 0 ? first->line : 1,
+                                 first->column > 0 ? first->column : 1, err, "invalid YAML: %s",
+                                 text);
 }
 
-static lochan_status read_events(lochan_yaml *doc, const char *text, size_t size, struct fy_diag *diag,
-                                 lochan_error *err) {
+static lochan_status read_events(lochan_yaml *doc, const char *text, size_t size,
+                                 struct fy_diag *diag, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct builder b = {.doc = doc};
-    struct fy_parse_cfg cfg = {.flags = FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag};
+    struct fy_parse_cfg cfg = {
+        .flags = FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag};
     struct fy_event *event = NULL;
     struct fy_parser *parser = fy_parser_create(&cfg);
     if (!parser)
@@ -260,9 +272,11 @@ static struct place place_of_offset(const char *text, size_t offset) {
 }
 
 /* Size, UTF-8 and control characters are checked before libfyaml sees the text. */
-static lochan_status check_text(const lochan_yaml *doc, const char *text, size_t size, lochan_error *err) {
+static lochan_status check_text(const lochan_yaml *doc, const char *text, size_t size,
+                                lochan_error *err) {
     if (size > LOCHAN_YAML_MAX_SIZE)
-        return lochan_yaml__error_at(doc, 1, 1, err, "the spec is larger than %d bytes", LOCHAN_YAML_MAX_SIZE);
+        return lochan_yaml__error_at(doc, 1, 1, err, "the spec is larger than %d bytes",
+                                     LOCHAN_YAML_MAX_SIZE);
     size_t start = 0;
     for (size_t i = 0; i <= size; i++) {
         if (i < size && text[i] != '\n') {
@@ -270,7 +284,8 @@ static lochan_status check_text(const lochan_yaml *doc, const char *text, size_t
             if (c >= ' ' || c == '\t' || c == '\r')
                 continue;
             struct place at = place_of_offset(text, i);
-            return lochan_yaml__error_at(doc, at.line, at.column, err, "control character 0x%02x", c);
+            return lochan_yaml__error_at(doc, at.line, at.column, err, "control character 0x%02x",
+                                         c);
         }
         if (!lochan_utf8__valid(text + start, i - start)) {
             struct place at = place_of_offset(text, start);
@@ -297,7 +312,8 @@ lochan_status lochan_yaml__parse(const char *text, size_t size, const char *file
         goto done;
     }
     LOCHAN_TRYG(check_text(doc, text, size, err));
-    struct fy_diag_cfg diag_cfg = {.output_fn = discard_output, .level = FYET_ERROR, .module_mask = ~0u};
+    struct fy_diag_cfg diag_cfg = {
+        .output_fn = discard_output, .level = FYET_ERROR, .module_mask = ~0u};
     diag = fy_diag_create(&diag_cfg);
     if (!diag) {
         rc = lochan_error__nomem(err);

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static lochan_status error_at_place(const lochan_yaml_node *node, bool at_key, lochan_error *err, const char *fmt,
-                                    va_list args) {
+static lochan_status error_at_place(const lochan_yaml_node *node, bool at_key, lochan_error *err,
+                                    const char *fmt, va_list args) {
     lochan_status rc = lochan_error__vset(err, LOCHAN_ERR_SPEC, fmt, args);
     int32_t line = at_key && node->key ? node->key_line : node->line;
     int32_t column = at_key && node->key ? node->key_column : node->column;
@@ -16,7 +16,8 @@ static lochan_status error_at_place(const lochan_yaml_node *node, bool at_key, l
     return lochan_error__in_line(err, rc, node->doc->file, line, column);
 }
 
-lochan_status lochan_yaml__error(const lochan_yaml_node *node, lochan_error *err, const char *fmt, ...) {
+lochan_status lochan_yaml__error(const lochan_yaml_node *node, lochan_error *err, const char *fmt,
+                                 ...) {
     va_list args;
     va_start(args, fmt);
     lochan_status rc = error_at_place(node, false, err, fmt, args);
@@ -24,7 +25,8 @@ lochan_status lochan_yaml__error(const lochan_yaml_node *node, lochan_error *err
     return rc;
 }
 
-lochan_status lochan_yaml__key_error(const lochan_yaml_node *node, lochan_error *err, const char *fmt, ...) {
+lochan_status lochan_yaml__key_error(const lochan_yaml_node *node, lochan_error *err,
+                                     const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     lochan_status rc = error_at_place(node, true, err, fmt, args);
@@ -81,16 +83,18 @@ static const char *kind_name(lochan_yaml_kind kind) {
     return "something else";
 }
 
-lochan_status lochan_yaml__expect(const lochan_yaml_node *node, lochan_yaml_kind kind, lochan_error *err) {
+lochan_status lochan_yaml__expect(const lochan_yaml_node *node, lochan_yaml_kind kind,
+                                  lochan_error *err) {
     if (node->kind == kind)
         return LOCHAN_OK;
     char path[128];
     lochan_yaml__path(node, path, sizeof(path));
-    return lochan_yaml__error(node, err, "%s: expected %s, found %s", path, kind_name(kind), kind_name(node->kind));
+    return lochan_yaml__error(node, err, "%s: expected %s, found %s", path, kind_name(kind),
+                              kind_name(node->kind));
 }
 
-lochan_status lochan_yaml__check_keys(const lochan_yaml_node *map, const char *const *known, size_t n,
-                                      lochan_error *err) {
+lochan_status lochan_yaml__check_keys(const lochan_yaml_node *map, const char *const *known,
+                                      size_t n, lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__expect(map, LOCHAN_YAML_MAP, err));
     for (const lochan_yaml_node *entry = map->first; entry; entry = entry->next) {
         bool found = false;
@@ -101,8 +105,10 @@ lochan_status lochan_yaml__check_keys(const lochan_yaml_node *map, const char *c
         const char *near = lochan_name__nearest(entry->key, known, n);
         char path[128];
         lochan_yaml__path(entry, path, sizeof(path));
-        lochan_status rc = near ? lochan_yaml__key_error(entry, err, "unknown key '%s', did you mean '%s'?", path, near)
-                                : lochan_yaml__key_error(entry, err, "unknown key '%s'", path);
+        lochan_status rc =
+            near ? lochan_yaml__key_error(entry, err, "unknown key '%s', did you mean '%s'?", path,
+                                          near)
+                 : lochan_yaml__key_error(entry, err, "unknown key '%s'", path);
         char list[256] = "known keys:";
         for (size_t i = 0; i < n; i++) {
             size_t used = strlen(list);
@@ -115,27 +121,30 @@ lochan_status lochan_yaml__check_keys(const lochan_yaml_node *map, const char *c
 }
 
 /* "workers: expected a whole number, found 'many'". */
-static lochan_status wrong_value(const lochan_yaml_node *node, const char *expected, lochan_error *err) {
+static lochan_status wrong_value(const lochan_yaml_node *node, const char *expected,
+                                 lochan_error *err) {
     char path[128];
     lochan_yaml__path(node, path, sizeof(path));
     if (node->kind != LOCHAN_YAML_SCALAR)
-        return lochan_yaml__error(node, err, "%s: expected %s, found %s", path, expected, kind_name(node->kind));
+        return lochan_yaml__error(node, err, "%s: expected %s, found %s", path, expected,
+                                  kind_name(node->kind));
     return lochan_yaml__error(node, err, "%s: expected %s, found %s'%.60s'", path, expected,
                               node->quoted ? "the text " : "", node->text.p);
 }
 
-lochan_status lochan_yaml__to_string(const lochan_yaml_node *node, const char **out, lochan_error *err) {
+lochan_status lochan_yaml__to_string(const lochan_yaml_node *node, const char **out,
+                                     lochan_error *err) {
     if (node->kind != LOCHAN_YAML_SCALAR)
         return wrong_value(node, "text", err);
     *out = node->text.p;
     return LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__to_int64(const lochan_yaml_node *node, int64_t min, int64_t max, int64_t *out,
-                                    lochan_error *err) {
+lochan_status lochan_yaml__to_int64(const lochan_yaml_node *node, int64_t min, int64_t max,
+                                    int64_t *out, lochan_error *err) {
     int64_t v;
-    if (node->kind == LOCHAN_YAML_SCALAR && !node->quoted && lochan_parse__int64(node->text.p, node->text.n, &v) &&
-        v >= min && v <= max) {
+    if (node->kind == LOCHAN_YAML_SCALAR && !node->quoted &&
+        lochan_parse__int64(node->text.p, node->text.n, &v) && v >= min && v <= max) {
         *out = v;
         return LOCHAN_OK;
     }
@@ -143,14 +152,16 @@ lochan_status lochan_yaml__to_int64(const lochan_yaml_node *node, int64_t min, i
     if (min == INT64_MIN && max == INT64_MAX)
         lochan_format(expected, sizeof(expected), "a whole number");
     else if (max == INT64_MAX)
-        lochan_format(expected, sizeof(expected), "a whole number of at least %lld", (long long)min);
+        lochan_format(expected, sizeof(expected), "a whole number of at least %lld",
+                      (long long)min);
     else
-        lochan_format(expected, sizeof(expected), "a whole number from %lld to %lld", (long long)min, (long long)max);
+        lochan_format(expected, sizeof(expected), "a whole number from %lld to %lld",
+                      (long long)min, (long long)max);
     return wrong_value(node, expected, err);
 }
 
-lochan_status lochan_yaml__to_double(const lochan_yaml_node *node, double min, double max, double *out,
-                                     lochan_error *err) {
+lochan_status lochan_yaml__to_double(const lochan_yaml_node *node, double min, double max,
+                                     double *out, lochan_error *err) {
     double v;
     if (node->kind == LOCHAN_YAML_SCALAR && !node->quoted &&
         lochan_parse__double(node->text.p, node->text.n, false, &v) && v >= min && v <= max) {
@@ -167,13 +178,15 @@ lochan_status lochan_yaml__to_double(const lochan_yaml_node *node, double min, d
 
 lochan_status lochan_yaml__to_bool(const lochan_yaml_node *node, bool *out, lochan_error *err) {
     bool yes = lochan_str__eq(node->text, LOCHAN_STR("true"));
-    if (node->kind != LOCHAN_YAML_SCALAR || node->quoted || (!yes && !lochan_str__eq(node->text, LOCHAN_STR("false"))))
+    if (node->kind != LOCHAN_YAML_SCALAR || node->quoted ||
+        (!yes && !lochan_str__eq(node->text, LOCHAN_STR("false"))))
         return wrong_value(node, "true or false", err);
     *out = yes;
     return LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__to_duration_ns(const lochan_yaml_node *node, int64_t *out, lochan_error *err) {
+lochan_status lochan_yaml__to_duration_ns(const lochan_yaml_node *node, int64_t *out,
+                                          lochan_error *err) {
     double seconds;
     int64_t ns;
     if (node->kind == LOCHAN_YAML_SCALAR) {
@@ -190,7 +203,8 @@ lochan_status lochan_yaml__to_duration_ns(const lochan_yaml_node *node, int64_t 
     return wrong_value(node, "a duration such as 500ms, 20s or 5m", err);
 }
 
-lochan_status lochan_yaml__to_bytes(const lochan_yaml_node *node, uint64_t *out, lochan_error *err) {
+lochan_status lochan_yaml__to_bytes(const lochan_yaml_node *node, uint64_t *out,
+                                    lochan_error *err) {
     uint64_t v;
     if (node->kind != LOCHAN_YAML_SCALAR || !lochan_parse__bytes(node->text.p, &v))
         return wrong_value(node, "a size such as 64MB", err);
@@ -198,8 +212,8 @@ lochan_status lochan_yaml__to_bytes(const lochan_yaml_node *node, uint64_t *out,
     return LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__to_choice(const lochan_yaml_node *node, const char *const *names, size_t n, int *out,
-                                     lochan_error *err) {
+lochan_status lochan_yaml__to_choice(const lochan_yaml_node *node, const char *const *names,
+                                     size_t n, int *out, lochan_error *err) {
     if (node->kind != LOCHAN_YAML_SCALAR)
         return wrong_value(node, "one word", err);
     for (size_t i = 0; i < n; i++) {
@@ -220,10 +234,11 @@ lochan_status lochan_yaml__to_choice(const lochan_yaml_node *node, const char *c
     return rc;
 }
 
-lochan_status lochan_yaml__to_strings(const lochan_yaml_node *node, const char *const **out, size_t *n,
-                                      lochan_error *err) {
+lochan_status lochan_yaml__to_strings(const lochan_yaml_node *node, const char *const **out,
+                                      size_t *n, lochan_error *err) {
     size_t count = node->kind == LOCHAN_YAML_LIST ? node->count : 1;
-    /* The document's arena is the one place that lives as long as the strings; the tree itself stays as it is. */
+    /* The document's arena is the one place that lives as long as the strings; the tree itself
+     * stays as it is. */
     lochan_yaml *doc = (lochan_yaml *)(uintptr_t)node->doc;
     const char **list = lochan_arena__array(&doc->arena, count + 1, sizeof(*list));
     if (!list)
@@ -240,8 +255,8 @@ lochan_status lochan_yaml__to_strings(const lochan_yaml_node *node, const char *
     return LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__require(const lochan_yaml_node *map, const char *key, const lochan_yaml_node **out,
-                                   lochan_error *err) {
+lochan_status lochan_yaml__require(const lochan_yaml_node *map, const char *key,
+                                   const lochan_yaml_node **out, lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__expect(map, LOCHAN_YAML_MAP, err));
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     if (!node) {
@@ -253,48 +268,51 @@ lochan_status lochan_yaml__require(const lochan_yaml_node *map, const char *key,
     return LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_string(const lochan_yaml_node *map, const char *key, const char **out,
-                                      lochan_error *err) {
+lochan_status lochan_yaml__get_string(const lochan_yaml_node *map, const char *key,
+                                      const char **out, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_string(node, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_int64(const lochan_yaml_node *map, const char *key, int64_t min, int64_t max,
-                                     int64_t *out, lochan_error *err) {
+lochan_status lochan_yaml__get_int64(const lochan_yaml_node *map, const char *key, int64_t min,
+                                     int64_t max, int64_t *out, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_int64(node, min, max, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_double(const lochan_yaml_node *map, const char *key, double min, double max, double *out,
-                                      lochan_error *err) {
+lochan_status lochan_yaml__get_double(const lochan_yaml_node *map, const char *key, double min,
+                                      double max, double *out, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_double(node, min, max, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_bool(const lochan_yaml_node *map, const char *key, bool *out, lochan_error *err) {
+lochan_status lochan_yaml__get_bool(const lochan_yaml_node *map, const char *key, bool *out,
+                                    lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_bool(node, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_duration_ns(const lochan_yaml_node *map, const char *key, int64_t *out,
-                                           lochan_error *err) {
+lochan_status lochan_yaml__get_duration_ns(const lochan_yaml_node *map, const char *key,
+                                           int64_t *out, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_duration_ns(node, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_bytes(const lochan_yaml_node *map, const char *key, uint64_t *out, lochan_error *err) {
+lochan_status lochan_yaml__get_bytes(const lochan_yaml_node *map, const char *key, uint64_t *out,
+                                     lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_bytes(node, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_choice(const lochan_yaml_node *map, const char *key, const char *const *names, size_t n,
-                                      int *out, lochan_error *err) {
+lochan_status lochan_yaml__get_choice(const lochan_yaml_node *map, const char *key,
+                                      const char *const *names, size_t n, int *out,
+                                      lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_choice(node, names, n, out, err) : LOCHAN_OK;
 }
 
-lochan_status lochan_yaml__get_strings(const lochan_yaml_node *map, const char *key, const char *const **out, size_t *n,
-                                       lochan_error *err) {
+lochan_status lochan_yaml__get_strings(const lochan_yaml_node *map, const char *key,
+                                       const char *const **out, size_t *n, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     return node ? lochan_yaml__to_strings(node, out, n, err) : LOCHAN_OK;
 }

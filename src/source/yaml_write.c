@@ -1,6 +1,6 @@
 /* yaml_write.c - setting entries of a YAML tree and printing it back.
- * Invariants: what is printed parses back to the same tree; nodes handed out before a change stay valid.
- * May call: base/, yaml.h.
+ * Invariants: what is printed parses back to the same tree; nodes handed out before a change stay
+ * valid. May call: base/, yaml.h.
  */
 #include "source/yaml_tree.h"
 
@@ -17,8 +17,8 @@ static lochan_yaml_node *last_entry(const lochan_yaml_node *node) {
 }
 
 /* Copies a tree into the document; places in the file do not apply any more. */
-static lochan_status copy_tree(lochan_yaml *doc, const lochan_yaml_node *from, lochan_yaml_node **out,
-                               lochan_error *err) {
+static lochan_status copy_tree(lochan_yaml *doc, const lochan_yaml_node *from,
+                               lochan_yaml_node **out, lochan_error *err) {
     lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__new_node(doc, from->kind, 0, 0, &node, err));
     node->quoted = from->quoted;
@@ -41,15 +41,17 @@ static lochan_status copy_tree(lochan_yaml *doc, const lochan_yaml_node *from, l
     return LOCHAN_OK;
 }
 
-/* The value of `set`: a list or a quoted text as YAML, anything else as it stands (so that "%Y%m%d" and "{start}" need no
- * quotes on a command line). */
-static lochan_status parse_value(lochan_yaml *doc, const char *value, lochan_yaml_node **out, lochan_error *err) {
+/* The value of `set`: a list or a quoted text as YAML, anything else as it stands (so that "%Y%m%d"
+ * and "{start}" need no quotes on a command line). */
+static lochan_status parse_value(lochan_yaml *doc, const char *value, lochan_yaml_node **out,
+                                 lochan_error *err) {
     size_t n = strlen(value);
     if (value[0] != '[' && value[0] != '"' && value[0] != '\'') {
         if (!lochan_utf8__valid(value, n))
             return lochan_error__set(err, LOCHAN_ERR_SPEC, "the value is not valid UTF-8");
         bool null = n == 0 || strcmp(value, "null") == 0 || strcmp(value, "~") == 0;
-        LOCHAN_TRY(lochan_yaml__new_node(doc, null ? LOCHAN_YAML_NULL : LOCHAN_YAML_SCALAR, 0, 0, out, err));
+        LOCHAN_TRY(lochan_yaml__new_node(doc, null ? LOCHAN_YAML_NULL : LOCHAN_YAML_SCALAR, 0, 0,
+                                         out, err));
         (*out)->text.p = lochan_arena__strdup(&doc->arena, value);
         (*out)->text.n = n;
         return (*out)->text.p ? LOCHAN_OK : lochan_error__nomem(err);
@@ -62,7 +64,8 @@ static lochan_status parse_value(lochan_yaml *doc, const char *value, lochan_yam
 }
 
 /* The entry of that name even if it is null, and the one before it. */
-static lochan_yaml_node *find_entry(const lochan_yaml_node *map, lochan_str key, lochan_yaml_node **before) {
+static lochan_yaml_node *find_entry(const lochan_yaml_node *map, lochan_str key,
+                                    lochan_yaml_node **before) {
     *before = NULL;
     for (const lochan_yaml_node *n = map->first; n; n = n->next) {
         if (lochan_str__eq(lochan_str__of(n->key), key))
@@ -72,7 +75,8 @@ static lochan_yaml_node *find_entry(const lochan_yaml_node *map, lochan_str key,
     return NULL;
 }
 
-static void unlink_entry(lochan_yaml_node *map, lochan_yaml_node *before, const lochan_yaml_node *entry) {
+static void unlink_entry(lochan_yaml_node *map, lochan_yaml_node *before,
+                         const lochan_yaml_node *entry) {
     if (before)
         before->next = entry->next;
     else
@@ -100,14 +104,15 @@ static void put_entry(lochan_yaml_node *map, const char *key, lochan_yaml_node *
 }
 
 /* The map behind one part of a dotted key, made if missing (with make) or NULL. */
-static lochan_status enter(lochan_yaml *doc, lochan_yaml_node *map, lochan_str part, bool make, lochan_yaml_node **out,
-                           lochan_error *err) {
+static lochan_status enter(lochan_yaml *doc, lochan_yaml_node *map, lochan_str part, bool make,
+                           lochan_yaml_node **out, lochan_error *err) {
     *out = NULL;
     lochan_yaml_node *before;
     lochan_yaml_node *entry = find_entry(map, part, &before);
     if (entry && entry->kind != LOCHAN_YAML_NULL) {
         if (entry->kind != LOCHAN_YAML_MAP)
-            return lochan_yaml__error(entry, err, "'%s' is no map, it has no keys to set", entry->key);
+            return lochan_yaml__error(entry, err, "'%s' is no map, it has no keys to set",
+                                      entry->key);
         *out = entry;
         return LOCHAN_OK;
     }
@@ -121,8 +126,8 @@ static lochan_status enter(lochan_yaml *doc, lochan_yaml_node *map, lochan_str p
     return LOCHAN_OK;
 }
 
-static lochan_status set_in_map(lochan_yaml *doc, lochan_yaml_node *map, const char *dotted_key, const char *value,
-                                lochan_error *err) {
+static lochan_status set_in_map(lochan_yaml *doc, lochan_yaml_node *map, const char *dotted_key,
+                                const char *value, lochan_error *err) {
     lochan_str rest = lochan_str__of(dotted_key);
     for (int depth = 1;; depth++) {
         const char *dot = memchr(rest.p, '.', rest.n);
@@ -150,7 +155,8 @@ static lochan_status set_in_map(lochan_yaml *doc, lochan_yaml_node *map, const c
     }
 }
 
-lochan_status lochan_yaml__set(lochan_yaml *doc, const char *dotted_key, const char *value, lochan_error *err) {
+lochan_status lochan_yaml__set(lochan_yaml *doc, const char *dotted_key, const char *value,
+                               lochan_error *err) {
     LOCHAN_CHECK_ARG(doc && dotted_key, err);
     if (doc->root->kind == LOCHAN_YAML_NULL)
         LOCHAN_TRY(lochan_yaml__new_node(doc, LOCHAN_YAML_MAP, 0, 0, &doc->root, err));
@@ -165,8 +171,10 @@ static bool is_plain(lochan_str s) {
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        bool inside = c == '.' || c == '/' || c == ':' || c == '+' || (c == '-' && (i > 0 || s.n > 1));
+        bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        bool inside =
+            c == '.' || c == '/' || c == ':' || c == '+' || (c == '-' && (i > 0 || s.n > 1));
         if (!word && !(inside && (i > 0 || c == '/' || c == '.' || c == '-' || c == '+')))
             return false;
     }
@@ -179,21 +187,24 @@ static lochan_status print_text(lochan_str s, bool quoted, lochan_buf *out, loch
     return lochan_buf__json_string(out, s.p, s.n, err);
 }
 
-static lochan_status print_node(const lochan_yaml_node *node, int indent, lochan_buf *out, lochan_error *err);
+static lochan_status print_node(const lochan_yaml_node *node, int indent, lochan_buf *out,
+                                lochan_error *err);
 
 static lochan_status print_indent(int indent, lochan_buf *out, lochan_error *err) {
     return lochan_buf__printf(out, err, "%*s", indent, "");
 }
 
 /* What stands behind "key:" or "-": a short value on the same line, a nested one below. */
-static lochan_status print_entry(const lochan_yaml_node *node, int indent, lochan_buf *out, lochan_error *err) {
+static lochan_status print_entry(const lochan_yaml_node *node, int indent, lochan_buf *out,
+                                 lochan_error *err) {
     bool nested = node->count > 0;
     LOCHAN_TRY(lochan_buf__putc(out, nested ? '\n' : ' ', err));
     LOCHAN_TRY(print_node(node, indent + 2, out, err));
     return nested ? LOCHAN_OK : lochan_buf__putc(out, '\n', err);
 }
 
-static lochan_status print_node(const lochan_yaml_node *node, int indent, lochan_buf *out, lochan_error *err) {
+static lochan_status print_node(const lochan_yaml_node *node, int indent, lochan_buf *out,
+                                lochan_error *err) {
     switch (node->kind) {
     case LOCHAN_YAML_NULL:
         return lochan_buf__puts(out, "null", err);

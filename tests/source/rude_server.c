@@ -55,7 +55,8 @@ void rude_say(int fd, const char *text) {
 
 void rude_page(int fd, const char *status, const char *headers, const char *body) {
     char head[1024];
-    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, headers, strlen(body));
+    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, headers,
+             strlen(body));
     rude_say(fd, head);
     rude_say(fd, body);
 }
@@ -144,7 +145,8 @@ static void *accept_all(void *arg) {
     for (;;) {
         int fd = accept(s->fd, NULL, NULL);
         pthread_mutex_lock(&s->lock);
-        struct connection *c = fd >= 0 && !s->over && s->n_threads < MAX_CONNECTIONS ? malloc(sizeof *c) : NULL;
+        struct connection *c =
+            fd >= 0 && !s->over && s->n_threads < MAX_CONNECTIONS ? malloc(sizeof *c) : NULL;
         if (c) {
             *c = (struct connection){s, s->n_threads, fd};
             s->fds[c->slot] = fd;

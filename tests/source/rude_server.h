@@ -10,9 +10,10 @@
 
 typedef struct rude_server rude_server;
 
-/* Answers one request on fd; path is "/x?y=z", nth counts the requests of this path from 1. Returns whether the connection
- * stays open. */
-typedef bool (*rude_handler)(rude_server *server, int fd, const char *path, int nth, const char *request);
+/* Answers one request on fd; path is "/x?y=z", nth counts the requests of this path from 1. Returns
+ * whether the connection stays open. */
+typedef bool (*rude_handler)(rude_server *server, int fd, const char *path, int nth,
+                             const char *request);
 
 rude_server *rude_start(rude_handler handler);
 void rude_stop(rude_server *server);
@@ -24,7 +25,8 @@ int rude_most_at_once(rude_server *server); /* requests under way at the same ti
 /* For handlers. */
 void rude_write(int fd, const void *p, size_t n); /* ignores errors */
 void rude_say(int fd, const char *text);
-void rude_page(int fd, const char *status, const char *headers, const char *body); /* with its length */
+void rude_page(int fd, const char *status, const char *headers,
+               const char *body); /* with its length */
 bool rude_is_over(rude_server *server);
 void rude_wait(rude_server *server, int fd); /* until the client or the server goes away */
 bool rude_reset(int fd);                     /* closes with a reset; returns false */

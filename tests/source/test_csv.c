@@ -1,4 +1,5 @@
-/* test_csv.c - types, nulls, quotes, refusals with their place, and a comparison with a naive parser. */
+/* test_csv.c - types, nulls, quotes, refusals with their place, and a comparison with a naive
+ * parser. */
 #include "support/alloc.h"
 #include "support/clock_fake.h"
 #include "support/cmocka_all.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TYPE(i) \
+#define TYPE(i)                                                                                    \
     { .id = LOCHAN_TYPE_##i }
 
 struct page {
@@ -57,16 +58,18 @@ static const char *value(const struct page *p, int i, int64_t row) {
 }
 
 /* The page is refused with a PAGE error at this row, line and column, and with these words. */
-static void refused(const lochan_csv_options *o, const char *text, size_t n, int row, int line, const char *name,
-                    const char *words) {
+static void refused(const lochan_csv_options *o, const char *text, size_t n, int row, int line,
+                    const char *name, const char *words) {
     struct page p;
     lochan_status rc = lochan_csv__decode(NULL, o, text, n, &p.schema, &p.batch, &err);
     if (rc != LOCHAN_ERR_PAGE)
         fail_msg("'%s' gave %s", text, lochan_status_name(rc));
     assert_null(p.schema.release);
     assert_null(p.batch.release);
-    if (err.row != row || err.line != line || strcmp(err.column, name) != 0 || !strstr(err.message, words))
-        fail_msg("'%s': row %d line %d column '%s': %s", text, (int)err.row, (int)err.line, err.column, err.message);
+    if (err.row != row || err.line != line || strcmp(err.column, name) != 0 ||
+        !strstr(err.message, words))
+        fail_msg("'%s': row %d line %d column '%s': %s", text, (int)err.row, (int)err.line,
+                 err.column, err.message);
 }
 
 static void test_csv__market_rows(void **state) {
@@ -77,7 +80,8 @@ static void test_csv__market_rows(void **state) {
         {.name = "vol", .type = TYPE(INT64), .nullable = true},
     };
     const lochan_csv_options o = {.columns = columns, .n_columns = 3, .rest_type = TYPE(FLOAT64)};
-    struct page p = decode(&o, "code,trade_date,open,vol\n000001.SZ,2024-01-02,10.25,100\n000002.SZ,2024-01-03,,\n");
+    struct page p = decode(
+        &o, "code,trade_date,open,vol\n000001.SZ,2024-01-02,10.25,100\n000002.SZ,2024-01-03,,\n");
     assert_int_equal(p.batch.length, 2);
     assert_int_equal(p.batch.n_children, 4);
     assert_string_equal(p.schema.children[1]->name, "trade_date");
@@ -107,7 +111,8 @@ static void test_csv__wide_page_of_the_ecb(void **state) {
                                   .null_texts = nulls,
                                   .n_null_texts = 1,
                                   .rest_type = TYPE(FLOAT64)};
-    struct page p = decode(&o, "Date,USD,JPY,BGN,\n2026-10-30,1.1172,175.68,N/A,\n2026-10-29,1.113,136,1.9558,\n");
+    struct page p = decode(
+        &o, "Date,USD,JPY,BGN,\n2026-10-30,1.1172,175.68,N/A,\n2026-10-29,1.113,136,1.9558,\n");
     assert_int_equal(p.batch.n_children, 4);
     assert_int_equal(p.batch.length, 2);
     assert_string_equal(value(&p, 3, 0), "NULL");
@@ -134,15 +139,18 @@ static void test_csv__every_type(void **state) {
         {.name = "dec", .type = {.id = LOCHAN_TYPE_DECIMAL128, .precision = 10, .scale = 3}},
         {.name = "ymd", .type = TYPE(DATE32), .date_format = &ymd},
         {.name = "ts", .type = {.id = LOCHAN_TYPE_TIMESTAMP, .unit = LOCHAN_UNIT_MICRO}},
-        {.name = "tf", .type = {.id = LOCHAN_TYPE_TIMESTAMP, .unit = LOCHAN_UNIT_SECOND}, .date_format = &stamp},
+        {.name = "tf",
+         .type = {.id = LOCHAN_TYPE_TIMESTAMP, .unit = LOCHAN_UNIT_SECOND},
+         .date_format = &stamp},
         {.name = "bin", .type = TYPE(BINARY)},
     };
     const lochan_csv_options o = {.columns = columns, .n_columns = 10};
-    struct page p = decode(&o, "b,i8,u16,u64,f32,dec,ymd,ts,tf,bin\n"
-                               "true,-128,65535,18446744073709551615,0.5,-12.345,20240229,2024-01-02T03:04:05.000006,"
-                               "29.02.2024 12:30,\xff\xfe\n"
-                               "0,127,0,0,-1e3,7,19700101,1969-12-31 23:59:59,01.01.1970 00:00,x\n"
-                               ",1,1,1,1,1,20240229,2024-01-02,29.02.2024 12:30,y\n");
+    struct page p = decode(
+        &o, "b,i8,u16,u64,f32,dec,ymd,ts,tf,bin\n"
+            "true,-128,65535,18446744073709551615,0.5,-12.345,20240229,2024-01-02T03:04:05.000006,"
+            "29.02.2024 12:30,\xff\xfe\n"
+            "0,127,0,0,-1e3,7,19700101,1969-12-31 23:59:59,01.01.1970 00:00,x\n"
+            ",1,1,1,1,1,20240229,2024-01-02,29.02.2024 12:30,y\n");
     assert_int_equal(p.batch.length, 3);
     assert_string_equal(value(&p, 0, 0), "true");
     assert_string_equal(value(&p, 0, 1), "false");
@@ -170,15 +178,30 @@ static void test_csv__values_that_do_not_fit(void **state) {
         lochan_type type;
         const char *text;
     } bad[] = {
-        {TYPE(BOOL), "maybe"},    {TYPE(INT8), "128"},        {TYPE(INT8), "-129"},       {TYPE(INT64), "1.0"},
-        {TYPE(UINT8), "-1"},      {TYPE(INT32), "1e3"},       {TYPE(FLOAT32), "1e39"},    {TYPE(FLOAT64), "1,5"},
-        {TYPE(FLOAT64), "abc"},   {TYPE(FLOAT64), "."},       {TYPE(FLOAT64), "-"},       {TYPE(FLOAT64), "1.2.3"},
-        {TYPE(FLOAT64), "nan"},   {TYPE(FLOAT64), "0x10"},    {TYPE(FLOAT64), "1 2"},     {TYPE(DATE32), "2024-02-30"},
-        {TYPE(DATE32), "20240101"}, {TYPE(DATE32), "2024-01-01 00:00"},
+        {TYPE(BOOL), "maybe"},
+        {TYPE(INT8), "128"},
+        {TYPE(INT8), "-129"},
+        {TYPE(INT64), "1.0"},
+        {TYPE(UINT8), "-1"},
+        {TYPE(INT32), "1e3"},
+        {TYPE(FLOAT32), "1e39"},
+        {TYPE(FLOAT64), "1,5"},
+        {TYPE(FLOAT64), "abc"},
+        {TYPE(FLOAT64), "."},
+        {TYPE(FLOAT64), "-"},
+        {TYPE(FLOAT64), "1.2.3"},
+        {TYPE(FLOAT64), "nan"},
+        {TYPE(FLOAT64), "0x10"},
+        {TYPE(FLOAT64), "1 2"},
+        {TYPE(DATE32), "2024-02-30"},
+        {TYPE(DATE32), "20240101"},
+        {TYPE(DATE32), "2024-01-01 00:00"},
         {{.id = LOCHAN_TYPE_DECIMAL128, .precision = 4, .scale = 2}, "1.234"},
         {{.id = LOCHAN_TYPE_DECIMAL128, .precision = 4, .scale = 2}, "123.4"},
         {{.id = LOCHAN_TYPE_TIMESTAMP, .unit = LOCHAN_UNIT_SECOND}, "2024-01-01T00:00:00.5"},
-        {TYPE(INT64), ""},        {TYPE(STRING), ""},         {TYPE(INT64), "9223372036854775808"},
+        {TYPE(INT64), ""},
+        {TYPE(STRING), ""},
+        {TYPE(INT64), "9223372036854775808"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const lochan_csv_column c = {.name = "v", .type = bad[i].type};
@@ -192,7 +215,8 @@ static void test_csv__values_that_do_not_fit(void **state) {
     const lochan_csv_column list = {.name = "v", .type = TYPE(LIST)};
     const lochan_csv_options o = {.columns = &list, .n_columns = 1};
     struct page p;
-    assert_status(lochan_csv__decode(NULL, &o, "v\n1\n", 4, &p.schema, &p.batch, &err), LOCHAN_ERR_UNSUPPORTED);
+    assert_status(lochan_csv__decode(NULL, &o, "v\n1\n", 4, &p.schema, &p.batch, &err),
+                  LOCHAN_ERR_UNSUPPORTED);
 }
 
 static void test_csv__quotes(void **state) {
@@ -208,7 +232,7 @@ static void test_csv__quotes(void **state) {
     assert_string_equal(value(&p, 0, 0), "one, \"two\"\r\nthree");
     assert_string_equal(value(&p, 1, 0), "1.5");
     assert_string_equal(value(&p, 2, 0), "NULL");
-    assert_string_equal(value(&p, 0, 1), ""); /* a quoted empty text is text ... */
+    assert_string_equal(value(&p, 0, 1), "");     /* a quoted empty text is text ... */
     assert_string_equal(value(&p, 1, 1), "NULL"); /* ... and no number */
     assert_string_equal(value(&p, 0, 2), "mid\"quote");
     assert_string_equal(value(&p, 1, 2), "2");
@@ -222,7 +246,8 @@ static void test_csv__quotes(void **state) {
 static void test_csv__ends_of_the_page(void **state) {
     (void)state;
     lochan_csv_options o = {0};
-    static const char *const two_rows[] = {"a,b\n1,2\n3,4", "a,b\n1,2\n3,4\n", "a,b\r\n1,2\r\n3,4\r\n", "a,b\n1,2\n3,4\n\n\n",
+    static const char *const two_rows[] = {"a,b\n1,2\n3,4", "a,b\n1,2\n3,4\n",
+                                           "a,b\r\n1,2\r\n3,4\r\n", "a,b\n1,2\n3,4\n\n\n",
                                            "a,b\n1,2\n3,4\r"};
     for (size_t i = 0; i < 5; i++) {
         struct page p = decode(&o, two_rows[i]);
@@ -267,7 +292,8 @@ static void test_csv__names_of_the_header(void **state) {
     const lochan_csv_column columns[] = {{.name = "close", .type = TYPE(FLOAT64)}};
     lochan_csv_options o = {.columns = columns, .n_columns = 1};
     const char *bad = "date,closs\n1,2\n";
-    refused(&o, bad, strlen(bad), -1, 1, "close", "the page has no column 'close'; it has date, closs");
+    refused(&o, bad, strlen(bad), -1, 1, "close",
+            "the page has no column 'close'; it has date, closs");
     assert_string_equal(err.hint, "did the provider rename it to 'closs'?");
     o = (lochan_csv_options){0};
     refused(&o, "a,b,a\n", 6, -1, 1, "", "names the column 'a' twice");
@@ -303,14 +329,16 @@ static void test_csv__first_error_wins(void **state) {
 
 static void test_csv__many_blocks(void **state) {
     (void)state;
-    const lochan_csv_column columns[] = {{.name = "i", .type = TYPE(INT32)}, {.name = "b", .type = TYPE(BOOL)}};
+    const lochan_csv_column columns[] = {{.name = "i", .type = TYPE(INT32)},
+                                         {.name = "b", .type = TYPE(BOOL)}};
     const lochan_csv_options o = {.columns = columns, .n_columns = 2};
     enum { ROWS = 30000 };
     lochan_buf text;
     lochan_buf__init(&text, 1 << 24);
     assert_ok(lochan_buf__puts(&text, "i,s,b\n", &err));
     for (int i = 0; i < ROWS; i++)
-        assert_ok(lochan_buf__printf(&text, &err, i % 7 ? "%d,text %d,%d\n" : "%d,\"text\n%d\",%d\n", i, i, i % 3 == 0));
+        assert_ok(lochan_buf__printf(
+            &text, &err, i % 7 ? "%d,text %d,%d\n" : "%d,\"text\n%d\",%d\n", i, i, i % 3 == 0));
     struct page p = decode(&o, (char *)text.data);
     assert_int_equal(p.batch.length, ROWS);
     lochan_view i = column(&p, 0), s = column(&p, 1), b = column(&p, 2);
@@ -344,17 +372,20 @@ static void test_csv__memory_follows_the_page_not_its_claims(void **state) {
     assert_int_equal(atomic_load(&budget.used), 0);
     release(&p);
     lochan_budget__init(&budget, 1000);
-    assert_status(lochan_csv__decode(&ctx, &o, text.data, text.len, &p.schema, &p.batch, &err), LOCHAN_ERR_MEMORY_LIMIT);
+    assert_status(lochan_csv__decode(&ctx, &o, text.data, text.len, &p.schema, &p.batch, &err),
+                  LOCHAN_ERR_MEMORY_LIMIT);
     assert_int_equal(atomic_load(&budget.used), 0);
     lochan_buf__clear(&text);
     for (int i = 0; i < 20000; i++)
         assert_ok(lochan_buf__puts(&text, "a,", &err));
-    assert_status(lochan_csv__decode(NULL, &o, text.data, text.len, &p.schema, &p.batch, &err), LOCHAN_ERR_PAGE);
+    assert_status(lochan_csv__decode(NULL, &o, text.data, text.len, &p.schema, &p.batch, &err),
+                  LOCHAN_ERR_PAGE);
     assert_non_null(strstr(err.message, "more than 16384 columns"));
     lochan_buf__deinit(&text);
     lochan_cancel cancel = {1};
     ctx = (lochan_ctx){.cancel = &cancel};
-    assert_status(lochan_csv__decode(&ctx, &o, "a\n1\n", 4, &p.schema, &p.batch, &err), LOCHAN_ERR_CANCELLED);
+    assert_status(lochan_csv__decode(&ctx, &o, "a\n1\n", 4, &p.schema, &p.batch, &err),
+                  LOCHAN_ERR_CANCELLED);
 }
 
 /* ---- against a parser that is plainly right ---- */
@@ -424,7 +455,8 @@ static void compare_with_naive(const char *text, size_t n) {
     test_free(exact);
     bool good = naive_parse(text, text + n);
     if (good != (rc == LOCHAN_OK))
-        fail_msg("'%.*s': naive %d, decoder %s %s", (int)n, text, good, lochan_status_name(rc), err.message);
+        fail_msg("'%.*s': naive %d, decoder %s %s", (int)n, text, good, lochan_status_name(rc),
+                 err.message);
     if (!good)
         return;
     assert_int_equal(p.batch.length, naive_rows - 1);
@@ -435,7 +467,8 @@ static void compare_with_naive(const char *text, size_t n) {
             lochan_str got = lochan_view__bytes(&v, (int64_t)r - 1);
             const char *expected = naive_text[r * naive_columns + c];
             if (got.n != strlen(expected) || memcmp(got.p, expected, got.n) != 0)
-                fail_msg("row %zu column %zu: '%.*s', expected '%s'", r, c, (int)got.n, got.p, expected);
+                fail_msg("row %zu column %zu: '%.*s', expected '%s'", r, c, (int)got.n, got.p,
+                         expected);
         }
     }
     release(&p);
@@ -444,8 +477,21 @@ static void compare_with_naive(const char *text, size_t n) {
 static void test_csv__agrees_with_a_naive_parser(void **state) {
     (void)state;
     uint64_t seed = 20261030;
-    static const char *const pieces[] = {",", ",", "\n", "\r\n", "\"\"", "\"a,b\"", "\"x\ny\"", "\"q\"\"q\"", "q", "12", "long text of a cell",
-                                         "\xc3\xa9", "\"", "a\"b", " "};
+    static const char *const pieces[] = {",",
+                                         ",",
+                                         "\n",
+                                         "\r\n",
+                                         "\"\"",
+                                         "\"a,b\"",
+                                         "\"x\ny\"",
+                                         "\"q\"\"q\"",
+                                         "q",
+                                         "12",
+                                         "long text of a cell",
+                                         "\xc3\xa9",
+                                         "\"",
+                                         "a\"b",
+                                         " "};
     for (int round = 0; round < 20000; round++) {
         char text[1024];
         size_t n = 0, columns = 1 + fake_random(&seed) % 4;
@@ -456,14 +502,17 @@ static void test_csv__agrees_with_a_naive_parser(void **state) {
         bool wild = round % 4 == 0;
         for (size_t r = 0; r < rows && n < 800; r++) {
             for (size_t c = 0; c < columns && n < 800; c++) {
-                const char *piece = pieces[wild ? fake_random(&seed) % 15 : 4 + fake_random(&seed) % 8];
+                const char *piece =
+                    pieces[wild ? fake_random(&seed) % 15 : 4 + fake_random(&seed) % 8];
                 n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", c ? "," : "", piece);
             }
             if (r + 1 < rows || fake_random(&seed) % 3)
-                n += (size_t)snprintf(text + n, sizeof text - n, "%s", fake_random(&seed) % 4 ? "\n" : "\r\n");
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s",
+                                      fake_random(&seed) % 4 ? "\n" : "\r\n");
         }
         /* Blank lines at the end are the one thing where the decoder is kinder. */
-        while (n > 1 && (text[n - 1] == '\n' || text[n - 1] == '\r') && (text[n - 2] == '\n' || text[n - 2] == '\r'))
+        while (n > 1 && (text[n - 1] == '\n' || text[n - 1] == '\r') &&
+               (text[n - 2] == '\n' || text[n - 2] == '\r'))
             n--;
         if (columns > 1 && n > 0 && text[n - 1] == '\r')
             text[n - 1] = '\n';
@@ -485,7 +534,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *e) {
 
 static void test_csv__fault_sweep(void **state) {
     (void)state;
-    fault_totals t = fault_sweep(&(fault_case){.name = "csv", .body = sweep_body, .kinds = FAULT_OOM});
+    fault_totals t =
+        fault_sweep(&(fault_case){.name = "csv", .body = sweep_body, .kinds = FAULT_OOM});
     assert_true(t.failed > 20);
 }
 

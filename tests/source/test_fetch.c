@@ -1,5 +1,5 @@
-/* test_fetch.c - the fetcher against a server that does everything wrong. The clock is a fake one, so back-off takes no
- * time; only what libcurl itself times (time-outs, stalls) is waited for. */
+/* test_fetch.c - the fetcher against a server that does everything wrong. The clock is a fake one,
+ * so back-off takes no time; only what libcurl itself times (time-outs, stalls) is waited for. */
 #include "rude_server.h"
 #include "support/clock_fake.h"
 #include "support/cmocka_all.h"
@@ -36,15 +36,15 @@ static struct run {
     lochan_fetch_counters counters;
     int bad_checks; /* how many bodies check calls unusable */
     lochan_status check_code;
-    int follow;     /* pages that on_page adds, one after the other */
-    int again;      /* how often on_page sends a page back */
+    int follow; /* pages that on_page adds, one after the other */
+    int again;  /* how often on_page sends a page back */
     lochan_status page_code;
     int turns, cancel_at_turn;
     char waited_for[128];
 } run;
 
-static lochan_status on_check(void *ctx, size_t index, const lochan_buf *body, const lochan_fetch_meta *meta,
-                              lochan_error *e) {
+static lochan_status on_check(void *ctx, size_t index, const lochan_buf *body,
+                              const lochan_fetch_meta *meta, lochan_error *e) {
     (void)ctx, (void)index, (void)body, (void)meta;
     if (run.bad_checks-- > 0)
         return lochan_error__set(e, run.check_code, "not what was asked for");
@@ -53,7 +53,8 @@ static lochan_status on_check(void *ctx, size_t index, const lochan_buf *body, c
 
 static void add(size_t index, const char *path);
 
-static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lochan_fetch_meta *meta, lochan_error *e) {
+static lochan_status on_page(void *ctx, size_t index, lochan_buf *body,
+                             const lochan_fetch_meta *meta, lochan_error *e) {
     (void)ctx;
     assert_false(run.failed[index]);
     if (run.page_code != LOCHAN_OK)
@@ -77,7 +78,8 @@ static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lo
     return LOCHAN_OK;
 }
 
-static lochan_status on_failure(void *ctx, size_t index, const lochan_error *error, int32_t attempts, lochan_error *e) {
+static lochan_status on_failure(void *ctx, size_t index, const lochan_error *error,
+                                int32_t attempts, lochan_error *e) {
     (void)ctx, (void)e;
     assert_false(run.done[index] || run.failed[index]);
     run.failed[index] = true;
@@ -101,7 +103,8 @@ static lochan_status on_turn(void *ctx, lochan_fetch_turn *turn, lochan_error *e
 
 static void open_spec(const char *more) {
     char text[2048];
-    snprintf(text, sizeof text, "name: t\nkind: http\nurl: http://127.0.0.1:%u\ntimeout: 20s\nworkers: 4\n%s",
+    snprintf(text, sizeof text,
+             "name: t\nkind: http\nurl: http://127.0.0.1:%u\ntimeout: 20s\nworkers: 4\n%s",
              (unsigned)run.port, more);
     assert_ok(lochan_source_spec__parse(text, strlen(text), "t", &run.spec, &err));
 }
@@ -219,10 +222,12 @@ static void test_fetch__pages_add_pages(void **state) {
 static bool without_length(rude_server *s, int fd, const char *path, int nth, const char *request) {
     (void)s, (void)nth, (void)request;
     if (strcmp(path, "/chunked") == 0) {
-        rude_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na,b\n\r\n4\r\n1,2\n\r\n0\r\n\r\n");
+        rude_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                     "chunked\r\n\r\n4\r\na,b\n\r\n4\r\n1,2\n\r\n0\r\n\r\n");
         return true;
     }
-    rude_say(fd, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\n\r\na,b\n1,2\n");
+    rude_say(fd,
+             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\n\r\na,b\n1,2\n");
     return false;
 }
 
@@ -302,11 +307,13 @@ static void test_fetch__the_budget_of_a_page(void **state) {
 
 static void test_fetch__meanings_of_the_spec(void **state) {
     (void)state;
-    fetch_one(always, "errors: [{http: 404, meaning: empty}, {http: 500, meaning: fatal}]\n", "/404");
+    fetch_one(always, "errors: [{http: 404, meaning: empty}, {http: 500, meaning: fatal}]\n",
+              "/404");
     assert_true(run.done[0]);
     assert_true(run.meta[0].empty);
     finish();
-    fetch_one(always, "errors: [{http: 404, meaning: empty}, {http: 500, meaning: fatal}]\n", "/500");
+    fetch_one(always, "errors: [{http: 404, meaning: empty}, {http: 500, meaning: fatal}]\n",
+              "/500");
     assert_true(run.failed[0]);
     assert_int_equal(run.attempts[0], 1);
     finish();
@@ -333,8 +340,8 @@ static void test_fetch__retry_after(void **state) {
         const char *text;
         int least, most; /* seconds slept */
     } cases[] = {
-        {"7", 7, 8},  {"Fri, 30 Oct 2026 00:00:20 GMT", 20, 21},  {"0", 1, 4},
-        {"-5", 1, 4}, {"Thu, 29 Oct 2026 23:59:00 GMT", 1, 4}, {"soon", 1, 4},
+        {"7", 7, 8},  {"Fri, 30 Oct 2026 00:00:20 GMT", 20, 21}, {"0", 1, 4},
+        {"-5", 1, 4}, {"Thu, 29 Oct 2026 23:59:00 GMT", 1, 4},   {"soon", 1, 4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(retry_after, sizeof retry_after, "%s", cases[i].text);
@@ -399,7 +406,8 @@ static bool broken_once(rude_server *s, int fd, const char *path, int nth, const
 
 static void test_fetch__broken_answers_are_asked_again(void **state) {
     (void)state;
-    static const char *const paths[] = {"/short", "/chunk", "/badchunk", "/nothing", "/reset", "/head", "/noise", "/html"};
+    static const char *const paths[] = {"/short", "/chunk", "/badchunk", "/nothing",
+                                        "/reset", "/head",  "/noise",    "/html"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         fetch_one(broken_once, "", paths[i]);
         if (!run.done[0])
@@ -483,7 +491,8 @@ static bool too_much(rude_server *s, int fd, const char *path, int nth, const ch
         rude_say(fd, "HTTP/1.1 200 OK\r\n");
         for (int i = 0; i < 20000 && !rude_is_over(s); i++)
             rude_say(fd, "X-Header: 0123456789012345678901234567890123456789\r\n");
-    } else if (strcmp(path, "/bomb") == 0 || strcmp(path, "/zip") == 0 || strcmp(path, "/cutzip") == 0) {
+    } else if (strcmp(path, "/bomb") == 0 || strcmp(path, "/zip") == 0 ||
+               strcmp(path, "/cutzip") == 0) {
         size_t n = strcmp(path, "/bomb") == 0 ? (size_t)32 << 20 : 1000;
         char *zeros = calloc(1, n), *packed = malloc(n + 1000);
         struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
@@ -493,7 +502,8 @@ static bool too_much(rude_server *s, int fd, const char *path, int nth, const ch
         if (strcmp(path, "/cutzip") == 0)
             size -= 12;
         char head[200];
-        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", size);
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", size);
         rude_say(fd, head);
         rude_write(fd, packed, size);
         free(zeros);
@@ -586,7 +596,8 @@ static bool echoes(rude_server *s, int fd, const char *path, int nth, const char
     else if (strcmp(path, "/to-other") == 0) {
         const char *host = strstr(request, "Host: 127.0.0.1:");
         char header[200];
-        snprintf(header, sizeof header, "Location: http://localhost:%d/landed?k=tok-12345678\r\n", host ? atoi(host + 16) : 0);
+        snprintf(header, sizeof header, "Location: http://localhost:%d/landed?k=tok-12345678\r\n",
+                 host ? atoi(host + 16) : 0);
         rude_page(fd, "307 Temporary Redirect", header, "");
     } else
         rude_page(fd, "200 OK", "", body);
@@ -604,7 +615,8 @@ static void test_fetch__secrets_are_sent_and_never_shown(void **state) {
     fetch_one(echoes, with_key, "/bad?k={secret}");
     assert_true(run.failed[0]);
     assert_int_equal(rude_requests(server, "/bad?k=tok-12345678"), 1);
-    assert_non_null(strstr(run.error[0].message, "/bad?k={secret}: HTTP 401: key sent ************"));
+    assert_non_null(
+        strstr(run.error[0].message, "/bad?k={secret}: HTTP 401: key sent ************"));
     assert_null(strstr(run.error[0].message, "tok-"));
     finish();
     unsetenv("LOCHAN_TEST_KEY");
@@ -612,7 +624,8 @@ static void test_fetch__secrets_are_sent_and_never_shown(void **state) {
     lochan_fetch_options o;
     lochan_fetch_options__init(&o, run.spec);
     const lochan_fetch_callbacks c = {.on_page = on_page, .on_failure = on_failure};
-    assert_status(lochan_fetcher__create(&run.ctx, run.spec, &o, &c, &run.f, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_fetcher__create(&run.ctx, run.spec, &o, &c, &run.f, &err),
+                  LOCHAN_ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "source 't'"));
     finish();
 }
@@ -625,7 +638,8 @@ static void test_fetch__redirects(void **state) {
     assert_non_null(strstr(run.body[0], "key sent"));
     assert_int_equal(run.meta[0].attempts, 1);
     finish();
-    fetch_one(echoes, with_key, "/to-other"); /* the same machine under another name is another host */
+    fetch_one(echoes, with_key,
+              "/to-other"); /* the same machine under another name is another host */
     assert_true(run.failed[0]);
     assert_non_null(strstr(run.error[0].message, "a redirect to localhost:"));
     assert_null(strstr(run.error[0].message, "tok-"));
@@ -650,7 +664,8 @@ static void test_fetch__redirects(void **state) {
 
 static bool posted(rude_server *s, int fd, const char *path, int nth, const char *request) {
     (void)s, (void)path, (void)nth;
-    bool ok = strncmp(request, "POST ", 5) == 0 && strstr(request, "Content-Type: application/json\r\n") &&
+    bool ok = strncmp(request, "POST ", 5) == 0 &&
+              strstr(request, "Content-Type: application/json\r\n") &&
               strstr(request, "\r\n\r\n{\"token\": \"to\\\"k\"}") && !strstr(request, "Expect:");
     rude_page(fd, ok ? "200 OK" : "400 Bad Request", "", request);
     return true;
@@ -659,7 +674,9 @@ static bool posted(rude_server *s, int fd, const char *path, int nth, const char
 static void test_fetch__post(void **state) {
     (void)state;
     setenv("LOCHAN_TEST_KEY", "to\"k", 1);
-    fetch_one(posted, "method: POST\nsecret: env:LOCHAN_TEST_KEY\nbody: '{\"token\": \"{secret}\"}'\n", "/api");
+    fetch_one(posted,
+              "method: POST\nsecret: env:LOCHAN_TEST_KEY\nbody: '{\"token\": \"{secret}\"}'\n",
+              "/api");
     if (!run.done[0])
         fail_msg("%s", run.error[0].message);
     finish();
@@ -725,13 +742,15 @@ static void test_fetch__cancel(void **state) {
 
 /* ---- out of memory ---- */
 
-static lochan_status sweep_page(void *ctx, size_t index, lochan_buf *body, const lochan_fetch_meta *meta, lochan_error *e) {
+static lochan_status sweep_page(void *ctx, size_t index, lochan_buf *body,
+                                const lochan_fetch_meta *meta, lochan_error *e) {
     (void)index, (void)body, (void)meta, (void)e;
     ++*(int *)ctx;
     return LOCHAN_OK;
 }
 
-static lochan_status sweep_failure(void *ctx, size_t index, const lochan_error *error, int32_t attempts, lochan_error *e) {
+static lochan_status sweep_failure(void *ctx, size_t index, const lochan_error *error,
+                                   int32_t attempts, lochan_error *e) {
     (void)ctx, (void)index, (void)attempts;
     if (e)
         *e = *error;
@@ -747,7 +766,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *e) {
     lochan_fetcher *f = NULL;
     lochan_fetch_options o;
     lochan_fetch_options__init(&o, run.spec);
-    const lochan_fetch_callbacks callbacks = {.ctx = &delivered, .on_page = sweep_page, .on_failure = sweep_failure};
+    const lochan_fetch_callbacks callbacks = {
+        .ctx = &delivered, .on_page = sweep_page, .on_failure = sweep_failure};
     lochan_status rc = lochan_fetcher__create(&c, run.spec, &o, &callbacks, &f, e);
     for (size_t i = 0; i < 3 && rc == LOCHAN_OK; i++)
         rc = lochan_fetcher__add(f, i, &r, e);
@@ -764,8 +784,8 @@ static void test_fetch__fault_sweep(void **state) {
     memset(&run, 0, sizeof run);
     int pid = rude_fork(good, &run.port);
     open_spec(with_key);
-    fault_totals t = fault_sweep(
-        &(fault_case){.name = "fetch", .body = sweep_body, .ctx = &run.port, .kinds = FAULT_OOM, .dense = 40});
+    fault_totals t = fault_sweep(&(fault_case){
+        .name = "fetch", .body = sweep_body, .ctx = &run.port, .kinds = FAULT_OOM, .dense = 40});
     assert_true(t.failed > 10);
     lochan_source_spec__free(run.spec);
     rude_kill(pid);

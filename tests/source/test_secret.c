@@ -18,7 +18,8 @@ static lochan_secret *secret_of(const char *value) {
     return s;
 }
 
-static void filled(const lochan_secret *s, lochan_secret_form form, const char *text, const char *expected) {
+static void filled(const lochan_secret *s, lochan_secret_form form, const char *text,
+                   const char *expected) {
     lochan_buf out;
     lochan_buf__init(&out, 1000);
     assert_ok(lochan_secret__fill(s, form, text, &out, &err));
@@ -57,12 +58,14 @@ static void test_secret__forms(void **state) {
     (void)state;
     lochan_secret *s = secret_of("a b\"c/\\d");
     filled(s, LOCHAN_SECRET_PLAIN, "{secret}", "a b\"c/\\d");
-    filled(s, LOCHAN_SECRET_PERCENT, "x={secret}&y={secret}", "x=a%20b%22c%2F%5Cd&y=a%20b%22c%2F%5Cd");
+    filled(s, LOCHAN_SECRET_PERCENT, "x={secret}&y={secret}",
+           "x=a%20b%22c%2F%5Cd&y=a%20b%22c%2F%5Cd");
     filled(s, LOCHAN_SECRET_JSON, "{\"t\": \"{secret}\"}", "{\"t\": \"a b\\\"c/\\\\d\"}");
     filled(NULL, LOCHAN_SECRET_PLAIN, "nothing to fill", "nothing to fill");
     lochan_buf out;
     lochan_buf__init(&out, 1000);
-    assert_status(lochan_secret__fill(NULL, LOCHAN_SECRET_PLAIN, "{secret}", &out, &err), LOCHAN_ERR_SPEC);
+    assert_status(lochan_secret__fill(NULL, LOCHAN_SECRET_PLAIN, "{secret}", &out, &err),
+                  LOCHAN_ERR_SPEC);
     lochan_buf__deinit(&out);
     lochan_secret__free(s);
 }
@@ -100,7 +103,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *e) {
 static void test_secret__fault_sweep(void **state) {
     (void)state;
     setenv("LOCHAN_TEST_SECRET", "abcdefgh", 1);
-    fault_totals t = fault_sweep(&(fault_case){.name = "secret", .body = sweep_body, .kinds = FAULT_OOM});
+    fault_totals t =
+        fault_sweep(&(fault_case){.name = "secret", .body = sweep_body, .kinds = FAULT_OOM});
     assert_true(t.failed >= 5);
 }
 

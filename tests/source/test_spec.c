@@ -52,12 +52,13 @@ static void test_spec__defaults(void **state) {
 
 static void test_spec__every_field(void **state) {
     (void)state;
-    lochan_source_spec *s = parse("name: x\ndescription: d\nkind: http\nurl: https://h:1/base\npath: /{source_dataset}\n"
-                                  "method: POST\nheaders: {X-Key: '{secret}'}\nquery: {a: b, n: 1}\nbody: '{\"x\": 1}'\n"
-                                  "secret: env:T\nformat: csv\ncsv: {delimiter: \"\\t\", null_texts: [N/A, '']}\n"
-                                  "date_format: '%Y%m%d'\nerrors: [{http: 404, meaning: empty}, {http: 403, meaning: "
-                                  "rate_limit}]\ntimeout: 5s\nconnect_timeout: 1s\nstall_timeout: 2s\nmax_body: 1MiB\n"
-                                  "workers: 9\nmax_retries: 0\nretry_backoff: 0\nmax_backoff: 1m\nuser_agent: me\n");
+    lochan_source_spec *s = parse(
+        "name: x\ndescription: d\nkind: http\nurl: https://h:1/base\npath: /{source_dataset}\n"
+        "method: POST\nheaders: {X-Key: '{secret}'}\nquery: {a: b, n: 1}\nbody: '{\"x\": 1}'\n"
+        "secret: env:T\nformat: csv\ncsv: {delimiter: \"\\t\", null_texts: [N/A, '']}\n"
+        "date_format: '%Y%m%d'\nerrors: [{http: 404, meaning: empty}, {http: 403, meaning: "
+        "rate_limit}]\ntimeout: 5s\nconnect_timeout: 1s\nstall_timeout: 2s\nmax_body: 1MiB\n"
+        "workers: 9\nmax_retries: 0\nretry_backoff: 0\nmax_backoff: 1m\nuser_agent: me\n");
     assert_int_equal(s->method, LOCHAN_METHOD_POST);
     assert_int_equal(s->n_headers, 1);
     assert_string_equal(s->headers[0].value, "{secret}");
@@ -133,7 +134,8 @@ static void test_spec__a_secret_in_the_wrong_place_is_not_repeated(void **state)
 
 static lochan_status sweep_body(void *ctx, lochan_error *e) {
     (void)ctx;
-    static const char text[] = BASE "headers: {a: b}\nquery: {c: d}\ncsv: {null_texts: [x]}\nerrors: [{http: 404, meaning: empty}]\n";
+    static const char text[] = BASE "headers: {a: b}\nquery: {c: d}\ncsv: {null_texts: "
+                                    "[x]}\nerrors: [{http: 404, meaning: empty}]\n";
     lochan_source_spec *spec = NULL;
     lochan_status rc = lochan_source_spec__parse(text, sizeof text - 1, "s", &spec, e);
     lochan_source_spec__free(spec);
@@ -142,7 +144,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *e) {
 
 static void test_spec__fault_sweep(void **state) {
     (void)state;
-    fault_totals t = fault_sweep(&(fault_case){.name = "spec", .body = sweep_body, .kinds = FAULT_OOM});
+    fault_totals t =
+        fault_sweep(&(fault_case){.name = "spec", .body = sweep_body, .kinds = FAULT_OOM});
     assert_true(t.failed > 10);
 }
 

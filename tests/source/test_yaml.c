@@ -23,7 +23,8 @@ static void refused(const char *text, int line, int column, const char *words) {
         fail_msg("'%s' gave %s", text, lochan_status_name(rc));
     assert_null(doc);
     assert_string_equal(err.file, "t.yaml");
-    if (err.line != line || (column > 0 && err.line_column != column) || !strstr(err.message, words))
+    if (err.line != line || (column > 0 && err.line_column != column) ||
+        !strstr(err.message, words))
         fail_msg("'%s': %d:%d: %s", text, (int)err.line, (int)err.line_column, err.message);
 }
 
@@ -103,7 +104,8 @@ static void test_yaml__bounds(void **state) {
 static void test_yaml__typed_values(void **state) {
     (void)state;
     lochan_error err;
-    lochan_yaml *doc = parse("i: -7\nd: 2.5\nb: true\nt: 1m\nn: 1.5\nz: 64MB\ns: '8'\nl: [a, 2]\none: x\nw: post\n");
+    lochan_yaml *doc = parse(
+        "i: -7\nd: 2.5\nb: true\nt: 1m\nn: 1.5\nz: 64MB\ns: '8'\nl: [a, 2]\none: x\nw: post\n");
     const lochan_yaml_node *root = lochan_yaml__root(doc);
     int64_t i = 0, ns = 0, n2 = 0, missing = 42;
     double d = 0;
@@ -203,7 +205,8 @@ static void test_yaml__set_and_print(void **state) {
     assert_ok(lochan_yaml__set(doc, "query.start", "{start}", &err));
     assert_ok(lochan_yaml__set(doc, "date_format", "%Y%m%d", &err));
     assert_ok(lochan_yaml__set(doc, "workers", "8", &err));
-    printed(doc, "name: ecb\nurl: http://127.0.0.1:8000\ncsv:\n  delimiter: \",\"\n  null_texts:\n    - \"\"\n    - N/A\n"
+    printed(doc, "name: ecb\nurl: http://127.0.0.1:8000\ncsv:\n  delimiter: \",\"\n  null_texts:\n "
+                 "   - \"\"\n    - N/A\n"
                  "query:\n  start: \"{start}\"\ndate_format: \"%Y%m%d\"\nworkers: 8\n");
     int64_t workers = 0;
     assert_ok(lochan_yaml__get_int64(lochan_yaml__root(doc), "workers", 1, 10, &workers, &err));
@@ -212,8 +215,9 @@ static void test_yaml__set_and_print(void **state) {
     assert_ok(lochan_yaml__set(doc, "not.there", NULL, &err));
     assert_ok(lochan_yaml__set(doc, "query", NULL, &err));
     assert_ok(lochan_yaml__set(doc, "name", "~", &err));
-    printed(doc, "name: null\nurl: http://127.0.0.1:8000\ncsv:\n  null_texts:\n    - \"\"\n    - N/A\n"
-                 "date_format: \"%Y%m%d\"\nworkers: 8\n");
+    printed(doc,
+            "name: null\nurl: http://127.0.0.1:8000\ncsv:\n  null_texts:\n    - \"\"\n    - N/A\n"
+            "date_format: \"%Y%m%d\"\nworkers: 8\n");
     assert_status(lochan_yaml__set(doc, "url.host", "x", &err), LOCHAN_ERR_SPEC);
     assert_status(lochan_yaml__set(doc, "a..b", "x", &err), LOCHAN_ERR_SPEC);
     assert_status(lochan_yaml__set(doc, "", "x", &err), LOCHAN_ERR_SPEC);
@@ -232,7 +236,8 @@ static void test_yaml__set_value_has_no_line(void **state) {
     int64_t v;
     lochan_yaml *doc = parse("workers: 3\n");
     assert_ok(lochan_yaml__set(doc, "workers", "many", &err));
-    assert_status(lochan_yaml__get_int64(lochan_yaml__root(doc), "workers", 1, 9, &v, &err), LOCHAN_ERR_SPEC);
+    assert_status(lochan_yaml__get_int64(lochan_yaml__root(doc), "workers", 1, 9, &v, &err),
+                  LOCHAN_ERR_SPEC);
     assert_int_equal(err.line, -1);
     assert_string_equal(err.file, "t.yaml");
     lochan_yaml__free(doc);
@@ -287,7 +292,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *err) {
     if (rc == LOCHAN_OK)
         rc = lochan_yaml__set(doc, "q.r", "['a', b]", err);
     if (rc == LOCHAN_OK)
-        rc = lochan_yaml__get_strings(lochan_yaml__get(lochan_yaml__root(doc), "q"), "r", &list, &n, err);
+        rc = lochan_yaml__get_strings(lochan_yaml__get(lochan_yaml__root(doc), "q"), "r", &list, &n,
+                                      err);
     if (rc == LOCHAN_OK)
         rc = lochan_yaml__print(lochan_yaml__root(doc), &out, err);
     lochan_buf__deinit(&out);
@@ -297,7 +303,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *err) {
 
 static void test_yaml__fault_sweep(void **state) {
     (void)state;
-    fault_totals t = fault_sweep(&(fault_case){.name = "yaml", .body = sweep_body, .kinds = FAULT_OOM});
+    fault_totals t =
+        fault_sweep(&(fault_case){.name = "yaml", .body = sweep_body, .kinds = FAULT_OOM});
     assert_true(t.failed > 5);
 }
 
