@@ -22,19 +22,20 @@ static lochan_status open_filtered(lochan_cli *cli, filter *f) {
 }
 
 static lochan_status run_status(lochan_cli *cli) {
+    /* The most important first: a narrow terminal cuts on the right. */
     static const lochan_cli_column columns[] = {
         {"source", "source", 0},
         {"dataset", "dataset", 0},
         {"rows", "rows", LOCHAN_CLI_AS_COUNT},
         {"bytes", "size", LOCHAN_CLI_AS_BYTES},
-        {"files", "files", LOCHAN_CLI_AS_COUNT},
         {"time_min", "from", LOCHAN_CLI_AS_SECONDS},
         {"time_max", "to", LOCHAN_CLI_AS_SECONDS},
         {"covered_to", "final to", 0},
-        {"last_state", "last update", 0},
-        {"last_update", "at (UTC)", LOCHAN_CLI_AS_SECONDS},
+        {"last_state", "state", 0},
         {"failed_scopes", "failed", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"staged_bytes", "staged", LOCHAN_CLI_AS_BYTES | LOCHAN_CLI_IF_ANY},
+        {"last_update", "updated (UTC)", LOCHAN_CLI_AS_SECONDS},
+        {"files", "files", LOCHAN_CLI_AS_COUNT},
         {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
@@ -57,15 +58,15 @@ static lochan_status run_runs(lochan_cli *cli) {
         {"kind", "kind", 0},
         {"state", "state", 0},
         {"seconds", "took", LOCHAN_CLI_AS_SECONDS},
-        {"requests", "requests", LOCHAN_CLI_AS_COUNT},
-        {"retries", "retries", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"rows_new", "new", LOCHAN_CLI_AS_COUNT},
-        {"rows_duplicate", "duplicate", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
-        {"rows_rejected", "rejected", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"rows_replaced", "replaced", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"rows_unchanged", "unchanged", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
-        {"snapshot_id", "snapshot", 0},
+        {"rows_duplicate", "duplicate", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"rows_rejected", "rejected", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"error", "error", LOCHAN_CLI_IF_ANY},
+        {"requests", "requests", LOCHAN_CLI_AS_COUNT},
+        {"retries", "retries", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"snapshot_id", "snapshot", 0},
         {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
@@ -84,7 +85,7 @@ static lochan_status run_runs(lochan_cli *cli) {
 
 static lochan_status run_files(lochan_cli *cli) {
     static const lochan_cli_column columns[] = {{"path", "path", 0},
-                                                {"partition", "partition", 0},
+                                                {"partition", "partition", LOCHAN_CLI_IF_ANY},
                                                 {"rows", "rows", LOCHAN_CLI_AS_COUNT},
                                                 {"bytes", "size", LOCHAN_CLI_AS_BYTES},
                                                 {"time_min", "from", LOCHAN_CLI_AS_SECONDS},

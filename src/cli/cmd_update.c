@@ -172,7 +172,7 @@ static lochan_status print_text(const lochan_cli *cli, const lochan_cli_name *na
                                 const lochan_update_request *request, const lochan_update_report *r,
                                 lochan_status status, const char *final_to, lochan_error *err) {
     lochan_cli_text t = {0};
-    if (cli->quiet || (status != LOCHAN_OK && status != LOCHAN_ERR_PARTIAL && r->pages == 0))
+    if (cli->quiet || (status != LOCHAN_OK && status != LOCHAN_ERR_PARTIAL))
         return LOCHAN_OK; /* the error says it all */
     lochan_cli__addf(&t, "%s/%s: ", name->source, name->dataset);
     if (r->nothing_to_do) {
@@ -186,15 +186,11 @@ static lochan_status print_text(const lochan_cli *cli, const lochan_cli_name *na
             &t, "would ask for %lld scopes in %lld requests; nothing was asked or written\n",
             (long long)r->scopes, (long long)r->pages);
     } else {
-        const char *how = status == LOCHAN_OK            ? "updated"
-                          : status == LOCHAN_ERR_PARTIAL ? "updated in part"
-                                                         : "not updated";
-        lochan_cli__addf(&t, "%s", how);
-        if (status == LOCHAN_OK && final_to)
+        lochan_cli__adds(&t, status == LOCHAN_OK ? "updated" : "updated in part");
+        if (final_to)
             lochan_cli__addf(&t, ", final up to %s", final_to);
         lochan_cli__addc(&t, '\n');
-        if (status == LOCHAN_OK || status == LOCHAN_ERR_PARTIAL)
-            add_fetched(&t, r);
+        add_fetched(&t, r);
     }
     return lochan_cli__print_text(&t, err);
 }

@@ -24,7 +24,10 @@ static void print_commands(const char *word) {
             continue;
         char text[64];
         snprintf(text, sizeof text, "%s %s", (*c)->name, (*c)->arguments);
-        printf("  %-*s %s\n", COLUMN + 6, text, (*c)->summary);
+        if (strlen(text) > COLUMN + 6)
+            printf("  %s\n  %*s %s\n", text, COLUMN + 6, "", (*c)->summary);
+        else
+            printf("  %-*s %s\n", COLUMN + 6, text, (*c)->summary);
     }
 }
 

@@ -40,12 +40,13 @@ static void draw(lochan_cli_text *t) {
 static void add_time_left(lochan_cli_text *t, const lochan_cli_progress *p,
                           const lochan_progress *now) {
     double seconds = lochan_cli__now() - p->fetch_started;
-    if (now->stage != LOCHAN_STAGE_FETCH || now->pages_done < 2 || seconds < 1 ||
-        now->pages_total <= now->pages_done)
+    if (now->stage != LOCHAN_STAGE_FETCH || now->pages_done < 2 || seconds < 1)
+        return;
+    double left = seconds / (double)now->pages_done * (double)(now->pages_total - now->pages_done);
+    if (left < 1)
         return;
     lochan_cli__adds(t, "  about ");
-    lochan_cli__add_seconds(t, seconds / (double)now->pages_done *
-                                   (double)(now->pages_total - now->pages_done));
+    lochan_cli__add_seconds(t, left);
     lochan_cli__adds(t, " left");
 }
 
@@ -85,14 +86,15 @@ void lochan_cli__on_update(void *payload, const lochan_progress *now) {
         lochan_cli__adds(&t, "  ");
         lochan_cli__add_count(&t, now->rows);
         lochan_cli__adds(&t, " rows");
-        if (seconds > 0.5 && now->stage == LOCHAN_STAGE_FETCH) {
+        if (seconds > 0.5 && now->stage == LOCHAN_STAGE_FETCH && !now->waiting_for) {
             lochan_cli__adds(&t, " (");
             lochan_cli__add_count(&t, (int64_t)((double)now->rows / seconds));
             lochan_cli__adds(&t, "/s)");
         }
     }
     if (now->retries > 0)
-        lochan_cli__addf(&t, "  %lld retries", (long long)now->retries);
+        lochan_cli__addf(&t, "  %lld %s", (long long)now->retries,
+                         now->retries == 1 ? "retry" : "retries");
     if (now->waiting_for) {
         lochan_cli__adds(&t, "  waiting: ");
         lochan_cli__add_visible(&t, now->waiting_for, strlen(now->waiting_for));

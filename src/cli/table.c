@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MEASURED  1000
-#define NARROWEST 8 /* a text column is not cut below this */
+#define NARROWEST 10 /* a text column is not cut below this: a date fits */
 
 typedef struct cell {
     size_t start, len; /* in the text */
@@ -22,6 +22,7 @@ typedef struct shown {
     const char *title;
     lochan_cli_how how;
     bool right;
+    bool may_narrow; /* text: dates and numbers are never cut */
     bool if_any;
     bool any; /* some value is worth showing */
     int width;
@@ -52,6 +53,8 @@ static void choose_columns(layout *l, const lochan_cli_reader *reader,
         int how = columns ? columns[i].how : LOCHAN_CLI_AS_IT_IS;
         s->how = (lochan_cli_how)(how & ~LOCHAN_CLI_IF_ANY);
         s->right = lochan_cli__is_number(type);
+        s->may_narrow = type->kind == LOCHAN_CLI_STRING || type->kind == LOCHAN_CLI_BINARY ||
+                        type->kind >= LOCHAN_CLI_LIST;
         s->if_any = (how & LOCHAN_CLI_IF_ANY) != 0;
         s->width = lochan_cli__width(s->title, strlen(s->title));
     }
@@ -99,7 +102,7 @@ static void fit_line(layout *l) {
         for (size_t i = 0; i < l->n; i++) {
             shown *s = &l->columns[i];
             total += s->width + 2;
-            if (!s->right && s->width > NARROWEST && (!widest || s->width > widest->width))
+            if (s->may_narrow && s->width > NARROWEST && (!widest || s->width > widest->width))
                 widest = s;
         }
         if (total <= l->line || !widest)
@@ -117,7 +120,7 @@ static void add_padding(lochan_cli_text *t, int n) {
 static void add_aligned(lochan_cli_text *t, const layout *l, size_t i, const char *s, size_t n,
                         int width) {
     const shown *column = &l->columns[i];
-    bool cut = l->line > 0 && width > column->width && !column->right;
+    bool cut = l->line > 0 && width > column->width && column->may_narrow;
     if (i > 0)
         lochan_cli__adds(t, "  ");
     if (column->right)
