@@ -342,6 +342,71 @@ static void test_feed__refuses_to_start(void **state) {
     lochan_feed_stop(NULL);
 }
 
+static lochan_status sweep_body(void *ctx, lochan_error *e) {
+    lochan_feed_options o = LOCHAN_FEED_OPTIONS_INIT;
+    lochan_feed *started = NULL;
+    o.faults = "cut:0.5";
+    o.date_column = "date";
+    lochan_status rc = lochan_feed_start(ctx, &o, &started, e);
+    lochan_feed_stop(started);
+    return rc;
+}
+
+static void test_feed__fault_sweep(void **state) {
+    (void)state;
+    fake_clock_remove();
+    tmpdir_unlink(tmpdir_path(dir, "names.csv")); /* it has no such column */
+    fault_totals t = fault_sweep(&(fault_case){.name = "feed",
+                                               .body = sweep_body,
+                                               .ctx = dir,
+                                               .kinds = FAULT_OOM | FAULT_EIO | FAULT_SHORT});
+    assert_true(t.failed > 10);
+}
+
+/* The bank's own file, if it is there: every cell that is a number is one of the 221,702 rates. */
+static void test_feed__rates_of_the_ecb(void **state) {
+    (void)state;
+    const char *path = LOCHAN_SOURCE_DIR "/examples/ecb/eurofxref-hist.csv.gz";
+    if (!tmpdir_exists(path))
+        skip();
+    static const char *const nulls[] = {"N/A"};
+    const lochan_csv_column columns[] = {{.name = "Date", .type = {.id = LOCHAN_TYPE_DATE32}}};
+    const lochan_csv_options o = {.columns = columns,
+                                  .n_columns = 1,
+                                  .null_texts = nulls,
+                                  .n_null_texts = 1,
+                                  .rest_type = {.id = LOCHAN_TYPE_FLOAT64}};
+    char *bank = dir;
+    dir = (char *)(uintptr_t)path;
+    start(NULL, "");
+    dir = bank;
+    client.plain = true;
+    for (size_t year = 1999; year <= 2026; year++) {
+        char query[100];
+        snprintf(query, sizeof query, "/eurofxref-hist.csv?start=%zu-01-01&end=%zu-12-31", year,
+                 year);
+        ask(year - 1999, query);
+    }
+    go();
+    int64_t days = 0, rates = 0;
+    for (size_t i = 0; i < 28; i++) {
+        struct ArrowSchema schema;
+        struct ArrowArray batch;
+        assert_true(client.done[i]);
+        assert_ok(lochan_csv__decode(NULL, &o, client.body[i], strlen(client.body[i]), &schema,
+                                     &batch, &err));
+        assert_int_equal(batch.n_children, 42);
+        days += batch.length;
+        for (int64_t c = 1; c < batch.n_children; c++)
+            rates += batch.length - batch.children[c]->null_count;
+        lochan_schema__release(&schema);
+        lochan_array__release(&batch);
+    }
+    assert_int_equal(days, 7126);
+    assert_int_equal(rates, 221702);
+    stop();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_feed__windows, setup, teardown),
@@ -353,6 +418,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_feed__faults_are_cured_by_asking_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_feed__refuses_to_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_feed__fault_sweep, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_feed__rates_of_the_ecb, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
