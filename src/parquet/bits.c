@@ -17,6 +17,10 @@ void lochan_bits__force_plain(bool plain) {
     atomic_store(&force_plain, plain);
 }
 
+bool lochan_bits__is_plain(void) {
+    return atomic_load_explicit(&force_plain, memory_order_relaxed);
+}
+
 static inline uint64_t load64(const uint8_t *p) {
     uint64_t v;
     memcpy(&v, p, 8);
@@ -32,11 +36,11 @@ static inline uint64_t load64(const uint8_t *p) {
                 out[i] = (uint32_t)((load64(src + (i * (w) >> 3)) >> (i * (w)&7)) & mask);         \
         }                                                                                          \
     }
+/* clang-format off */
 #define FOR_WIDTHS(X)                                                                              \
-    X(1)                                                                                           \
-    X(2)                                                                                           \
-    X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
-        X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17)   \
+    X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+/* clang-format on */
 FOR_WIDTHS(UNPACK_FN)
 
 typedef void (*unpack_fn)(const uint8_t *src, uint32_t *out, size_t groups);
@@ -72,8 +76,7 @@ __attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *src, unsi
 }
 
 static bool use_avx2(void) {
-    return __builtin_cpu_supports("avx2") &&
-           !atomic_load_explicit(&force_plain, memory_order_relaxed);
+    return __builtin_cpu_supports("avx2") && !lochan_bits__is_plain();
 }
 #endif
 

@@ -32,5 +32,6 @@ void lochan_bits__fill(uint8_t *dst, int64_t to, int64_t n, bool v);
 
 /* Tests only: leave the vector paths out. */
 void lochan_bits__force_plain(bool plain);
+bool lochan_bits__is_plain(void);
 
 #endif

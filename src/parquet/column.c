@@ -18,7 +18,7 @@ lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
     c->leaf = leaf;
     c->keep_levels = leaf->n_parts > 1 || leaf->max_rep > 0;
     c->as_keys = as_keys;
-    c->scratch.budget = c->decoded.budget = file->ctx.budget;
+    c->scratch.budget = c->made.budget = c->last.budget = file->ctx.budget;
     lochan_pq_out__init(&c->out, leaf, as_keys);
     if (c->keep_levels) {
         c->window = lochan_mem__alloc(2 * LOCHAN_PQ_LEVEL_WINDOW);
@@ -37,7 +37,8 @@ void lochan_pq_column__close(lochan_pq_column *c) {
     lochan_pq_vec__free(&c->extra);
     lochan_pq_vec__free(&c->extra_ends);
     lochan_pq_scratch__free(&c->scratch);
-    lochan_pq_scratch__free(&c->decoded);
+    lochan_pq_scratch__free(&c->made);
+    lochan_pq_scratch__free(&c->last);
     lochan_mem__free(c->window);
     memset(c, 0, sizeof *c);
 }
@@ -124,7 +125,8 @@ static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
                                    .pos = p->values,
                                    .end = p->values + p->values_size,
                                    .count = p->num_values,
-                                   .scratch = &c->decoded};
+                                   .made = &c->made,
+                                   .last = &c->last};
     c->values.ops = lochan_pq_decoding__find(p->encoding, c->leaf->physical);
     if (!c->values.ops)
         return lochan_pq_pages__fail(&c->pages, p, LOCHAN_ERR_UNSUPPORTED, err,
@@ -161,9 +163,10 @@ static lochan_status next_page(lochan_pq_column *c, bool *more, lochan_error *er
 
 /* ---- values: the next n of the page, densely, from slot out.length on ---- */
 
-static bool next_slices(lochan_pq_column *c, size_t n, lochan_pq_slice *slices) {
+/* At least one and at most n; 0: damaged. */
+static size_t next_slices(lochan_pq_column *c, size_t n, lochan_pq_slice *slices) {
     if (c->page_has_keys)
-        return lochan_pq_dictionary__gather_slices(&c->dictionary, &c->keys, n, slices);
+        return lochan_pq_dictionary__gather_slices(&c->dictionary, &c->keys, n, slices) ? n : 0;
     return c->values.ops->bytes(&c->values, n, slices);
 }
 
@@ -198,9 +201,9 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
                    ? LOCHAN_OK
                    : damaged(c, "the keys of a page are damaged", err);
     }
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
-        if (!next_slices(c, m, slices))
+    for (int64_t at = 0; at < n;) {
+        size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
+        if (m == 0)
             return damaged(c, "the values of a page are damaged or too few", err);
         if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) &&
             !lochan_pq_slices__utf8(slices, m))
@@ -209,6 +212,7 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
             LOCHAN_TRY(add_extra(c, slices, m, at, err));
         else
             LOCHAN_TRY(lochan_pq_out__add_slices(&c->out, at, slices, m, err));
+        at += (int64_t)m;
     }
     return LOCHAN_OK;
 }
@@ -218,12 +222,13 @@ static lochan_status decode_converted(lochan_pq_column *c, int64_t n, lochan_err
     lochan_pq_slice slices[BLOCK];
     size_t width = (size_t)c->leaf->width;
     LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * width, err));
-    for (int64_t at = 0; at < n; at += BLOCK) {
+    for (int64_t at = 0; at < n;) {
         size_t m = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
         uint8_t *dst = lochan_pq_out__slot(&c->out, c->out.length + at);
         bool fits;
         if (c->leaf->physical == LOCHAN_PQ_BYTE_ARRAY) {
-            if (!c->values.ops->bytes(&c->values, m, slices))
+            m = c->values.ops->bytes(&c->values, m, slices);
+            if (m == 0)
                 return damaged(c, "the values of a page are damaged or too few", err);
             fits = lochan_pq_convert__read_slices(c->leaf, slices, m, dst);
         } else {
@@ -233,6 +238,7 @@ static lochan_status decode_converted(lochan_pq_column *c, int64_t n, lochan_err
         }
         if (!fits)
             return damaged(c, "a value does not fit the column's type", err);
+        at += (int64_t)m;
     }
     return LOCHAN_OK;
 }

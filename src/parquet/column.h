@@ -37,9 +37,9 @@ typedef struct lochan_pq_column {
     /* levels read ahead of the rows wanted */
     uint8_t *window; /* defs, then reps */
     uint32_t window_at, window_n;
-    lochan_pq_scratch scratch; /* physical values before conversion, slices */
-    lochan_pq_scratch decoded; /* decoders' own */
-    lochan_pq_vec extra;       /* as_keys: texts of pages without keys, as slices' bytes */
+    lochan_pq_scratch scratch;    /* physical values before conversion, slices */
+    lochan_pq_scratch made, last; /* of decoders that put values together */
+    lochan_pq_vec extra;          /* as_keys: texts of pages without keys, as slices' bytes */
     lochan_pq_vec extra_ends;
 } lochan_pq_column;
 

@@ -20,7 +20,7 @@ static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages 
     v.end = v.pos + page->values_size;
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->slices, d->n * sizeof(lochan_pq_slice), err));
     lochan_pq_slice *slices = (void *)d->slices.data;
-    if (!lochan_pq_decoding__plain.bytes(&v, d->n, slices))
+    if (d->n > 0 && !lochan_pq_decoding__plain.bytes(&v, d->n, slices))
         return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
                                      "the dictionary is cut off");
     if (lochan_pq_leaf__is_text(leaf) && !lochan_pq_slices__utf8(slices, d->n))

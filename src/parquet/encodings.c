@@ -13,21 +13,21 @@ static bool plain_fixed(lochan_pq_values *v, size_t n, uint8_t *out) {
     return true;
 }
 
-static bool plain_bytes(lochan_pq_values *v, size_t n, lochan_pq_slice *out) {
+static size_t plain_bytes(lochan_pq_values *v, size_t n, lochan_pq_slice *out) {
     const uint8_t *pos = v->pos, *end = v->end;
     for (size_t i = 0; i < n; i++) {
         uint32_t len;
         if (end - pos < 4)
-            return false;
+            return 0;
         memcpy(&len, pos, 4);
         pos += 4;
         if (len > (size_t)(end - pos))
-            return false;
+            return 0;
         out[i] = (lochan_pq_slice){pos, len};
         pos += len;
     }
     v->pos = pos;
-    return true;
+    return n;
 }
 
 static bool plain_bits(lochan_pq_values *v, size_t n, uint8_t *out, int64_t to) {
@@ -98,8 +98,8 @@ bool lochan_pq_slices__utf8(const lochan_pq_slice *slices, size_t n) {
 }
 
 static const lochan_pq_decoding *const table[] = {
-    &lochan_pq_decoding__plain,
-    &lochan_pq_decoding__rle,
+    &lochan_pq_decoding__plain,        &lochan_pq_decoding__rle,         &lochan_pq_decoding__delta,
+    &lochan_pq_decoding__delta_length, &lochan_pq_decoding__delta_bytes, &lochan_pq_decoding__split,
 };
 
 const lochan_pq_decoding *lochan_pq_decoding__find(int32_t encoding, int32_t physical) {
@@ -110,6 +110,10 @@ const lochan_pq_decoding *lochan_pq_decoding__find(int32_t encoding, int32_t phy
         bool ok = physical == LOCHAN_PQ_BOOLEAN      ? d->bits != NULL
                   : physical == LOCHAN_PQ_BYTE_ARRAY ? d->bytes != NULL
                                                      : d->fixed != NULL;
+        if (encoding == LOCHAN_PQ_DELTA_BINARY_PACKED)
+            ok = physical == LOCHAN_PQ_INT32 || physical == LOCHAN_PQ_INT64;
+        if (encoding == LOCHAN_PQ_DELTA_BYTE_ARRAY)
+            ok = physical == LOCHAN_PQ_BYTE_ARRAY || physical == LOCHAN_PQ_FIXED_BYTES;
         return ok ? d : NULL;
     }
     return NULL;

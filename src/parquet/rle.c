@@ -7,7 +7,7 @@
 #include <string.h>
 
 void lochan_rle__init(lochan_rle *rle, const uint8_t *data, size_t n, unsigned width) {
-    *rle = (lochan_rle){.pos = data, .end = data + n, .width = width};
+    *rle = (lochan_rle){.pos = data, .end = n ? data + n : data, .width = width};
 }
 
 /* Reads the header of the next run. */
