@@ -188,6 +188,7 @@ static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lo
     scope->attempts = meta->attempts;
     scope->asked_ns = meta->wall_ns;
     scope->bytes = meta->bytes;
+    scope->open_ended = !meta->end_is_marked;
     if (meta->empty) { /* the source's spec says that this status means "no rows" */
         scope->state = LOCHAN_PAGE_DONE;
         all->job->report->pages++;

@@ -53,13 +53,15 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
     return n;
 }
 
-static lochan_status decode_csv(const lochan_job *job, const lochan_buf *body, struct rows *out, lochan_error *err) {
+static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope, const lochan_buf *body,
+                                struct rows *out, lochan_error *err) {
     const lochan_dataset_spec *spec = job->spec;
     lochan_csv_column *columns = lochan_mem__array(spec->n_columns + 1, sizeof *columns);
     if (!columns)
         return lochan_error__nomem(err);
     lochan_csv_options options = {.delimiter = job->source->csv_delimiter,
                                   .columns = columns,
+                                  .strict_end = scope->open_ended,
                                   .null_texts = job->source->csv_null_texts,
                                   .n_null_texts = job->source->n_csv_null_texts};
     options.n_columns = list_columns(job, columns);
@@ -363,7 +365,7 @@ lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, cons
     struct rows rows = {0};
     lochan_status rc;
     scope->rows_filtered = 0;
-    LOCHAN_TRYG(decode_csv(job, body, &rows, err));
+    LOCHAN_TRYG(decode_csv(job, scope, body, &rows, err));
     if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG)
         LOCHAN_TRYG(wide_to_long(job->spec, &rows, err));
     LOCHAN_TRYG(canonicalise(job, &rows, err));
