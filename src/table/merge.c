@@ -265,6 +265,10 @@ static lochan_status check_file(merge *m, const lochan_data_file *file,
             err, LOCHAN_ERR_UNSUPPORTED,
             "cannot merge into %s: %s was not written as part of a table with a key",
             m->w->table->full_name, file->path);
+        lochan_error__hint(
+            err,
+            "merging needs files that lochan wrote; let the program that wrote this one delete its "
+            "rows from the table first");
     } else if (lochan_keycode__compare(file->key_min, file->key_max) > 0 ||
                (before && lochan_keycode__compare(before->key_max, file->key_min) >= 0)) {
         rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,

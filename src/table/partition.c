@@ -94,8 +94,8 @@ bool lochan_partition__equal(const lochan_partition_strategy *s, const lochan_pa
 }
 
 lochan_status lochan_partition__value_text(const lochan_partition_strategy *s,
-                                     const lochan_partition_values *v, size_t field,
-                                     lochan_buf *out, lochan_error *err) {
+                                           const lochan_partition_values *v, size_t field,
+                                           lochan_buf *out, lochan_error *err) {
     if (s->fields[field].is_text)
         return lochan_buf__append(out, v->v[field].s.p, v->v[field].s.n, err);
     return lochan_buf__printf(out, err, "%lld", (long long)v->v[field].i);

@@ -171,6 +171,37 @@ static void test_faults__init_can_be_repeated(void **state) {
     run(FAULT_ALL, "init", prep_init, body_init, check_init);
 }
 
+static lochan_status body_export(void *ctx, lochan_error *err) {
+    sweep *s = ctx;
+    struct ArrowArrayStream stream = {0};
+    int64_t rows;
+    LOCHAN_TRY(lochan_lake_scan(s->env.lake, "test", "daily", NULL, &stream, err));
+    lochan_status rc =
+        lochan_parquet_write_stream(&stream, tmpdir_path(s->dir, "out.parquet"), true, &rows, err);
+    lochan_stream__release(&stream);
+    return rc;
+}
+
+static void check_export(void *ctx, lochan_status rc) {
+    sweep *s = ctx;
+    size_t n = 0;
+    char *bytes = tmpdir_read(tmpdir_path(s->dir, "out.parquet"), &n);
+    if (rc == LOCHAN_OK)
+        assert_non_null(bytes);
+    if (bytes) { /* under its name there is never half a file */
+        assert_memory_equal(bytes, "PAR1", 4);
+        assert_memory_equal(bytes + n - 4, "PAR1", 4);
+    }
+    free(bytes);
+    lochan_lake_close(s->env.lake);
+    s->env.lake = NULL;
+}
+
+static void test_faults__export(void **state) {
+    (void)state;
+    run(FAULT_ALL, "export", prep, body_export, check_export);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults__write_and_publish_files),
@@ -178,6 +209,7 @@ int main(void) {
         cmocka_unit_test(test_faults__write_and_publish_failpoints),
         cmocka_unit_test(test_faults__open_scan_verify),
         cmocka_unit_test(test_faults__init_can_be_repeated),
+        cmocka_unit_test(test_faults__export),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,18 +13,21 @@ typedef struct killed {
     char *dir;
     uint64_t seed;
     bool torn;
+    bool empty; /* the lake has no table yet */
 } killed;
 
-static void make_template(killed *k) {
+static void make_template(killed *k, bool empty) {
     lochan_error err;
     memset(k, 0, sizeof *k);
+    k->empty = empty;
     k->dir = tmpdir_make("kill");
     k->env.threads = 1; /* a forked child has one thread */
     snprintf(k->env.path_text, sizeof k->env.path_text, "%s/template", k->dir);
     k->env.path = k->env.path_text;
     assert_ok(lochan_lake_init(k->env.path, NULL, &err));
     env_open(&k->env);
-    env_write(&k->env, BEFORE);
+    if (!empty)
+        env_write(&k->env, BEFORE);
     lochan_lake_close(k->env.lake);
     k->env.lake = NULL;
 }
@@ -56,20 +59,23 @@ static void look(killed *k) {
     int64_t snapshot;
     env_open(&k->env);
     assert_ok(lochan_commit_status(k->env.lake, "the-token", &fate, &snapshot, &err));
-    assert_string_equal(env_read(&k->env, NULL), fate == LOCHAN_COMMIT_DONE ? AFTER : BEFORE);
+    if (fate == LOCHAN_COMMIT_DONE || !k->empty) {
+        assert_string_equal(env_read(&k->env, NULL), fate != LOCHAN_COMMIT_DONE ? BEFORE
+                                                     : k->empty                 ? CHANGE
+                                                                                : AFTER);
+    }
     env_verify(&k->env, true);
     assert_ok(env_try_write_with(&k->env, 0, CHANGE, "the-token", NULL, NULL, &err));
-    assert_string_equal(env_read(&k->env, NULL), AFTER);
+    assert_string_equal(env_read(&k->env, NULL), k->empty ? CHANGE : AFTER);
     env_verify(&k->env, true);
     lochan_lake_close(k->env.lake);
     k->env.lake = NULL;
 }
 
-static void test_kill__at_every_failpoint(void **state) {
+static void kill_everywhere(bool empty) {
     killed k;
     static kill_trace trace;
-    (void)state;
-    make_template(&k);
+    make_template(&k, empty);
     fresh_copy(&k);
     kill_result r = kill_list(body, &k, &trace);
     assert_true(r.finished);
@@ -85,12 +91,22 @@ static void test_kill__at_every_failpoint(void **state) {
     tmpdir_remove(k.dir);
 }
 
+static void test_kill__at_every_failpoint_of_a_merge(void **state) {
+    (void)state;
+    kill_everywhere(false);
+}
+
+static void test_kill__at_every_failpoint_of_the_first_write(void **state) {
+    (void)state;
+    kill_everywhere(true);
+}
+
 /* The same with the power cut at that moment: what was not synced is lost or torn. */
 static void test_kill__power_cut_at_every_failpoint(void **state) {
     killed k;
     static kill_trace trace;
     (void)state;
-    make_template(&k);
+    make_template(&k, false);
     fresh_copy(&k);
     k.torn = true;
     kill_result r = kill_list(body, &k, &trace);
@@ -107,10 +123,27 @@ static void test_kill__power_cut_at_every_failpoint(void **state) {
     tmpdir_remove(k.dir);
 }
 
+/* Wherever it happens to be. */
+static void test_kill__at_any_moment(void **state) {
+    killed k;
+    (void)state;
+    make_template(&k, false);
+    for (long long ns = 100000; ns < 60000000; ns += ns / 3) {
+        fresh_copy(&k);
+        kill_result r = kill_after(body, &k, ns);
+        assert_true(!r.finished || r.rc == LOCHAN_OK);
+        look(&k);
+    }
+    free(k.env.text);
+    tmpdir_remove(k.dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill__at_every_failpoint),
+        cmocka_unit_test(test_kill__at_every_failpoint_of_a_merge),
+        cmocka_unit_test(test_kill__at_every_failpoint_of_the_first_write),
         cmocka_unit_test(test_kill__power_cut_at_every_failpoint),
+        cmocka_unit_test(test_kill__at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,36 @@ static void test_scan__as_of(void **state) {
     assert_status(env_try_read(env, &o, NULL, &err), LOCHAN_ERR_INVALID_ARGUMENT);
 }
 
+static void test_scan__older_snapshot_has_older_columns(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    char id[32];
+    lochan_scan_options o = LOCHAN_SCAN_OPTIONS_INIT;
+    env_write(env, "2024-01-01 A 1 10\n");
+    snprintf(id, sizeof id, "%lld", (long long)env->snapshot);
+    assert_ok(env_try_write_with(env, 1, "2024-01-02 A 2 20 x\n", NULL, NULL, NULL, &err));
+    o.as_of = id;
+    assert_ok(env_try_read(env, &o, NULL, &err));
+    assert_string_equal(env->text, "2024-01-01 A 1 10\n");
+    o.where = "note = 'x'";
+    assert_true(env_try_read(env, &o, NULL, &err) != LOCHAN_OK);
+    o.as_of = NULL;
+    assert_ok(env_try_read(env, &o, NULL, &err));
+    assert_string_equal(env->text, "2024-01-02 A 2 20 x\n");
+}
+
+/* _known_at is null in a file that no merge rewrote; readers and predicates see the time all the
+ * same. */
+static void test_scan__known_at_is_never_null(void **state) {
+    lake_env *env = *state;
+    env->point_in_time = true;
+    env_write(env, "2024-01-01 A 1 10\n2024-01-02 A 2 20\n");
+    assert_string_equal(env_read(env, "_known_at is null"), "");
+    assert_string_equal(env_read(env, "_known_at < '2020-01-01'"), "");
+    assert_non_null(
+        strstr(env_read(env, "_known_at > '2020-01-01' and qty = 20"), "2024-01-02 A 2 20 2"));
+}
+
 static void test_scan__keeps_its_snapshot_while_others_write(void **state) {
     lake_env *env = *state;
     lochan_error err;
@@ -256,6 +286,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_scan__row_groups_are_pruned, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__limit_and_batch_rows, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__as_of, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__older_snapshot_has_older_columns, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__known_at_is_never_null, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__keeps_its_snapshot_while_others_write, env_setup,
                                         env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__released_early, env_setup, env_teardown),

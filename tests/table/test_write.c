@@ -271,6 +271,52 @@ static void test_write__rows_without_a_partition(void **state) {
     lochan_table__close(table);
 }
 
+static void test_write__cancelled_leaves_nothing(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    pending p;
+    int64_t snapshot;
+    env_write(env, "2024-01-01 A 1 1\n");
+    begin(env, &p, "2024-01-01 A 2 2\n");
+    lochan_lake_cancel(env->lake);
+    assert_status(lochan_write__publish(p.w, NULL, NULL, &snapshot, &err), LOCHAN_ERR_CANCELLED);
+    end(&p);
+    assert_status(env_try_write(env, "2024-01-01 A 3 3\n", &err), LOCHAN_ERR_CANCELLED);
+    lochan_lake_resume(env->lake);
+    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1\n");
+    assert_int_equal(count_unknown(env), 0);
+    env_write(env, "2024-01-01 A 2 2\n");
+    assert_string_equal(env_read(env, NULL), "2024-01-01 A 2 2\n");
+}
+
+/* Whatever the limit: an error that says so, or the right rows. */
+static void test_write__memory_limit_is_an_error_not_a_crash(void **state) {
+    enum { N = 20000 };
+    lake_env *env = *state;
+    lochan_error err;
+    char *text = malloc(N * 40);
+    int done = 0, refused = 0;
+    for (uint64_t limit = 10000; done < 2 || refused < 2; limit *= 3) {
+        size_t n = 0;
+        for (int i = 0; i < N; i++)
+            n += (size_t)snprintf(text + n, N * 40 - n, "2024-01-%02d a%04d %d %d\n", 1 + i / 1000,
+                                  i % 1000, i, (int)(limit % 97) + i % 7);
+        env->memory_limit = limit;
+        env_reopen(env);
+        lochan_status rc = env_try_write(env, text, &err);
+        assert_true(rc == LOCHAN_OK || rc == LOCHAN_ERR_MEMORY_LIMIT);
+        done += rc == LOCHAN_OK;
+        refused += rc != LOCHAN_OK;
+        env->memory_limit = 0;
+        env_reopen(env);
+        if (rc == LOCHAN_OK)
+            assert_string_equal(env_read(env, NULL), text);
+        assert_int_equal(count_unknown(env), 0);
+    }
+    free(text);
+    env_verify(env, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_write__nothing_is_visible_before_publish, env_setup,
@@ -291,6 +337,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_write__table_changed_since_it_was_opened, env_setup,
                                         env_teardown),
         cmocka_unit_test_setup_teardown(test_write__rows_without_a_partition, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__cancelled_leaves_nothing, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_write__memory_limit_is_an_error_not_a_crash, env_setup,
                                         env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
