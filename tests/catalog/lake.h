@@ -20,6 +20,7 @@
 #include "catalog/catalog.h"
 #include "catalog/query.h"
 #include "catalog/txn.h"
+#include <lochan/log.h>
 
 #define ok(call) assert_ok_((call), &err, #call, __FILE__, __LINE__)
 
@@ -30,6 +31,22 @@ static inline void assert_ok_(lochan_status rc, const lochan_error *err, const c
                 err->message);
         fail();
     }
+}
+
+static inline void quiet_log(void *payload, lochan_log_level level, const char *message) {
+    (void)payload;
+    (void)level;
+    (void)message;
+}
+
+/* Warnings are part of what the tests provoke. */
+static inline void be_quiet(void) {
+    lochan_log_set(quiet_log, NULL, LOCHAN_LOG_WARN);
+}
+
+static inline void use_memory_folder(void) {
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 0);
 }
 
 /* A new folder below $TMPDIR; free with drop_dir. */

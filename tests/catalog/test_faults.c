@@ -110,7 +110,7 @@ static void test_faults__init(void **state) {
     env e = {0};
     (void)state;
     fault_sweep(&(fault_case){.name = "init", .prep = init_prep, .body = init_body, .check = init_check, .ctx = &e,
-                              .kinds = FAULT_ALL, .dense = 60});
+                              .kinds = FAULT_ALL, .dense = 24});
 }
 
 /* ---- open ---- */
@@ -165,7 +165,7 @@ static void test_faults__open_and_read(void **state) {
     env e = {0};
     (void)state;
     fault_sweep(&(fault_case){.name = "open", .prep = lake_prep, .body = open_body, .check = lake_check, .ctx = &e,
-                              .kinds = FAULT_ALL, .dense = 60});
+                              .kinds = FAULT_ALL, .dense = 24});
 }
 
 /* ---- commit ---- */
@@ -226,7 +226,7 @@ static void test_faults__commit(void **state) {
     env e = {0};
     (void)state;
     fault_sweep(&(fault_case){.name = "commit", .prep = lake_prep, .body = commit_body, .check = commit_check,
-                              .ctx = &e, .kinds = FAULT_ALL, .dense = 60});
+                              .ctx = &e, .kinds = FAULT_ALL, .dense = 24});
 }
 
 /* A sync of the journal that fails does no harm either: many commits, so that the outbox is pruned. */
@@ -260,6 +260,8 @@ static void test_faults__many_commits(void **state) {
 }
 
 int main(void) {
+    be_quiet();
+    use_memory_folder(); /* thousands of small lakes: what is synced here need not survive */
     sqlite3_config(SQLITE_CONFIG_MALLOC, &memory);
     sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
     env warm = {0}; /* what SQLite allocates once and for ever */
