@@ -1,10 +1,12 @@
 /* lake.h - opening a lake, reading its tables, looking after it.
  *
- * A lake is one folder: `lake.db` (the catalog), `journal/`, `data/`, `runs/`. Any number of processes and threads may have
- * it open. Thread rule: a lochan_lake may be used from several threads at once; close it after everything opened from it.
+ * A lake is one folder: `lake.db` (the catalog), `journal/`, `data/`, `runs/`. Any number of
+ * processes and threads may have it open. Thread rule: a lochan_lake may be used from several
+ * threads at once; close it after everything opened from it.
  *
- * Tables are named by source and dataset ("ecb", "fx_daily"). Lists come back as Arrow streams (arrow.h), so that every
- * caller prints, filters or hands them on by one means; their columns are documented with each function. Since 0.1.
+ * Tables are named by source and dataset ("ecb", "fx_daily"). Lists come back as Arrow streams
+ * (arrow.h), so that every caller prints, filters or hands them on by one means; their columns are
+ * documented with each function. Since 0.1.
  */
 #ifndef LOCHAN_LAKE_H
 #define LOCHAN_LAKE_H
@@ -26,29 +28,34 @@ typedef struct lochan_lake lochan_lake;
 LOCHAN_API const char *lochan_version(void);
 
 typedef struct lochan_lake_options {
-    uint32_t struct_size;   /* set by the INIT macro */
-    int32_t threads;        /* worker threads, 0 = number of processors */
-    uint64_t memory_limit;  /* bytes, 0 = 256 MB */
+    uint32_t struct_size;    /* set by the INIT macro */
+    int32_t threads;         /* worker threads, 0 = number of processors */
+    uint64_t memory_limit;   /* bytes, 0 = 256 MB */
     int64_t lock_timeout_ms; /* how long writers queue, 0 = 60,000, -1 = for ever */
-    bool read_only;         /* never writes; chosen by itself if the folder cannot be written */
-    uint8_t reserved[31];   /* zero */
+    bool read_only;          /* never writes; chosen by itself if the folder cannot be written */
+    uint8_t reserved[31];    /* zero */
 } lochan_lake_options;
-#define LOCHAN_LAKE_OPTIONS_INIT {sizeof(lochan_lake_options), 0, 0, 0, false, {0}}
+/* clang-format off */
+#define LOCHAN_LAKE_OPTIONS_INIT \
+    {sizeof(lochan_lake_options), 0, 0, 0, false, {0}}
+/* clang-format on */
 
-/* Makes an empty lake in `path` (created if missing). EXISTS if there is one already; INVALID_ARGUMENT if the folder holds
- * something else under one of the lake's names. A crash on the way leaves a folder on which init can be repeated. */
-LOCHAN_API lochan_status lochan_lake_init(const char *path, const lochan_lake_options *options, lochan_error *err)
-    LOCHAN_MUST_CHECK;
-
-/* Opens a lake. NOT_FOUND if there is none (the hint names init), CORRUPT, VERSION if it is from a newer lochan,
- * JOURNAL_AHEAD if an older lake.db was put back (read_only still opens). The caller owns *out. */
-LOCHAN_API lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options, lochan_lake **out,
+/* Makes an empty lake in `path` (created if missing). EXISTS if there is one already;
+ * INVALID_ARGUMENT if the folder holds something else under one of the lake's names. A crash on the
+ * way leaves a folder on which init can be repeated. */
+LOCHAN_API lochan_status lochan_lake_init(const char *path, const lochan_lake_options *options,
                                           lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* Opens a lake. NOT_FOUND if there is none (the hint names init), CORRUPT, VERSION if it is from a
+ * newer lochan, JOURNAL_AHEAD if an older lake.db was put back (read_only still opens). The caller
+ * owns *out. */
+LOCHAN_API lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options,
+                                          lochan_lake **out, lochan_error *err) LOCHAN_MUST_CHECK;
 /* NULL is a no-op. */
 LOCHAN_API void lochan_lake_close(lochan_lake *lake);
 
-/* Asks everything that runs on this lake to stop soon with CANCELLED, leaving the lake whole. May be called from a signal
- * handler. lochan_lake_resume clears it. */
+/* Asks everything that runs on this lake to stop soon with CANCELLED, leaving the lake whole. May
+ * be called from a signal handler. lochan_lake_resume clears it. */
 LOCHAN_API void lochan_lake_cancel(lochan_lake *lake);
 LOCHAN_API void lochan_lake_resume(lochan_lake *lake);
 
@@ -56,8 +63,10 @@ LOCHAN_API void lochan_lake_resume(lochan_lake *lake);
 LOCHAN_API const char *lochan_lake_path(const lochan_lake *lake);
 LOCHAN_API bool lochan_lake_is_read_only(const lochan_lake *lake);
 
-/* The SQL statement with which DuckDB attaches this lake (read-only, with its data path). Free with lochan_free. */
-LOCHAN_API lochan_status lochan_lake_sql(lochan_lake *lake, char **out, lochan_error *err) LOCHAN_MUST_CHECK;
+/* The SQL statement with which DuckDB attaches this lake (read-only, with its data path). Free with
+ * lochan_free. */
+LOCHAN_API lochan_status lochan_lake_sql(lochan_lake *lake, char **out,
+                                         lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* Frees what the library handed out as a plain pointer. NULL is a no-op. */
 LOCHAN_API void lochan_free(void *p);
@@ -68,75 +77,97 @@ typedef struct lochan_scan_options {
     uint32_t struct_size;
     const char *const *columns; /* NULL = all, in table order */
     size_t n_columns;
-    const char *where;          /* predicate, see docs/scan.md; NULL = every row */
-    int64_t limit;              /* rows, -1 = all */
-    const char *as_of;          /* snapshot id or UTC time ("2026-10-30", "2026-10-30 12:00:00"); NULL = newest */
-    int64_t batch_rows;         /* at most this many rows a batch, 0 = 65,536 */
+    const char *where;  /* predicate, see docs/scan.md; NULL = every row */
+    int64_t limit;      /* rows, -1 = all */
+    const char *as_of;  /* snapshot id, or UTC time ("2026-10-30 12:00:00"); NULL = newest */
+    int64_t batch_rows; /* at most this many rows a batch, 0 = 65,536 */
     uint8_t reserved[32];
 } lochan_scan_options;
-#define LOCHAN_SCAN_OPTIONS_INIT {sizeof(lochan_scan_options), NULL, 0, NULL, -1, NULL, 0, {0}}
+/* clang-format off */
+#define LOCHAN_SCAN_OPTIONS_INIT \
+    {sizeof(lochan_scan_options), NULL, 0, NULL, -1, NULL, 0, {0}}
+/* clang-format on */
 
 /* What a scan did so far; valid until the stream is released. */
 typedef struct lochan_scan_stats {
     int64_t snapshot_id;
-    int64_t files;          /* in the snapshot */
-    int64_t files_read;     /* left after pruning by the catalog's statistics */
+    int64_t files;      /* in the snapshot */
+    int64_t files_read; /* left after pruning by the catalog's statistics */
     int64_t row_groups_read;
     int64_t bytes_read;
     int64_t rows_returned;
 } lochan_scan_stats;
 
-/* Rows of one table, in partition order and the table's own order inside a partition, as one consistent snapshot. The
- * stream may be used after other threads write; release it before the lake is closed. NOT_FOUND names the tables there are. */
-LOCHAN_API lochan_status lochan_lake_scan(lochan_lake *lake, const char *source, const char *dataset,
-                                          const lochan_scan_options *options, struct ArrowArrayStream *out,
+/* Rows of one table, in partition order and the table's own order inside a partition, as one
+ * consistent snapshot. The stream may be used after other threads write; release it before the lake
+ * is closed. NOT_FOUND names the tables there are. */
+LOCHAN_API lochan_status lochan_lake_scan(lochan_lake *lake, const char *source,
+                                          const char *dataset, const lochan_scan_options *options,
+                                          struct ArrowArrayStream *out,
                                           lochan_error *err) LOCHAN_MUST_CHECK;
 /* Of a stream made by lochan_lake_scan; INVALID_ARGUMENT for other streams. */
-LOCHAN_API lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *scan, lochan_scan_stats *out,
+LOCHAN_API lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *scan,
+                                               lochan_scan_stats *out,
                                                lochan_error *err) LOCHAN_MUST_CHECK;
 
-/* The live files of one table (dataset NULL: of all tables of the source; source NULL: of all). Columns: source, dataset,
- * path (relative to the lake), partition, rows, bytes, time_min, time_max, snapshot_id, file_id. */
-LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source, const char *dataset,
-                                           struct ArrowArrayStream *out, lochan_error *err) LOCHAN_MUST_CHECK;
+/* The live files of one table (dataset NULL: of all tables of the source; source NULL: of all).
+ * Columns: source, dataset, path (relative to the lake), partition, rows, bytes, time_min,
+ * time_max, snapshot_id, file_id. */
+LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source,
+                                           const char *dataset, struct ArrowArrayStream *out,
+                                           lochan_error *err) LOCHAN_MUST_CHECK;
 
-/* Writes a stream to one Parquet file (temporary name, fsync, rename). Takes nothing: the caller releases the stream. */
-LOCHAN_API lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream, const char *path, bool overwrite,
-                                                     int64_t *rows, lochan_error *err) LOCHAN_MUST_CHECK;
+/* Writes a stream to one Parquet file (temporary name, fsync, rename). Takes nothing: the caller
+ * releases the stream. */
+LOCHAN_API lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream,
+                                                     const char *path, bool overwrite,
+                                                     int64_t *rows,
+                                                     lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- looking after it ---- */
 
 typedef struct lochan_verify_options {
     uint32_t struct_size;
-    bool deep;            /* also reads every page: checksums, statistics, order, keys, row counts */
-    const char *source;   /* NULL = all */
-    const char *dataset;  /* NULL = all of the source */
-    void (*progress)(void *payload, int64_t done, int64_t total); /* files; may be NULL */
+    bool deep;           /* also reads every page: checksums, statistics, order, keys, row counts */
+    const char *source;  /* NULL = all */
+    const char *dataset; /* NULL = all of the source */
+    /* files; may be NULL; called from any thread, one call at a time */
+    void (*progress)(void *payload, int64_t done, int64_t total);
     void *payload;
     uint8_t reserved[32];
 } lochan_verify_options;
-#define LOCHAN_VERIFY_OPTIONS_INIT {sizeof(lochan_verify_options), false, NULL, NULL, NULL, NULL, {0}}
+/* clang-format off */
+#define LOCHAN_VERIFY_OPTIONS_INIT \
+    {sizeof(lochan_verify_options), false, NULL, NULL, NULL, NULL, {0}}
+/* clang-format on */
 
 typedef struct lochan_verify_report {
     int64_t files_checked;
     int64_t rows_checked;
     int64_t bytes_read;
     int64_t problems;      /* rows of the problems stream whose kind is not "unknown" */
-    int64_t unknown_files; /* in data/ but not in the catalog (a write that was cut off leaves such): never removed here */
+    int64_t unknown_files; /* in data/ but not in the catalog (a write that was cut off leaves
+                              such): never removed here */
 } lochan_verify_report;
 
-/* Compares catalog, journal and files. Problems are data, not an error: `problems` (may be NULL) gets a stream of
- * kind, source, dataset, path, detail. Kinds: catalog, journal, table, missing, size, footer, and with `deep` page,
- * statistics, order, key, partition; "unknown" is a file that belongs to no commit, which harms no reader. The status is an
- * error only if the check itself could not be done. */
+/* Compares catalog, journal and files. Problems are data, not an error: `problems` (may be NULL)
+ * gets a stream of kind, source, dataset, path, detail. Kinds: catalog, journal, table, missing,
+ * size, footer, and with `deep` page, statistics, order, key, partition; "unknown" is a file that
+ * belongs to no commit, which harms no reader. The status is an error only if the check itself
+ * could not be done. */
 LOCHAN_API lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options,
-                                            lochan_verify_report *report, struct ArrowArrayStream *problems,
+                                            lochan_verify_report *report,
+                                            struct ArrowArrayStream *problems,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* The fate of the commit that carried this token. */
-typedef enum lochan_commit_state { LOCHAN_COMMIT_UNKNOWN = 0, LOCHAN_COMMIT_DONE = 1 } lochan_commit_state;
-LOCHAN_API lochan_status lochan_commit_status(lochan_lake *lake, const char *token, lochan_commit_state *state,
-                                              int64_t *snapshot_id, lochan_error *err) LOCHAN_MUST_CHECK;
+typedef enum lochan_commit_state {
+    LOCHAN_COMMIT_UNKNOWN = 0,
+    LOCHAN_COMMIT_DONE = 1
+} lochan_commit_state;
+LOCHAN_API lochan_status lochan_commit_status(lochan_lake *lake, const char *token,
+                                              lochan_commit_state *state, int64_t *snapshot_id,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus
 }

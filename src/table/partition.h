@@ -55,8 +55,8 @@ lochan_status lochan_partition__folder(const lochan_partition_strategy *s,
                                        lochan_error *err);
 /* A value as DuckLake's catalog keeps it: "2024", "1". */
 lochan_status lochan_partition__value_text(const lochan_partition_strategy *s,
-                                     const lochan_partition_values *v, size_t field,
-                                     lochan_buf *out, lochan_error *err);
+                                           const lochan_partition_values *v, size_t field,
+                                           lochan_buf *out, lochan_error *err);
 bool lochan_partition__equal(const lochan_partition_strategy *s, const lochan_partition_values *a,
                              const lochan_partition_values *b);
 /* {"year":2024,"month":1} */

@@ -96,6 +96,21 @@ void lochan_table__close(lochan_table *table) {
     lochan_mem__free(table);
 }
 
+lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, int64_t *removed,
+                                  lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    *removed = 0;
+    LOCHAN_TRY(lochan_lake__check_writable(lake, err));
+    size_t n = strlen(table->def.path);
+    char *folder =
+        lochan_mem__strndup(table->def.path, n > 0 && table->def.path[n - 1] == '/' ? n - 1 : n);
+    if (!folder)
+        return lochan_error__nomem(err);
+    rc = lochan_store__clean(lake->store, folder, removed, err);
+    lochan_mem__free(folder);
+    return rc;
+}
+
 /* ---- making and changing ---- */
 
 /* The definition's columns, and _known_at where it is wanted. */

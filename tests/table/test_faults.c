@@ -81,7 +81,7 @@ static void run(unsigned kinds, const char *name, void (*before)(void *),
                                                .check = check,
                                                .ctx = &s,
                                                .kinds = kinds,
-                                               .dense = 40});
+                                               .dense = 20});
     assert_true(t.runs > 3);
     drop_template(&s);
 }

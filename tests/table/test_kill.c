@@ -72,6 +72,34 @@ static void look(killed *k) {
     k->env.lake = NULL;
 }
 
+/* A writer killed amid its files leaves temporary ones; clean takes them away, and nothing else. */
+static void test_kill__leftovers_can_be_cleaned(void **state) {
+    killed k;
+    lochan_error err;
+    lochan_table *table;
+    lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
+    lochan_verify_report report;
+    int64_t removed;
+    (void)state;
+    make_template(&k, false);
+    fresh_copy(&k);
+    kill_result r = kill_at_name(body, &k, "table.publish.written", 1, NULL, NULL);
+    assert_true(r.reached);
+    env_open(&k.env);
+    assert_ok(lochan_lake_verify(k.env.lake, &o, &report, NULL, &err));
+    assert_int_equal(report.unknown_files, 2);
+    assert_int_equal(report.problems, 0);
+    assert_ok(lochan_table__open(k.env.lake, "test", "daily", -1, &table, &err));
+    assert_ok(lochan_table__clean(k.env.lake, table, &removed, &err));
+    assert_int_equal(removed, 2);
+    lochan_table__close(table);
+    env_verify(&k.env, false);
+    assert_string_equal(env_read(&k.env, NULL), BEFORE);
+    lochan_lake_close(k.env.lake);
+    free(k.env.text);
+    tmpdir_remove(k.dir);
+}
+
 static void kill_everywhere(bool empty) {
     killed k;
     static kill_trace trace;
@@ -144,6 +172,7 @@ int main(void) {
         cmocka_unit_test(test_kill__at_every_failpoint_of_the_first_write),
         cmocka_unit_test(test_kill__power_cut_at_every_failpoint),
         cmocka_unit_test(test_kill__at_any_moment),
+        cmocka_unit_test(test_kill__leftovers_can_be_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
