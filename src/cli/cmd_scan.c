@@ -179,7 +179,7 @@ static lochan_status scan(lochan_cli *cli, const lochan_cli_name *name,
     rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
     if (rc == LOCHAN_OK)
         rc = lochan_lake_scan(cli->lake, name->source, name->dataset, options, &stream, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && !strstr(cli->err.message, "column"))
+    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
         lochan_cli__hint_dataset(cli, name);
     if (rc != LOCHAN_OK)
         return rc;

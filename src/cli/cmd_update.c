@@ -182,9 +182,8 @@ static lochan_status print_text(const lochan_cli *cli, const lochan_cli_name *na
         else
             lochan_cli__adds(&t, "all that was asked for is final\n");
     } else if (request->dry_run) {
-        lochan_cli__addf(
-            &t, "would ask for %lld scopes in %lld requests; nothing was asked or written\n",
-            (long long)r->scopes, (long long)r->pages);
+        lochan_cli__addf(&t, "would ask for %lld %s; nothing was asked or written\n",
+                         (long long)r->scopes, r->scopes == 1 ? "scope" : "scopes");
     } else {
         lochan_cli__adds(&t, status == LOCHAN_OK ? "updated" : "updated in part");
         if (final_to)

@@ -107,7 +107,7 @@ void lochan_cli__hint_dataset(lochan_cli *cli, const lochan_cli_name *name) {
     char wanted[520];
     snprintf(wanted, sizeof wanted, "%s/%s", name->source, name->dataset);
     const char *nearest = lochan_cli__nearest(wanted, (const char *const *)names, n);
-    if (nearest)
+    if (nearest && strcmp(nearest, wanted) != 0) /* else something else was not found */
         lochan_cli__hint(&cli->err, "did you mean %s?", nearest);
     for (size_t i = 0; i < n; i++)
         free(names[i]);
