@@ -171,8 +171,12 @@ lochan_status lochan_db__folder(lochan_arena *arena, const char *table, const ch
                                  table);
     if (n > 0) { /* checked without the slash at its end */
         folder[n - 1] = '\0';
-        LOCHAN_TRY(lochan_path__check_relative(folder, err));
+        bool inside = lochan_path__check_relative(folder, NULL) == LOCHAN_OK;
         folder[n - 1] = '/';
+        if (!inside)
+            return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                     "lake.db: the path '%s' of table %s does not stay in the lake",
+                                     folder, table);
     }
     *out = folder;
     return LOCHAN_OK;
@@ -214,6 +218,7 @@ typedef struct column_row {
 typedef struct column_rows {
     column_row *rows;
     size_t n;
+    size_t placed; /* found their place in the schema */
     const char *table;
 } column_rows;
 
@@ -260,10 +265,10 @@ static int64_t count_children(const column_rows *c, int64_t parent) {
     return n;
 }
 
-static lochan_status fill_field(const column_rows *c, const column_row *row,
-                                struct ArrowSchema *field, int depth, lochan_error *err);
+static lochan_status fill_field(column_rows *c, const column_row *row, struct ArrowSchema *field,
+                                int depth, lochan_error *err);
 
-static lochan_status fill_children(const column_rows *c, int64_t parent, struct ArrowSchema *holder,
+static lochan_status fill_children(column_rows *c, int64_t parent, struct ArrowSchema *holder,
                                    int depth, lochan_error *err) {
     int64_t k = 0;
     for (size_t i = 0; i < c->n; i++)
@@ -279,7 +284,7 @@ static lochan_status bad_column(const column_rows *c, const column_row *row, con
     return lochan_error__in_table(err, LOCHAN_ERR_CORRUPT, c->table, row->name, -1);
 }
 
-static lochan_status fill_nested(const column_rows *c, const column_row *row, lochan_type_id id,
+static lochan_status fill_nested(column_rows *c, const column_row *row, lochan_type_id id,
                                  struct ArrowSchema *field, int depth, lochan_error *err) {
     lochan_type type = {.id = id};
     int64_t n = count_children(c, row->id);
@@ -298,9 +303,10 @@ static lochan_status fill_nested(const column_rows *c, const column_row *row, lo
     return LOCHAN_OK;
 }
 
-static lochan_status fill_field(const column_rows *c, const column_row *row,
-                                struct ArrowSchema *field, int depth, lochan_error *err) {
+static lochan_status fill_field(column_rows *c, const column_row *row, struct ArrowSchema *field,
+                                int depth, lochan_error *err) {
     lochan_type type;
+    c->placed++;
     if (depth > 64)
         return bad_column(c, row, "is nested too deep or in a circle", err);
     if (strcmp(row->type, "struct") == 0) {
@@ -321,10 +327,15 @@ static lochan_status fill_field(const column_rows *c, const column_row *row,
 }
 
 static lochan_status read_schema(lochan_db *db, lochan_table_def *def, lochan_error *err) {
-    column_rows c = {NULL, 0, def->dataset};
+    column_rows c = {NULL, 0, 0, def->dataset};
     LOCHAN_TRY(read_columns(db, def, &c, err));
     LOCHAN_TRY(lochan_schema__init_struct(&def->schema, count_children(&c, 0), err));
-    return fill_children(&c, 0, &def->schema, 0, err);
+    LOCHAN_TRY(fill_children(&c, 0, &def->schema, 0, err));
+    if (c.placed != c.n)
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "lake.db: %zu columns of table %s have a parent that is not there",
+                                 c.n - c.placed, def->dataset);
+    return LOCHAN_OK;
 }
 
 static int column_by_id(const lochan_table_def *def, int64_t id) {

@@ -1,5 +1,5 @@
-/* test_concurrent.c - several processes commit at once, one of them with SQLite's own file layer: nothing is lost, nobody
- * sees "database is locked", and the journal holds every commit.
+/* test_concurrent.c - several processes commit at once, one of them with SQLite's own file layer:
+ * nothing is lost, nobody sees "database is locked", and the journal holds every commit.
  */
 #include "lake.h"
 
@@ -66,12 +66,13 @@ static int foreign(const char *db_path, int n) {
     sqlite3_busy_timeout(db, 60000);
     for (int i = 0; i < n; i++) {
         char *message = NULL;
-        int rc = sqlite3_exec(db,
-                              "BEGIN IMMEDIATE; INSERT INTO ducklake_snapshot SELECT snapshot_id + 1, snapshot_time, "
-                              "schema_version, next_catalog_id, next_file_id FROM ducklake_snapshot ORDER BY "
-                              "snapshot_id DESC LIMIT 1; INSERT INTO ducklake_snapshot_changes SELECT "
-                              "max(snapshot_id), '', NULL, NULL, NULL FROM ducklake_snapshot; COMMIT",
-                              NULL, NULL, &message);
+        int rc = sqlite3_exec(
+            db,
+            "BEGIN IMMEDIATE; INSERT INTO ducklake_snapshot SELECT snapshot_id + 1, snapshot_time, "
+            "schema_version, next_catalog_id, next_file_id FROM ducklake_snapshot ORDER BY "
+            "snapshot_id DESC LIMIT 1; INSERT INTO ducklake_snapshot_changes SELECT "
+            "max(snapshot_id), '', NULL, NULL, NULL FROM ducklake_snapshot; COMMIT",
+            NULL, NULL, &message);
         if (rc != SQLITE_OK) {
             fprintf(stderr, "foreign %d: %s\n", i, message);
             return 1;

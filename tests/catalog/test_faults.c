@@ -1,5 +1,6 @@
-/* test_faults.c - every memory request (SQLite's too), file operation and failpoint of init, open and commit fails once
- * and for good: afterwards the lake is whole, a reported failure never landed and a success is there.
+/* test_faults.c - every memory request (SQLite's too), file operation and failpoint of init, open
+ * and commit fails once and for good: afterwards the lake is whole, a reported failure never landed
+ * and a success is there.
  */
 #include "lake.h"
 
@@ -58,7 +59,7 @@ static void sql_shutdown(void *ctx) {
     (void)ctx;
 }
 
-static const sqlite3_mem_methods memory = {sql_malloc, sql_free, sql_realloc, sql_size,
+static const sqlite3_mem_methods memory = {sql_malloc,  sql_free, sql_realloc,  sql_size,
                                            sql_roundup, sql_init, sql_shutdown, NULL};
 
 /* ---- the state after a fault ---- */
@@ -109,8 +110,13 @@ static void init_check(void *ctx, lochan_status rc) {
 static void test_faults__init(void **state) {
     env e = {0};
     (void)state;
-    fault_sweep(&(fault_case){.name = "init", .prep = init_prep, .body = init_body, .check = init_check, .ctx = &e,
-                              .kinds = FAULT_ALL, .dense = 24});
+    fault_sweep(&(fault_case){.name = "init",
+                              .prep = init_prep,
+                              .body = init_body,
+                              .check = init_check,
+                              .ctx = &e,
+                              .kinds = FAULT_ALL,
+                              .dense = 24});
 }
 
 /* ---- open ---- */
@@ -164,8 +170,13 @@ static void lake_check(void *ctx, lochan_status rc) {
 static void test_faults__open_and_read(void **state) {
     env e = {0};
     (void)state;
-    fault_sweep(&(fault_case){.name = "open", .prep = lake_prep, .body = open_body, .check = lake_check, .ctx = &e,
-                              .kinds = FAULT_ALL, .dense = 24});
+    fault_sweep(&(fault_case){.name = "open",
+                              .prep = lake_prep,
+                              .body = open_body,
+                              .check = lake_check,
+                              .ctx = &e,
+                              .kinds = FAULT_ALL,
+                              .dense = 24});
 }
 
 /* ---- commit ---- */
@@ -173,13 +184,24 @@ static void test_faults__open_and_read(void **state) {
 static lochan_status change(env *e, lochan_txn *txn, lochan_error *err) {
     int64_t id;
     lochan_update_report report = {.struct_size = sizeof report, .snapshot_id = -1, .rows_new = 10};
-    lochan_dataset_row dataset = {.source = "ecb", .name = "fx", .spec = "name: fx", .time_column = "day",
-                                  .enabled = true, .table_id = -1};
+    lochan_dataset_row dataset = {.source = "ecb",
+                                  .name = "fx",
+                                  .spec = "name: fx",
+                                  .time_column = "day",
+                                  .enabled = true,
+                                  .table_id = -1};
     lochan_source_row source = {.name = "ecb", .spec = "name: ecb"};
-    lochan_coverage coverage = {.day_from = 19000, .day_to = 19010, .state = LOCHAN_COVERAGE_SUCCESS, .rows = 10,
-                                .asked_ns = 1700000000000000000, .update_id = "u1"};
-    lochan_update_row update = {.update_id = "u1", .kind = "update", .state = "success",
-                                .started_ns = 1700000000000000000, .finished_ns = 1700000001000000000,
+    lochan_coverage coverage = {.day_from = 19000,
+                                .day_to = 19010,
+                                .state = LOCHAN_COVERAGE_SUCCESS,
+                                .rows = 10,
+                                .asked_ns = 1700000000000000000,
+                                .update_id = "u1"};
+    lochan_update_row update = {.update_id = "u1",
+                                .kind = "update",
+                                .state = "success",
+                                .started_ns = 1700000000000000000,
+                                .finished_ns = 1700000001000000000,
                                 .report = &report};
     int64_t dataset_id;
     LOCHAN_TRY(add_demo(txn, e->table_id, "fx", 2, &id, err));
@@ -225,11 +247,17 @@ static void commit_check(void *ctx, lochan_status rc) {
 static void test_faults__commit(void **state) {
     env e = {0};
     (void)state;
-    fault_sweep(&(fault_case){.name = "commit", .prep = lake_prep, .body = commit_body, .check = commit_check,
-                              .ctx = &e, .kinds = FAULT_ALL, .dense = 24});
+    fault_sweep(&(fault_case){.name = "commit",
+                              .prep = lake_prep,
+                              .body = commit_body,
+                              .check = commit_check,
+                              .ctx = &e,
+                              .kinds = FAULT_ALL,
+                              .dense = 24});
 }
 
-/* A sync of the journal that fails does no harm either: many commits, so that the outbox is pruned. */
+/* A sync of the journal that fails does no harm either: many commits, so that the outbox is pruned.
+ */
 static lochan_status many_body(void *ctx, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     env *e = ctx;
@@ -255,8 +283,12 @@ done:
 static void test_faults__many_commits(void **state) {
     env e = {0};
     (void)state;
-    fault_sweep(&(fault_case){.name = "many commits", .prep = lake_prep, .body = many_body, .check = lake_check,
-                              .ctx = &e, .kinds = FAULT_SYNC | FAULT_POINT});
+    fault_sweep(&(fault_case){.name = "many commits",
+                              .prep = lake_prep,
+                              .body = many_body,
+                              .check = lake_check,
+                              .ctx = &e,
+                              .kinds = FAULT_SYNC | FAULT_POINT});
 }
 
 int main(void) {

@@ -1,5 +1,6 @@
-/* test_kill.c - a process is killed at every failpoint of init and of a commit, with and without a power cut: the lake
- * is the old one or the new one, the journal is complete after the next open, and the next commit works.
+/* test_kill.c - a process is killed at every failpoint of init and of a commit, with and without a
+ * power cut: the lake is the old one or the new one, the journal is complete after the next open,
+ * and the next commit works.
  */
 #include "lake.h"
 
@@ -68,7 +69,8 @@ done:
 
 /* Durable from the point after COMMIT on. */
 static bool is_committed(const char *point) {
-    return strncmp(point, "catalog.commit.committed", 24) == 0 || strncmp(point, "catalog.journal.", 16) == 0 ||
+    return strncmp(point, "catalog.commit.committed", 24) == 0 ||
+           strncmp(point, "catalog.journal.", 16) == 0 ||
            strncmp(point, "catalog.commit.journalled", 25) == 0;
 }
 
