@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 export DESTDIR
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check bench install clean help format setup
+.PHONY: build demo test check bench install python clean help format setup
 
 build: ## Build the release; the command is then build/lochan
 	@tools/setup build
@@ -30,6 +30,11 @@ install: ## Install command, libraries, headers and man page (PREFIX=/usr/local,
 	@tools/setup build
 	@tools/build release -DCMAKE_INSTALL_PREFIX=$(abspath $(PREFIX))
 	@cmake --install build/release
+
+python: ## Install the Python package in .venv
+	@tools/setup build test
+	@tools/python
+	@echo "python: .venv/bin/python has lochan $$(.venv/bin/python -c 'import lochan; print(lochan.__version__)')"
 
 format: ## Lay out all C files with clang-format
 	@tools/setup build check

@@ -1,0 +1,13 @@
+"""lochan: an embedded data lake engine, and a Parquet codec of its own.
+
+Rows go in and come out through the Arrow PyCapsule interface, so Polars, pyarrow, pandas and DuckDB exchange data with
+lochan without a copy, and none of them is needed to import it.
+"""
+
+from lochan import parquet as parquet
+from lochan._lochan import Batch as Batch
+from lochan._lochan import version as _version
+from lochan.errors import *  # noqa: F403  (one class for each code of the library)
+from lochan.errors import Error as Error
+
+__version__: str = _version()

@@ -1,0 +1,183 @@
+/* errors.c - one exception class for every code of errors.def, below lochan.Error.
+ * The classes have the names of the list and, where Python has a class for the same thing, that one
+ * as a second base, so that `except FileNotFoundError` and `except ValueError` work.
+ */
+#include "module.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_CODES = 64 };
+static PyObject *base_class;
+static PyObject *classes[MAX_CODES];
+
+static PyObject *second_base(lochan_status code) {
+    switch (code) {
+    case LOCHAN_ERR_NO_MEMORY:
+    case LOCHAN_ERR_MEMORY_LIMIT:
+        return PyExc_MemoryError;
+    case LOCHAN_ERR_IO:
+    case LOCHAN_ERR_NO_SPACE:
+        return PyExc_OSError;
+    case LOCHAN_ERR_NOT_FOUND:
+        return PyExc_FileNotFoundError;
+    case LOCHAN_ERR_EXISTS:
+        return PyExc_FileExistsError;
+    case LOCHAN_ERR_READ_ONLY:
+        return PyExc_PermissionError;
+    case LOCHAN_ERR_UNSUPPORTED:
+        return PyExc_NotImplementedError;
+    case LOCHAN_ERR_TIMEOUT:
+        return PyExc_TimeoutError;
+    case LOCHAN_ERR_NETWORK:
+        return PyExc_ConnectionError;
+    case LOCHAN_ERR_INTERNAL:
+        return PyExc_RuntimeError;
+    case LOCHAN_ERR_INVALID_ARGUMENT:
+    case LOCHAN_ERR_CORRUPT:
+    case LOCHAN_ERR_SCHEMA:
+    case LOCHAN_ERR_SPEC:
+    case LOCHAN_ERR_VALIDATION:
+    case LOCHAN_ERR_VALUE:
+    case LOCHAN_ERR_DATA:
+        return PyExc_ValueError;
+    default:
+        return NULL;
+    }
+}
+
+/* ---- the base class ---- */
+
+/* The message, and the hint on a line of its own. */
+static PyObject *error_str(PyObject *self) {
+    PyObject *message = PyObject_GetAttrString(self, "message");
+    PyObject *hint = message ? PyObject_GetAttrString(self, "hint") : NULL;
+    PyObject *text = NULL;
+    if (!hint) { /* made by somebody else: as any exception */
+        PyErr_Clear();
+        PyObject *args = PyObject_GetAttrString(self, "args");
+        Py_ssize_t n = args && PyTuple_Check(args) ? PyTuple_Size(args) : -1;
+        if (n == 1)
+            text = PyObject_Str(PyTuple_GetItem(args, 0));
+        else if (args)
+            text = n == 0 ? PyUnicode_FromString("") : PyObject_Str(args);
+        Py_XDECREF(args);
+    } else {
+        text = PyObject_IsTrue(hint) == 1 ? PyUnicode_FromFormat("%U\nhint: %U", message, hint)
+                                          : PyObject_Str(message);
+    }
+    Py_XDECREF(message);
+    Py_XDECREF(hint);
+    return text;
+}
+
+static PyType_Slot base_slots[] = {
+    {Py_tp_str, error_str},
+    {Py_tp_doc, (void *)"What every failure of lochan is. The fields are those of lochan_error: "
+                        "code, name, message, hint,\n"
+                        "file, offset, table, row, column, line, line_column, sys_errno, "
+                        "http_status, retryable,\n"
+                        "retry_after (seconds), exit_code; None where they do not apply."},
+    {0, NULL}};
+static PyType_Spec base_spec = {
+    .name = "lochan.Error", .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = base_slots};
+
+static int add_class(PyObject *module, lochan_status code, const char *name, const char *text) {
+    char full[80];
+    PyObject *second = second_base(code);
+    /* A missing column is a failed look-up, a missing file is no file. */
+    PyObject *bases = code == LOCHAN_ERR_NOT_FOUND
+                          ? PyTuple_Pack(3, base_class, second, PyExc_LookupError)
+                      : second ? PyTuple_Pack(2, base_class, second)
+                               : PyTuple_Pack(1, base_class);
+    if (!bases)
+        return -1;
+    snprintf(full, sizeof full, "lochan.%s", name);
+    classes[code] = PyErr_NewExceptionWithDoc(full, text, bases, NULL);
+    Py_DECREF(bases);
+    return classes[code] ? PyModule_AddObjectRef(module, name, classes[code]) : -1;
+}
+
+int py_errors__add(PyObject *module) {
+    PyObject *bases = PyTuple_Pack(1, PyExc_Exception);
+    base_class = bases ? PyType_FromSpecWithBases(&base_spec, bases) : NULL;
+    Py_XDECREF(bases);
+    if (!base_class || PyModule_AddObjectRef(module, "Error", base_class) < 0)
+        return -1;
+#define LOCHAN_STATUS(name, number, python, exit_code, retryable, text, hint)                      \
+    if (number != 0 && add_class(module, number, python, text) < 0)                                \
+        return -1;
+#include <lochan/errors.def>
+#undef LOCHAN_STATUS
+    return 0;
+}
+
+/* ---- raising ---- */
+
+static int set(PyObject *exception, const char *name, PyObject *value) {
+    int rc = value ? PyObject_SetAttrString(exception, name, value) : -1;
+    Py_XDECREF(value);
+    return rc;
+}
+
+static int set_int(PyObject *exception, const char *name, long long value, bool known) {
+    return set(exception, name, known ? PyLong_FromLongLong(value) : Py_NewRef(Py_None));
+}
+
+static int set_text(PyObject *exception, const char *name, const char *text) {
+    return set(exception, name, text[0] ? py_arguments__text(text) : Py_NewRef(Py_None));
+}
+
+static int set_fields(PyObject *e, lochan_status rc, const lochan_error *err) {
+    return set(e, "message", py_arguments__text(err->message)) < 0 ||
+                   set(e, "hint", py_arguments__text(err->hint)) < 0 ||
+                   set_int(e, "code", rc, true) < 0 ||
+                   set_text(e, "name", lochan_status_name(rc)) < 0 ||
+                   set_text(e, "file", err->file) < 0 || set_text(e, "table", err->table) < 0 ||
+                   set_text(e, "column", err->column) < 0 ||
+                   set_int(e, "offset", err->offset, err->offset >= 0) < 0 ||
+                   set_int(e, "row", err->row, err->row >= 0) < 0 ||
+                   set_int(e, "line", err->line, err->line >= 0) < 0 ||
+                   set_int(e, "line_column", err->line_column, err->line_column >= 0) < 0 ||
+                   set_int(e, "sys_errno", err->sys_errno, err->sys_errno != 0) < 0 ||
+                   set_int(e, "http_status", err->http_status, err->http_status != 0) < 0 ||
+                   set_int(e, "exit_code", lochan_status_exit_code(rc), true) < 0 ||
+                   set(e, "retryable", PyBool_FromLong(err->retryable)) < 0 ||
+                   set(e, "retry_after",
+                       err->retry_after_ms >= 0
+                           ? PyFloat_FromDouble((double)err->retry_after_ms / 1000)
+                           : Py_NewRef(Py_None)) < 0
+               ? -1
+               : 0;
+}
+
+/* Also where OSError looks for them. */
+static int set_os_fields(PyObject *e, const lochan_error *err) {
+    if (PyObject_IsInstance(e, PyExc_OSError) != 1)
+        return 0;
+    if (err->sys_errno != 0 && set_int(e, "errno", err->sys_errno, true) < 0)
+        return -1;
+    return err->file[0] ? set_text(e, "filename", err->file) : 0;
+}
+
+PyObject *py_errors__raise(lochan_status rc, const lochan_error *err) {
+    PyObject *class = rc > 0 && rc < MAX_CODES && classes[rc] ? classes[rc] : base_class;
+    PyObject *message = py_arguments__text(err->message);
+    PyObject *e = message ? PyObject_CallFunctionObjArgs(class, message, NULL) : NULL;
+    Py_XDECREF(message);
+    if (e && set_fields(e, rc, err) == 0 && set_os_fields(e, err) == 0)
+        PyErr_SetObject(class, e);
+    Py_XDECREF(e);
+    return NULL;
+}
+
+PyObject *py_errors__format(lochan_status rc, const char *fmt, ...) {
+    lochan_error err;
+    lochan_error_init(&err);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(err.message, sizeof err.message, fmt, args);
+    va_end(args);
+    return py_errors__raise(rc, &err);
+}

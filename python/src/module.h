@@ -1,0 +1,113 @@
+/* module.h - what the files of the extension module share.
+ *
+ * lochan._lochan is a thin layer over the public C API: it moves arguments, Arrow capsules and
+ * errors, and has no logic of its own. Rules: the GIL is released while the library works; nothing
+ * that may run without the GIL (callbacks of Arrow structs) touches a Python object; objects refuse
+ * to work in a process other than the one that opened them.
+ */
+#ifndef LOCHAN_PYTHON_MODULE_H
+#define LOCHAN_PYTHON_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <lochan/lochan.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* Declares a function of the signature that METH_VARARGS | METH_KEYWORDS wants. */
+#define KEYWORDS(function) (PyCFunction)(void (*)(void))(function)
+
+/* ---- errors.c ---- */
+
+/* Makes the classes of errors.def and adds them to the module. */
+int py_errors__add(PyObject *module);
+/* Raises the class of rc with the fields of err; returns NULL. */
+PyObject *py_errors__raise(lochan_status rc, const lochan_error *err);
+/* The same, for a failure that Python code found. */
+PyObject *py_errors__format(lochan_status rc, const char *fmt, ...);
+
+/* ---- interrupt.c ---- */
+
+/* Ctrl-C while the library works: between begin and end, SIGINT also calls cancel(object). Only in
+ * the main thread, where Python handles signals; elsewhere begin and end do nothing. May be nested;
+ * needs no GIL. */
+typedef struct py_interrupt {
+    void (*cancel)(void *object);
+    void *object;
+    struct py_interrupt *outer;
+    volatile int fired;
+    int active;
+} py_interrupt;
+void py_interrupt__begin(py_interrupt *i, void (*cancel)(void *), void *object);
+void py_interrupt__end(py_interrupt *i);
+/* After a failure, with the GIL: raises what the signal handler of Python raised
+ * (KeyboardInterrupt), else the error. */
+PyObject *py_interrupt__raise(const py_interrupt *i, lochan_status rc, const lochan_error *err);
+
+/* ---- process.c: fork ---- */
+
+long py_process__id(void);
+/* Raises, and returns 0, if `opened_in` is not this process. */
+int py_process__check(long opened_in, const char *what);
+
+/* ---- arrow.c ---- */
+
+/* Capsules as the Arrow PyCapsule interface wants them. The struct is moved, also on failure. */
+PyObject *py_arrow__schema_capsule(struct ArrowSchema *schema);
+PyObject *py_arrow__array_capsule(struct ArrowArray *array);
+PyObject *py_arrow__stream_capsule(struct ArrowArrayStream *stream);
+
+/* Rows of any object with __arrow_c_stream__ or __arrow_c_array__, as a stream. */
+int py_arrow__import(PyObject *data, struct ArrowArrayStream *out);
+
+/* ---- batch.c ---- */
+
+int py_batch__add(PyObject *module);
+/* A Batch of both structs, which are moved, also on failure. */
+PyObject *py_batch__make(struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* ---- stream.c ---- */
+
+/* Something that streams are made from and that can be cancelled, shared by a Python object and its
+ * streams. The last one to let go, in whatever thread, calls destroy; in a forked child nothing is
+ * destroyed. */
+typedef struct py_owner {
+    _Atomic long refs;
+    long process;
+    void *object;
+    void (*destroy)(void *object);
+    void (*cancel)(void *object);
+    void (*resume)(void *object);
+    PyObject *keeps; /* bytes that the object reads, or NULL */
+} py_owner;
+/* NULL: out of memory, with the object destroyed and a Python error set. */
+py_owner *py_owner__make(void *object, void (*destroy)(void *), void (*cancel)(void *),
+                         void (*resume)(void *), PyObject *keeps);
+py_owner *py_owner__ref(py_owner *owner);
+void py_owner__unref(py_owner *owner); /* NULL is a no-op; needs no GIL */
+
+int py_stream__add(PyObject *module);
+/* A stream for others, with Ctrl-C and fork minded; *inner is moved, also on failure. */
+int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner, struct ArrowArrayStream *out);
+/* A Python iterator over Batches; *inner is moved, also on failure. */
+PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner);
+
+/* ---- parquet_reader.c, parquet_writer.c ---- */
+
+int py_parquet_reader__add(PyObject *module);
+extern PyMethodDef py_parquet_reader__verify[];
+extern PyMethodDef py_parquet_writer__write[];
+
+/* ---- arguments.c ---- */
+
+/* Path of a str, bytes or os.PathLike as new bytes; NULL with an error set. */
+PyObject *py_arguments__path(PyObject *object);
+/* A sequence of str as an array of borrowed texts that `keeps` holds; None gives NULL and n = 0.
+ * Free with PyMem_Free. */
+int py_arguments__texts(PyObject *object, const char *what, const char ***out, size_t *n,
+                        PyObject **keeps);
+/* Text with bytes that are no UTF-8 replaced. */
+PyObject *py_arguments__text(const char *text);
+
+#endif
