@@ -66,8 +66,10 @@ static void add_text_error(lochan_cli_text *t, const lochan_error *err) {
     add_detail(&where, "table", err->table);
     if (err->line < 0)
         add_detail(&where, "file", err->file);
-    if (err->line < 0) /* of a predicate */
+    if (!err->file[0]) { /* of a predicate */
+        add_number(&where, "line", err->line > 1 ? err->line : -1, -1);
         add_number(&where, "character", err->line_column, -1);
+    }
     add_number(&where, "byte", err->offset, -1);
     add_number(&where, "row", err->row, -1);
     add_detail(&where, "column", err->column);

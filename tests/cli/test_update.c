@@ -213,6 +213,7 @@ static void test_update__wrong_scans(void **state) {
     assert_says(c.err, "clsoe");
     c = RUN("--lake", lake, "scan", "shop/prices", "--where", "close >");
     assert_code(c, 2);
+    assert_says(c.err, "character 8");
     c = RUN("--lake", lake, "scan", "shop/prices", "--where", "clsoe > 1");
     assert_true(c.code == 2 || c.code == 3);
     assert_says(c.err, "close");
