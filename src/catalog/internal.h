@@ -61,11 +61,15 @@ void lochan_catalog__remove_copy(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */
 
-#define LOCHAN_MIGRATION_NEWEST 1
+#define LOCHAN_MIGRATION_NEWEST 2
 /* All tables and indexes of the newest version in an empty database. */
 lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);
 /* CORRUPT: not a lake; VERSION: from a newer lochan. */
 lochan_status lochan_catalog__check_version(lochan_db *db, lochan_error *err);
+/* Number of the newest migration that the lake has. */
+lochan_status lochan_db__migration(lochan_db *db, int64_t *number, lochan_error *err);
+/* Brings a lake of an older lochan up to the newest migration, inside the transaction. */
+lochan_status lochan_txn__migrate(lochan_txn *txn, lochan_error *err);
 
 /* ---- txn.c ---- */
 

@@ -122,6 +122,18 @@ lochan_status lochan_catalog__files(lochan_catalog *catalog, const lochan_table_
                                     lochan_file_list *out, lochan_error *err);
 void lochan_file_list__deinit(lochan_file_list *list);
 
+/* Partitions whose text (values joined by '/', see internal.h) lies between two texts, both
+ * included. */
+typedef struct lochan_file_range {
+    const char *low, *high;
+} lochan_file_range;
+/* The files of some partitions; ranges must not overlap. The cost is that of these files, however
+ * many the table has. Files that another program added since our last commit are always listed. */
+lochan_status lochan_catalog__files_in(lochan_catalog *catalog, const lochan_table_def *def,
+                                       const lochan_file_range *ranges, size_t n_ranges,
+                                       const int64_t *column_ids, size_t n_columns,
+                                       lochan_file_list *out, lochan_error *err);
+
 /* Every path that the catalog knows, live or retired, of every table; for verify. */
 typedef struct lochan_known_file {
     int64_t id;
@@ -215,5 +227,53 @@ typedef struct lochan_coverage_rows {
 lochan_status lochan_catalog__coverage(lochan_catalog *catalog, int64_t dataset_id,
                                        lochan_coverage_rows *out, lochan_error *err);
 void lochan_coverage_rows__deinit(lochan_coverage_rows *rows);
+
+/* ---- run tables and runs ---- */
+
+typedef struct lochan_run_table_row {
+    const char *name;
+    const char *spec; /* YAML */
+    bool bundled;
+    int64_t created_ns, updated_ns;
+} lochan_run_table_row;
+typedef struct lochan_run_table_rows {
+    size_t n;
+    lochan_run_table_row *rows; /* by name */
+    lochan_arena arena;
+} lochan_run_table_rows;
+/* name NULL = all; a name that is not there gives n = 0. */
+lochan_status lochan_catalog__run_tables(lochan_catalog *catalog, const char *name,
+                                         lochan_run_table_rows *out, lochan_error *err);
+void lochan_run_table_rows__deinit(lochan_run_table_rows *rows);
+
+typedef struct lochan_run_row {
+    const char *run_id;
+    int64_t tick_bucket_size;
+    int64_t created_ns;
+    const char *parameters, *seed, *code_version; /* NULL = not told */
+} lochan_run_row;
+typedef struct lochan_run_rows {
+    size_t n;
+    lochan_run_row *rows; /* by time of creation */
+    lochan_arena arena;
+} lochan_run_rows;
+/* run_id NULL = all; one that is not there gives n = 0. */
+lochan_status lochan_catalog__runs(lochan_catalog *catalog, const char *run_id,
+                                   lochan_run_rows *out, lochan_error *err);
+void lochan_run_rows__deinit(lochan_run_rows *rows);
+
+/* What a run has in one table. */
+typedef struct lochan_run_figures {
+    const char *run_id;
+    int64_t table_id, files, rows, bytes;
+} lochan_run_figures;
+typedef struct lochan_run_figures_rows {
+    size_t n;
+    lochan_run_figures *rows; /* by run, then table */
+    lochan_arena arena;
+} lochan_run_figures_rows;
+lochan_status lochan_catalog__run_figures(lochan_catalog *catalog, lochan_run_figures_rows *out,
+                                          lochan_error *err);
+void lochan_run_figures_rows__deinit(lochan_run_figures_rows *rows);
 
 #endif

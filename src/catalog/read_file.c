@@ -159,6 +159,36 @@ static void take_file(lochan_reader *r, const lochan_table_def *def, lochan_data
     f->key_max = lochan_reader__blob(r, 14);
 }
 
+static int by_id(const void *a, const void *b) {
+    int64_t x = ((const lochan_data_file *)a)->id, y = ((const lochan_data_file *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+/* As a rule they come in this order already, and sorting here is far cheaper than in SQLite. */
+static void sort_files(lochan_file_list *list) {
+    for (size_t i = 1; i < list->n; i++) {
+        if (list->files[i].id < list->files[i - 1].id) {
+            qsort(list->files, list->n, sizeof *list->files, by_id);
+            return;
+        }
+    }
+}
+
+static lochan_data_file *push_file(lochan_reader *r, lochan_file_list *out, size_t *cap) {
+    if (out->n == *cap) {
+        *cap = *cap ? *cap * 2 : 64;
+        lochan_data_file *more = lochan_arena__array(&out->arena, *cap, sizeof *more);
+        if (!more) {
+            r->rc = lochan_error__nomem(r->err);
+            return NULL;
+        }
+        if (out->n)
+            memcpy(more, out->files, out->n * sizeof *more);
+        out->files = more;
+    }
+    return &out->files[out->n++];
+}
+
 static lochan_status read_files(lochan_db *db, const lochan_table_def *def, int64_t newest,
                                 lochan_file_list *out, lochan_error *err) {
     size_t cap = 0;
@@ -167,20 +197,75 @@ static lochan_status read_files(lochan_db *db, const lochan_table_def *def, int6
     lochan_reader__bind_int(&r, 1, def->snapshot_id);
     lochan_reader__bind_int(&r, 2, def->table_id);
     while (lochan_reader__next(&r)) {
-        if (out->n == cap) {
-            cap = cap ? cap * 2 : 64;
-            lochan_data_file *more = lochan_arena__array(&out->arena, cap, sizeof *more);
-            if (!more) {
-                r.rc = lochan_error__nomem(err);
-                break;
-            }
-            if (out->n)
-                memcpy(more, out->files, out->n * sizeof *more);
-            out->files = more;
-        }
-        take_file(&r, def, &out->files[out->n++]);
+        lochan_data_file *f = push_file(&r, out, &cap);
+        if (f)
+            take_file(&r, def, f);
     }
     return lochan_reader__end(&r);
+}
+
+/* ---- files of some partitions ---- */
+
+static lochan_status read_some(lochan_db *db, const lochan_table_def *def, lochan_sql sql,
+                               const lochan_file_range *range, lochan_file_list *out, size_t *cap,
+                               lochan_error *err) {
+    bool odd = false;
+    lochan_reader r = lochan_reader__start(db, sql, "ducklake_data_file", &out->arena, err);
+    lochan_reader__bind_int(&r, 1, def->snapshot_id);
+    lochan_reader__bind_int(&r, 2, def->table_id);
+    if (range) {
+        lochan_reader__bind_text(&r, 3, range->low);
+        lochan_reader__bind_text(&r, 4, range->high);
+    }
+    while (lochan_reader__next(&r)) {
+        lochan_data_file *f = push_file(&r, out, cap);
+        if (f)
+            take_file(&r, def, f);
+        odd = odd || lochan_reader__bool(&r, 15, false);
+    }
+    LOCHAN_TRY(lochan_reader__end(&r));
+    return odd ? refuse(def, "files of a kind that another client made", err) : LOCHAN_OK;
+}
+
+static int by_id(const void *a, const void *b) {
+    const lochan_data_file *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* What another client added since our last commit stands in no partition of ours yet, so all of it
+ * is listed. */
+static lochan_status read_ranges(lochan_db *db, const lochan_table_def *def,
+                                 const lochan_file_range *ranges, size_t n, lochan_file_list *out,
+                                 lochan_error *err) {
+    size_t cap = 0;
+    for (size_t i = 0; i < n; i++)
+        LOCHAN_TRY(read_some(db, def, LOCHAN_SQL_FILES_IN, &ranges[i], out, &cap, err));
+    LOCHAN_TRY(read_some(db, def, LOCHAN_SQL_FILES_UNRECORDED, NULL, out, &cap, err));
+    if (out->n > 1)
+        qsort(out->files, out->n, sizeof *out->files, by_id);
+    return LOCHAN_OK;
+}
+
+/* Rows about the listed files are read in one range of ids where the list is dense, else file by
+ * file: a few files of a large table must not cost as much as all of it. */
+typedef struct id_ranges {
+    const lochan_file_list *list;
+    bool dense;
+    size_t at;
+} id_ranges;
+
+static id_ranges ranges_of(const lochan_file_list *list) {
+    int64_t width = list->n > 0 ? list->files[list->n - 1].id - list->files[0].id : 0;
+    return (id_ranges){list, width / 8 <= (int64_t)list->n, 0};
+}
+
+static bool next_range(id_ranges *r, int64_t *low, int64_t *high) {
+    if (r->at >= r->list->n)
+        return false;
+    *low = r->list->files[r->at].id;
+    *high = r->dense ? r->list->files[r->list->n - 1].id : *low;
+    r->at = r->dense ? r->list->n : r->at + 1;
+    return true;
 }
 
 /* Files are in the order of their ids, and so are the rows that follow: one pass, no search. */
@@ -201,19 +286,26 @@ static lochan_status read_partition_values(lochan_db *db, const lochan_table_def
         return lochan_error__nomem(err);
     for (size_t i = 0; i < list->n; i++)
         list->files[i].partition_values = values + i * def->n_partition;
-    lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_FILE_PARTITION_VALUES,
-                                           "ducklake_file_partition_value", &list->arena, err);
-    lochan_reader__bind_int(&r, 1, def->table_id);
-    while (lochan_reader__next(&r)) {
-        lochan_data_file *f = advance(list, &at, lochan_reader__int(&r, 0));
-        int64_t index = lochan_reader__int(&r, 1);
-        bool ours =
-            f && f->partition_id ==
-                     def->partition_id; /* else the values are those of another partitioning */
-        if (ours && index >= 0 && (size_t)index < def->n_partition)
-            f->partition_values[index] = lochan_reader__text_or(&r, 2, NULL);
+    id_ranges ids = ranges_of(list);
+    int64_t low, high;
+    while (next_range(&ids, &low, &high)) {
+        lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_FILE_PARTITION_VALUES,
+                                               "ducklake_file_partition_value", &list->arena, err);
+        lochan_reader__bind_int(&r, 1, def->table_id);
+        lochan_reader__bind_int(&r, 2, low);
+        lochan_reader__bind_int(&r, 3, high);
+        while (lochan_reader__next(&r)) {
+            lochan_data_file *f = advance(list, &at, lochan_reader__int(&r, 0));
+            int64_t index = lochan_reader__int(&r, 1);
+            bool ours =
+                f && f->partition_id ==
+                         def->partition_id; /* else the values are those of another partitioning */
+            if (ours && index >= 0 && (size_t)index < def->n_partition)
+                f->partition_values[index] = lochan_reader__text_or(&r, 2, NULL);
+        }
+        LOCHAN_TRY(lochan_reader__end(&r));
     }
-    return lochan_reader__end(&r);
+    return LOCHAN_OK;
 }
 
 /* Type of the leaf with that id; false if the schema has none. */
@@ -228,31 +320,41 @@ static bool leaf_type(const struct ArrowSchema *schema, int64_t id, int depth, l
     return false;
 }
 
+static void take_stats(lochan_reader *r, const lochan_type *type, size_t slot,
+                       lochan_data_file *f) {
+    lochan_expr_stats *s = &f->stats[slot];
+    const char *min = lochan_reader__text_or(r, 3, NULL), *max = lochan_reader__text_or(r, 4, NULL);
+    f->stats_known[slot] = true;
+    lochan_ducktype__stats(type, min, max, s);
+    s->row_count = f->rows;
+    s->null_count = lochan_reader__int_or(r, 2, -1);
+    if (lochan_type__is_float(type->id))
+        s->may_have_nan = lochan_reader__int_or(r, 5, 1) != 0;
+}
+
 static lochan_status read_stats(lochan_db *db, const lochan_table_def *def, int64_t column_id,
                                 size_t slot, lochan_file_list *list, lochan_error *err) {
     size_t at = 0;
     lochan_type type;
     if (!leaf_type(&def->schema, column_id, 0, &type))
         return LOCHAN_OK;
-    lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_FILE_STATS, "ducklake_file_column_stats",
-                                           &list->arena, err);
-    lochan_reader__bind_int(&r, 1, def->table_id);
-    lochan_reader__bind_int(&r, 2, column_id);
-    while (lochan_reader__next(&r)) {
-        lochan_data_file *f = advance(list, &at, lochan_reader__int(&r, 0));
-        if (!f)
-            continue;
-        lochan_expr_stats *s = &f->stats[slot];
-        const char *min = lochan_reader__text_or(&r, 3, NULL),
-                   *max = lochan_reader__text_or(&r, 4, NULL);
-        f->stats_known[slot] = true;
-        lochan_ducktype__stats(&type, min, max, s);
-        s->row_count = f->rows;
-        s->null_count = lochan_reader__int_or(&r, 2, -1);
-        if (lochan_type__is_float(type.id))
-            s->may_have_nan = lochan_reader__int_or(&r, 5, 1) != 0;
+    id_ranges ids = ranges_of(list);
+    int64_t low, high;
+    while (next_range(&ids, &low, &high)) {
+        lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_FILE_STATS,
+                                               "ducklake_file_column_stats", &list->arena, err);
+        lochan_reader__bind_int(&r, 1, def->table_id);
+        lochan_reader__bind_int(&r, 2, column_id);
+        lochan_reader__bind_int(&r, 3, low);
+        lochan_reader__bind_int(&r, 4, high);
+        while (lochan_reader__next(&r)) {
+            lochan_data_file *f = advance(list, &at, lochan_reader__int(&r, 0));
+            if (f)
+                take_stats(&r, &type, slot, f);
+        }
+        LOCHAN_TRY(lochan_reader__end(&r));
     }
-    return lochan_reader__end(&r);
+    return LOCHAN_OK;
 }
 
 static lochan_status read_all_stats(lochan_db *db, const lochan_table_def *def,
@@ -285,6 +387,26 @@ lochan_status lochan_catalog__files(lochan_catalog *catalog, const lochan_table_
     LOCHAN_TRYG(lochan_db__newest_snapshot(db, &newest, err));
     LOCHAN_TRYG(check_readable(db, def, def->snapshot_id, err));
     LOCHAN_TRYG(read_files(db, def, newest, out, err));
+    LOCHAN_TRYG(read_partition_values(db, def, out, err));
+    LOCHAN_TRYG(read_all_stats(db, def, column_ids, n_columns, out, err));
+done:
+    lochan_catalog__read_end(catalog);
+    if (rc != LOCHAN_OK)
+        lochan_file_list__deinit(out);
+    return rc;
+}
+
+lochan_status lochan_catalog__files_in(lochan_catalog *catalog, const lochan_table_def *def,
+                                       const lochan_file_range *ranges, size_t n_ranges,
+                                       const int64_t *column_ids, size_t n_columns,
+                                       lochan_file_list *out, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_db *db;
+    memset(out, 0, sizeof *out);
+    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    LOCHAN_TRYG(check_deletes(db, def, def->snapshot_id, &out->arena, err));
+    LOCHAN_TRYG(check_inlined(db, def, def->snapshot_id, &out->arena, err));
+    LOCHAN_TRYG(read_ranges(db, def, ranges, n_ranges, out, err));
     LOCHAN_TRYG(read_partition_values(db, def, out, err));
     LOCHAN_TRYG(read_all_stats(db, def, column_ids, n_columns, out, err));
 done:

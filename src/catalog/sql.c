@@ -183,8 +183,10 @@ lochan_status lochan_db__open(const char *path, lochan_db_mode mode, int64_t tim
     db->cancel = cancel;
     lochan_vfs__clear_error();
     LOCHAN_TRYG(open_handle(db, path, mode, err));
-    LOCHAN_TRYG(lochan_db__exec(
-        db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON", err));
+    LOCHAN_TRYG(lochan_db__exec(db,
+                                "PRAGMA mmap_size=0; PRAGMA cache_size=-16000; PRAGMA "
+                                "temp_store=MEMORY; PRAGMA cell_size_check=ON",
+                                err));
     if (mode == LOCHAN_DB_CREATE)
         LOCHAN_TRYG(lochan_db__exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", err));
     else if (mode != LOCHAN_DB_IMMUTABLE)

@@ -14,8 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A checkpoint runs when the WAL has this many pages: 4 MB. */
-#define CHECKPOINT_PAGES 1000
+/* A checkpoint runs when the WAL has this many pages: 2 MB, which a process that opens the lake
+ * reads in about a millisecond. */
+#define CHECKPOINT_PAGES 500
 
 /* ---- row changes ---- */
 
@@ -200,6 +201,7 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
     LOCHAN_TRY(lochan_journal__attach(txn, err));
     LOCHAN_FAILPOINT("catalog.begin.attached", err);
     LOCHAN_TRY(lochan_txn__record_foreign(txn, err));
+    LOCHAN_TRY(lochan_txn__migrate(txn, err));
     return find_token(txn, already, snapshot_id, err);
 }
 

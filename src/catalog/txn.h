@@ -76,6 +76,7 @@ typedef struct lochan_column_stats {
     int64_t null_count;    /* -1 = unknown */
     int contains_nan;      /* 1, 0; -1 = unknown: for floats that switches pruning off */
     const char *min, *max; /* DuckLake's text form; NULL = unknown */
+    bool table_only; /* widens the table's statistics, but none are kept of this file */
 } lochan_column_stats;
 
 typedef struct lochan_file_add {
@@ -157,5 +158,35 @@ typedef struct lochan_failure_row {
 } lochan_failure_row;
 lochan_status lochan_txn__put_failure(lochan_txn *txn, const lochan_failure_row *row,
                                       lochan_error *err);
+
+/* ---- run tables and runs ---- */
+
+/* Insert or replace by name. created_ns and updated_ns are set here. */
+lochan_status lochan_txn__put_run_table(lochan_txn *txn, const lochan_run_table_row *row,
+                                        lochan_error *err);
+lochan_status lochan_txn__delete_run_table(lochan_txn *txn, const char *name, lochan_error *err);
+/* The run as this transaction sees it; n = 0 if there is none. */
+lochan_status lochan_txn__run(lochan_txn *txn, const char *run_id, lochan_run_rows *out,
+                              lochan_error *err);
+/* Insert or replace. created_ns 0 = now. */
+lochan_status lochan_txn__put_run(lochan_txn *txn, const lochan_run_row *row, lochan_error *err);
+lochan_status lochan_txn__delete_run(lochan_txn *txn, const char *run_id, lochan_error *err);
+/* Retires every live file of a table in a range of partitions; *n = how many. */
+lochan_status lochan_txn__retire_range(lochan_txn *txn, int64_t table_id,
+                                       const lochan_file_range *range, int64_t *n,
+                                       lochan_error *err);
+
+/* ---- columns that grow ---- */
+
+/* Notes a key and a value with a column (a DuckLake column tag), and reads it: NULL = none. *value
+ * lives as long as the transaction. */
+lochan_status lochan_txn__tag_column(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                     const char *key, const char *value, lochan_error *err);
+lochan_status lochan_txn__column_tag(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                     const char *key, const char **value, lochan_error *err);
+/* Makes an integer column float64, if every value that the table holds stays exact; *exact = false
+ * and nothing is changed otherwise. */
+lochan_status lochan_txn__widen_column(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                       bool *exact, lochan_error *err);
 
 #endif

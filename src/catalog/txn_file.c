@@ -189,7 +189,7 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
 static lochan_status add_file(lochan_txn *txn, int64_t table_id, const lochan_file_add *f,
                               int64_t *data_file_id, lochan_error *err) {
     lochan_txn_table *t;
-    const char *path;
+    const char *path = NULL;
     bool live;
     LOCHAN_TRY(lochan_txn__load(txn, table_id, &t, err));
     LOCHAN_CHECK_ARG(f->n_partition_values == t->n_partition, err);
