@@ -10,6 +10,32 @@ static void drop_batch(lochan_incoming *in) {
     in->pos = in->length = 0;
 }
 
+/* A key with a null in it has no place in the order; other columns that must not be null are
+ * checked with it. */
+static lochan_status check_nulls(const lochan_incoming *in, const struct ArrowArray *rows,
+                                 lochan_error *err) {
+    const struct ArrowSchema *schema = &in->w->base.schema;
+    for (int64_t c = 0; c < rows->n_children; c++) {
+        lochan_view view = {0};
+        int64_t bad = -1;
+        if ((schema->children[c]->flags & ARROW_FLAG_NULLABLE) ||
+            rows->children[c]->null_count == 0)
+            continue;
+        LOCHAN_TRY(lochan_view__init(&view, schema->children[c], rows->children[c], err));
+        for (int64_t i = 0; bad < 0 && i < rows->length; i++)
+            bad = lochan_view__is_null(&view, i) ? i : -1;
+        lochan_view__deinit(&view);
+        if (bad >= 0) {
+            lochan_status rc = lochan_error__set(
+                err, LOCHAN_ERR_VALUE, "row %lld of the new rows: column '%s' must not be null",
+                (long long)(in->rows + bad), schema->children[c]->name);
+            return lochan_error__in_table(err, rc, in->w->table->full_name,
+                                          schema->children[c]->name, in->rows + bad);
+        }
+    }
+    return LOCHAN_OK;
+}
+
 /* Takes a batch of the input's schema, also on failure. */
 static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -21,6 +47,7 @@ static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_
         goto done;
     }
     LOCHAN_TRYG(lochan_projection__apply(&w->input, raw, &rows, err));
+    LOCHAN_TRYG(check_nulls(in, &rows, err));
     LOCHAN_TRYG(lochan_write__check_rows(w, in->partition, &rows, err));
     LOCHAN_TRYG(
         lochan_rows__check_order(w->table, &w->base.schema, w->keyed, &rows, &in->last, &bad, err));

@@ -109,7 +109,8 @@ typedef struct lochan_write lochan_write;
 
 /* Notes the base snapshot. Batches given later have the columns of `schema` (NULL: those of the
  * table without _known_at); they are matched by name, columns that the table has and `schema` lacks
- * become null. READ_ONLY, SCHEMA. */
+ * become null. Lake and table must outlive the write. READ_ONLY, SCHEMA; CONFLICT: the table's
+ * columns changed since it was opened. */
 lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table,
                                   const struct ArrowSchema *schema,
                                   const lochan_write_options *options, lochan_write **out,

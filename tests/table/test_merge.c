@@ -263,6 +263,38 @@ static void test_merge__row_of_another_partition_is_refused(void **state) {
     env_verify(env, false);
 }
 
+static void test_merge__null_in_a_key_is_refused(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_table *table;
+    lochan_write *w;
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    uint32_t ids[2];
+    assert_ok(env_ensure(env, 0, &table, &err));
+    assert_ok(env_schema(env, 0, &schema, &err));
+    env->keyless = true; /* lets the row be built */
+    lochan_builder *b;
+    assert_ok(lochan_builder__create(&schema, &b, &err));
+    assert_ok(env_append_row(b, "2024-01-01 A 1 1", 0, &err));
+    assert_ok(lochan_builder__int64(lochan_builder__child(b, 0), 19723, &err));
+    assert_ok(lochan_builder__null(lochan_builder__child(b, 1), &err));
+    assert_ok(lochan_builder__null(lochan_builder__child(b, 2), &err));
+    assert_ok(lochan_builder__null(lochan_builder__child(b, 3), &err));
+    assert_ok(lochan_builder__end_row(b, &err));
+    assert_ok(lochan_builder__finish(b, &batch, &err));
+    lochan_builder__free(b);
+    assert_ok(lochan_write__begin(env->lake, table, &schema, NULL, &w, &err));
+    assert_ok(lochan_write__partition_of(w, &batch, ids, &err));
+    assert_status(lochan_write__merge_partition(w, 0, &batch, NULL, &err), LOCHAN_ERR_VALUE);
+    assert_int_equal(err.row, 1);
+    assert_string_equal(err.column, "asset_id");
+    lochan_write__free(w);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+    lochan_table__close(table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_merge__first_write_makes_one_file, env_setup,
@@ -290,6 +322,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_merge__unsorted_and_repeated_rows_are_refused,
                                         env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_merge__row_of_another_partition_is_refused, env_setup,
+                                        env_teardown),
+        cmocka_unit_test_setup_teardown(test_merge__null_in_a_key_is_refused, env_setup,
                                         env_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

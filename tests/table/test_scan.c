@@ -194,6 +194,27 @@ static void test_scan__keeps_its_snapshot_while_others_write(void **state) {
     lochan_stream__release(&stream);
 }
 
+/* With hardly any memory nothing is decoded ahead; the rows are the same. */
+static void test_scan__little_memory_means_no_read_ahead(void **state) {
+    enum { N = 20000, CAP = 40 * N };
+    lake_env *env = *state;
+    lochan_error err;
+    char *text = malloc(CAP);
+    size_t n = 0;
+    lochan_scan_options o = LOCHAN_SCAN_OPTIONS_INIT;
+    for (int i = 0; i < N; i++)
+        n += (size_t)snprintf(text + n, CAP - n, "2024-%02d-%02d a%05d %d %d\n", 1 + i / 2000,
+                              1 + i / 100 % 20, i % 100, i, i);
+    env_write(env, text);
+    env->memory_limit = 400000;
+    env->threads = 3;
+    env_reopen(env);
+    lochan_status rc = env_try_read(env, &o, NULL, &err);
+    assert_ok(rc);
+    assert_string_equal(env->text, text);
+    free(text);
+}
+
 static void test_scan__released_early(void **state) {
     lake_env *env = *state;
     lochan_error err;
@@ -292,6 +313,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_scan__keeps_its_snapshot_while_others_write, env_setup,
                                         env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__released_early, env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_scan__little_memory_means_no_read_ahead, env_setup,
+                                        env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__statistics_of_other_streams_are_refused,
                                         env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_scan__cancelled, env_setup, env_teardown),
