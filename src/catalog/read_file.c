@@ -201,7 +201,9 @@ static lochan_status read_files(lochan_db *db, const lochan_table_def *def, int6
         if (f)
             take_file(&r, def, f);
     }
-    return lochan_reader__end(&r);
+    LOCHAN_TRY(lochan_reader__end(&r));
+    sort_files(out);
+    return LOCHAN_OK;
 }
 
 /* ---- files of some partitions ---- */
@@ -227,11 +229,6 @@ static lochan_status read_some(lochan_db *db, const lochan_table_def *def, locha
     return odd ? refuse(def, "files of a kind that another client made", err) : LOCHAN_OK;
 }
 
-static int by_id(const void *a, const void *b) {
-    const lochan_data_file *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 /* What another client added since our last commit stands in no partition of ours yet, so all of it
  * is listed. */
 static lochan_status read_ranges(lochan_db *db, const lochan_table_def *def,
@@ -241,8 +238,7 @@ static lochan_status read_ranges(lochan_db *db, const lochan_table_def *def,
     for (size_t i = 0; i < n; i++)
         LOCHAN_TRY(read_some(db, def, LOCHAN_SQL_FILES_IN, &ranges[i], out, &cap, err));
     LOCHAN_TRY(read_some(db, def, LOCHAN_SQL_FILES_UNRECORDED, NULL, out, &cap, err));
-    if (out->n > 1)
-        qsort(out->files, out->n, sizeof *out->files, by_id);
+    sort_files(out);
     return LOCHAN_OK;
 }
 

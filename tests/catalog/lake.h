@@ -114,9 +114,24 @@ static inline lochan_status add_demo(lochan_txn *txn, int64_t table_id, const ch
     snprintf(min, sizeof min, "2024-%02d-01", month);
     snprintf(max, sizeof max, "2024-%02d-10", month);
     const char *values[] = {"2024", number};
-    lochan_column_stats stats[] = {{1, 100, 10, 0, -1, "AUD", "USD"},
-                                   {2, 50, 10, 0, -1, min, max},
-                                   {3, 80, 10, 1, 0, "0.5", "1.25"}};
+    lochan_column_stats stats[] = {{.column_id = 1,
+                                    .compressed_bytes = 100,
+                                    .value_count = 10,
+                                    .contains_nan = -1,
+                                    .min = "AUD",
+                                    .max = "USD"},
+                                   {.column_id = 2,
+                                    .compressed_bytes = 50,
+                                    .value_count = 10,
+                                    .contains_nan = -1,
+                                    .min = min,
+                                    .max = max},
+                                   {.column_id = 3,
+                                    .compressed_bytes = 80,
+                                    .value_count = 10,
+                                    .null_count = 1,
+                                    .min = "0.5",
+                                    .max = "1.25"}};
     lochan_file_add file = {.path = path,
                             .rows = 10,
                             .bytes = 1000,
