@@ -91,7 +91,7 @@ typedef struct lochan_update_request {
     bool force;    /* ask again what the ledger calls final */
     bool repair;   /* ask again the scopes recorded as failed or invalid, only those */
     bool backfill; /* recorded as a backfill; start and end are explicit */
-    bool dry_run;  /* plan only: report scopes and pages, ask nothing, write nothing */
+    bool dry_run;  /* plan only: report.scopes says what would be asked; asks and writes nothing */
     lochan_validate_level validate;
     int32_t workers;                 /* requests in flight, 0 = the source's, then 4 */
     int32_t batch_size;              /* assets a request, 0 = the spec's */
