@@ -173,6 +173,8 @@ lochan_status lochan_db__coverage(lochan_db *db, int64_t dataset_id, lochan_cove
         row->message = lochan_reader__text_or(&r, 10, "");
         if (row->day_to < row->day_from)
             lochan_reader__corrupt(&r, 3, "not before day_from");
+        if (row->rows < -1)
+            lochan_reader__corrupt(&r, 7, "-1 or more");
     }
     return lochan_reader__end(&r);
 }
