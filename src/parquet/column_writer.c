@@ -1,7 +1,6 @@
 /* column_writer.c - see column_writer.h.
- * The dictionary is tried first. Before the first page is cut, DECIDE_VALUES values are gathered:
- * if keys and entries would take more than most of the plain bytes, the column goes on without; the
- * same if it stops paying later. May call: base/, arrow/, the rest of parquet/.
+ * Values are gathered in physical form or as dictionary keys; choose.c decides how they are encoded
+ * and where pages end, page_writer.c writes them. May call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/column_writer.h"
 #include "arrow/view.h"
@@ -10,7 +9,7 @@
 
 #define BIT LOCHAN_THRIFT_BIT
 
-enum { DECIDE_VALUES = 65536, BLOCK = 1024, MAX_DICTIONARY_BYTES = 2 << 20 };
+enum { BLOCK = LOCHAN_PQ_WRITE_BLOCK, KEEP_CHOICE = 7 };
 
 lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
                                             const lochan_pq_schema *schema,
@@ -22,6 +21,8 @@ lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
     *w = (lochan_pq_column_writer){
         .schema = schema, .leaf = leaf, .options = options, .codecs = codecs, .budget = budget};
     lochan_buf__init(&w->raw, SIZE_MAX / 4);
+    lochan_buf__init(&w->levels, SIZE_MAX / 4);
+    lochan_pq_page_index__init(&w->index);
     lochan_buf__init(&w->packed, SIZE_MAX / 4);
     lochan_buf__init(&w->dictionary_page, SIZE_MAX / 4);
     lochan_buf__init(&w->pages, SIZE_MAX / 4);
@@ -40,6 +41,9 @@ void lochan_pq_column_writer__deinit(lochan_pq_column_writer *w) {
     lochan_pq_vec__free(&w->values);
     lochan_pq_vec__free(&w->keys);
     lochan_pq_vec__free(&w->seen);
+    lochan_pq_vec__free(&w->sample);
+    lochan_pq_page_index__deinit(&w->index);
+    lochan_buf__deinit(&w->levels);
     lochan_pq_dict_builder__deinit(&w->dictionary);
     lochan_buf__deinit(&w->raw);
     lochan_buf__deinit(&w->packed);
@@ -50,16 +54,36 @@ void lochan_pq_column_writer__deinit(lochan_pq_column_writer *w) {
     lochan_pq_scratch__free(&w->block);
 }
 
-void lochan_pq_column_writer__clear(lochan_pq_column_writer *w) {
+/* How the next row group begins: as the last one ended, or with a dictionary on trial. */
+static void begin_choice(lochan_pq_column_writer *w) {
     const lochan_pq_leaf *leaf = w->leaf;
+    bool may = leaf->physical != LOCHAN_PQ_BOOLEAN && leaf->convert != LOCHAN_PQ_CONVERT_NULL;
+    bool has = w->decided && w->groups_since_choice++ < KEEP_CHOICE;
+    w->forced = lochan_pq_write_options__encoding(w->options, leaf->path);
+    if (has && w->forced < 0)
+        return;
+    w->groups_since_choice = 0;
+    w->use_dictionary = may && !w->options->no_dictionary;
+    w->encoding = LOCHAN_PQ_PLAIN;
+    w->decided = leaf->convert == LOCHAN_PQ_CONVERT_NULL || w->forced >= 0;
+    if (w->forced >= 0 && w->forced != LOCHAN_PQ_RLE_DICTIONARY) {
+        w->use_dictionary = false;
+        w->encoding = w->forced;
+    }
+}
+
+void lochan_pq_column_writer__clear(lochan_pq_column_writer *w) {
     w->n_entries = w->n_rows = w->n_values = 0;
     w->defs.len = w->reps.len = w->values.len = w->keys.len = 0;
-    w->use_dictionary = !w->options->no_dictionary && leaf->physical != LOCHAN_PQ_BOOLEAN &&
-                        leaf->convert != LOCHAN_PQ_CONVERT_NULL;
-    w->decided = false;
+    begin_choice(w);
     w->plain_size = 0;
-    w->dictionary_pages = w->key_pages = w->plain_pages = 0;
-    w->total_entries = w->uncompressed_size = 0;
+    w->key_pages = 0;
+    w->n_used = 0;
+    w->checked_plain = w->checked_dictionary = 0;
+    lochan_pq_page_index__clear(&w->index);
+    w->total_entries = w->total_rows = w->uncompressed_size = w->text_bytes = 0;
+    memset(w->def_histogram, 0, sizeof w->def_histogram);
+    memset(w->rep_histogram, 0, sizeof w->rep_histogram);
     lochan_pq_dict_builder__clear(&w->dictionary);
     lochan_buf__clear(&w->dictionary_page);
     lochan_buf__clear(&w->pages);
@@ -235,93 +259,6 @@ static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *
     return LOCHAN_OK;
 }
 
-/* ---- pages ---- */
-
-/* Goes on without a dictionary: keys become values again. Pages already written keep theirs. */
-static lochan_status drop_dictionary(lochan_pq_column_writer *w, lochan_error *err) {
-    const uint32_t *keys = (const void *)w->keys.data;
-    size_t n = w->keys.len / sizeof(uint32_t);
-    bool bytes = w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY;
-    w->use_dictionary = false;
-    w->values.len = 0;
-    for (size_t i = 0; i < n; i++) {
-        lochan_pq_slice e = lochan_pq_dict_builder__entry(&w->dictionary, keys[i]);
-        size_t head =
-            bytes ? 4 : 0; /* entries are in PLAIN form, the length stands before the bytes */
-        LOCHAN_TRY(append_bytes(&w->values, e.p - head, e.n + head, err));
-    }
-    w->keys.len = 0;
-    return LOCHAN_OK;
-}
-
-/* Whether entries and keys take clearly less than the plain values. */
-static bool dictionary_pays(const lochan_pq_column_writer *w) {
-    size_t values =
-        w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 0 : w->plain_size / (size_t)w->leaf->width;
-    if (w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY)
-        values = w->n_values; /* only asked before the first page or for its size, below */
-    size_t width = w->dictionary.n > 1 ? lochan_bits__width(w->dictionary.n - 1) : 0;
-    return w->dictionary.values.len + values * width / 8 <= w->plain_size - w->plain_size / 4;
-}
-
-/* Entries of the next page: whole rows, at most page_rows and about page_bytes; 0 if there is no
- * full page yet. */
-static size_t cut(const lochan_pq_column_writer *w, bool last) {
-    size_t rows = (size_t)w->options->page_rows, bytes = (size_t)w->options->page_bytes;
-    const lochan_pq_leaf *leaf = w->leaf;
-    size_t width = w->use_dictionary                     ? 4
-                   : leaf->physical == LOCHAN_PQ_BOOLEAN ? 1
-                                                         : (size_t)leaf->width;
-    bool sized = !w->use_dictionary && leaf->physical == LOCHAN_PQ_BYTE_ARRAY;
-    if (!sized && leaf->max_rep == 0) {
-        size_t limit = bytes / (width ? width : 1);
-        limit = limit < rows ? limit : rows;
-        limit = limit ? limit : 1;
-        return w->n_entries >= limit ? limit : last ? w->n_entries : 0;
-    }
-    if (!last && w->n_rows <= rows && (sized ? w->values.len : w->n_values * width) < bytes)
-        return 0;
-    size_t at = 0, used = 0, done = 0;
-    for (size_t i = 0; i < w->n_entries; i++) {
-        bool starts = leaf->max_rep == 0 || w->reps.data[i] == 0;
-        if (starts) {
-            if (i > 0 && (done >= rows || used >= bytes))
-                return i;
-            done++;
-        }
-        if (leaf->max_def > 0 && w->defs.data[i] < leaf->max_def)
-            continue;
-        if (sized) {
-            uint32_t len;
-            memcpy(&len, w->values.data + at, 4);
-            at += 4 + (size_t)len;
-            used += 4 + (size_t)len;
-        } else {
-            used += width;
-        }
-    }
-    return last ? w->n_entries : 0;
-}
-
-static lochan_status flush(lochan_pq_column_writer *w, bool last, lochan_error *err) {
-    bool at_block = w->leaf->max_rep > 0 || ((size_t)w->total_entries + w->n_entries) % BLOCK == 0;
-    if (!last && !at_block) /* decide and cut at the same rows however they come */
-        return LOCHAN_OK;
-    if (w->use_dictionary && !w->decided) {
-        bool full = w->dictionary.values.len > MAX_DICTIONARY_BYTES;
-        if (!last && !full && w->n_values < DECIDE_VALUES)
-            return LOCHAN_OK;
-        if (full || !dictionary_pays(w))
-            LOCHAN_TRY(drop_dictionary(w, err));
-        w->decided = true;
-    }
-    if (w->use_dictionary && w->dictionary.values.len > MAX_DICTIONARY_BYTES)
-        LOCHAN_TRY(drop_dictionary(w, err));
-    for (size_t n; (n = cut(w, last)) > 0;)
-        LOCHAN_TRY(lochan_pq_column_writer__data_page(w, n, err));
-    return LOCHAN_OK;
-}
-
 static lochan_status account(lochan_pq_column_writer *w, lochan_error *err) {
     size_t now = lochan_pq_column_writer__bytes(w);
     if (now > w->budgeted + (1u << 20)) {
@@ -384,7 +321,7 @@ static lochan_status add_entries(lochan_pq_column_writer *w, const lochan_view *
         w->n_values += values;
         value += values;
         at += n;
-        LOCHAN_TRY(flush(w, false, err));
+        LOCHAN_TRY(lochan_pq_column_writer__flush(w, false, err));
         LOCHAN_TRY(account(w, err));
     }
     return LOCHAN_OK;
@@ -402,34 +339,74 @@ lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
 }
 
 lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan_error *err) {
-    LOCHAN_TRY(flush(w, true, err));
+    LOCHAN_TRY(lochan_pq_column_writer__flush(w, true, err));
     if (w->key_pages > 0)
         LOCHAN_TRY(lochan_pq_column_writer__dictionary_page(w, err));
     return LOCHAN_OK;
 }
 
+static void add_encoding(int32_t *encodings, uint32_t *n, int32_t encoding) {
+    for (uint32_t i = 0; i < *n; i++) {
+        if (encodings[i] == encoding)
+            return;
+    }
+    encodings[(*n)++] = encoding;
+}
+
 static lochan_status describe_encodings(const lochan_pq_column_writer *w, lochan_arena *arena,
                                         lochan_pq_column_meta *meta, lochan_error *err) {
-    int32_t *encodings = lochan_arena__array(arena, 3, sizeof *encodings);
-    lochan_pq_encoding_stats *stats = lochan_arena__array(arena, 3, sizeof *stats);
+    int32_t *encodings = lochan_arena__array(arena, LOCHAN_PQ_MAX_USED + 3, sizeof *encodings);
+    lochan_pq_encoding_stats *stats =
+        lochan_arena__array(arena, LOCHAN_PQ_MAX_USED + 2, sizeof *stats);
     if (!encodings || !stats)
         return lochan_error__nomem(err);
     uint32_t n = 0, k = 0;
     const uint32_t all = BIT(1) | BIT(2) | BIT(3);
-    encodings[n++] = LOCHAN_PQ_PLAIN; /* of pages or of the dictionary */
-    if (w->leaf->max_def > 0 || w->leaf->max_rep > 0)
-        encodings[n++] = LOCHAN_PQ_RLE;
+    const int32_t page = w->options->page_v2 ? LOCHAN_PQ_DATA_PAGE_V2 : LOCHAN_PQ_DATA_PAGE;
     if (w->key_pages > 0) {
-        encodings[n++] = LOCHAN_PQ_RLE_DICTIONARY;
+        add_encoding(encodings, &n, LOCHAN_PQ_PLAIN); /* of the dictionary */
+        add_encoding(encodings, &n, LOCHAN_PQ_RLE_DICTIONARY);
         stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DICTIONARY_PAGE, LOCHAN_PQ_PLAIN, 1};
-        stats[k++] = (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_RLE_DICTIONARY,
-                                                w->key_pages};
+        stats[k++] = (lochan_pq_encoding_stats){all, page, LOCHAN_PQ_RLE_DICTIONARY, w->key_pages};
     }
-    if (w->plain_pages > 0)
-        stats[k++] =
-            (lochan_pq_encoding_stats){all, LOCHAN_PQ_DATA_PAGE, LOCHAN_PQ_PLAIN, w->plain_pages};
+    if (w->leaf->max_def > 0 || w->leaf->max_rep > 0)
+        add_encoding(encodings, &n, LOCHAN_PQ_RLE);
+    for (int i = 0; i < w->n_used; i++) {
+        add_encoding(encodings, &n, w->used[i].encoding);
+        stats[k++] = (lochan_pq_encoding_stats){all, page, w->used[i].encoding, w->used[i].pages};
+    }
     meta->encodings = (lochan_thrift_list){encodings, n};
     meta->encoding_stats = (lochan_thrift_list){stats, k};
+    return LOCHAN_OK;
+}
+
+static bool dup_histogram(const int64_t *from, unsigned max, lochan_arena *arena,
+                          lochan_thrift_list *out) {
+    int64_t *copy = lochan_arena__array(arena, max + 1u, sizeof *copy);
+    if (copy)
+        memcpy(copy, from, (max + 1u) * sizeof *copy);
+    *out = (lochan_thrift_list){copy, max + 1u};
+    return copy != NULL;
+}
+
+static lochan_status describe_sizes(const lochan_pq_column_writer *w, lochan_arena *arena,
+                                    lochan_pq_column_meta *meta, lochan_error *err) {
+    lochan_pq_size_statistics *s = &meta->sizes;
+    meta->set |= BIT(16);
+    if (w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY) {
+        s->set |= BIT(1);
+        s->unencoded_bytes = w->text_bytes;
+    }
+    if (w->leaf->max_rep > 0) {
+        s->set |= BIT(2);
+        if (!dup_histogram(w->rep_histogram, w->leaf->max_rep, arena, &s->rep_histogram))
+            return lochan_error__nomem(err);
+    }
+    if (w->leaf->max_def > 0) {
+        s->set |= BIT(3);
+        if (!dup_histogram(w->def_histogram, w->leaf->max_def, arena, &s->def_histogram))
+            return lochan_error__nomem(err);
+    }
     return LOCHAN_OK;
 }
 
@@ -454,6 +431,7 @@ lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w
     LOCHAN_TRY(describe_encodings(w, arena, meta, err));
     if (w->options->no_statistics)
         return LOCHAN_OK;
+    LOCHAN_TRY(describe_sizes(w, arena, meta, err));
     meta->set |= BIT(12);
     return lochan_pq_stats__finish(&w->stats, w->options->max_statistics_bytes, arena,
                                    &meta->statistics, err);

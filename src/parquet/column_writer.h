@@ -8,9 +8,13 @@
 
 #include "parquet/codec.h"
 #include "parquet/dict_builder.h"
+#include "parquet/page_index.h"
 #include "parquet/shred.h"
 #include "parquet/statistics.h"
 #include "parquet/writer.h"
+
+/* Values are added, pages cut and choices made at multiples of this many rows of a flat chunk. */
+enum { LOCHAN_PQ_WRITE_BLOCK = 1024, LOCHAN_PQ_MAX_USED = 8 };
 
 typedef struct lochan_pq_column_writer {
     const lochan_pq_schema *schema;
@@ -25,15 +29,28 @@ typedef struct lochan_pq_column_writer {
     lochan_pq_vec defs, reps; /* one byte each, only if the leaf has such levels */
     lochan_pq_vec values; /* no dictionary: fixed values, PLAIN byte arrays, booleans of one byte */
     lochan_pq_vec keys;   /* dictionary: uint32 */
+    /* how values are encoded */
+    int32_t forced; /* by the options; -1: chosen from the data */
     bool use_dictionary;
-    bool decided;      /* the dictionary has been found to pay */
-    size_t plain_size; /* of all values that went into the dictionary */
+    bool decided;     /* what follows stands until the next trial */
+    int32_t encoding; /* without a dictionary */
+    int groups_since_choice;
+    lochan_pq_vec sample; /* values on trial */
+    size_t checked_plain,
+        checked_dictionary; /* sizes at the last look whether the dictionary pays */
+    size_t plain_size;      /* of all values that went into the dictionary */
     lochan_pq_dict_builder dictionary;
     /* encoded */
-    lochan_buf raw, packed; /* scratch of one page */
+    lochan_buf levels, raw, packed; /* scratch of one page */
     lochan_buf dictionary_page, pages;
-    int32_t dictionary_pages, key_pages, plain_pages;
-    int64_t total_entries, uncompressed_size;
+    int32_t key_pages;
+    struct {
+        int32_t encoding, pages;
+    } used[LOCHAN_PQ_MAX_USED]; /* of pages without keys */
+    int n_used;
+    lochan_pq_page_index index;
+    int64_t total_entries, total_rows, uncompressed_size, text_bytes;
+    int64_t def_histogram[2 * LOCHAN_PQ_MAX_DEPTH + 2], rep_histogram[LOCHAN_PQ_MAX_DEPTH + 2];
     lochan_pq_stats page_stats, stats;
     lochan_pq_scratch block; /* physical values of one block */
     lochan_pq_vec seen;      /* bits: keys met in a page */
@@ -61,6 +78,12 @@ lochan_status lochan_pq_column_writer__describe(const lochan_pq_column_writer *w
 void lochan_pq_column_writer__clear(lochan_pq_column_writer *w);
 /* Encoded and waiting bytes, roughly. */
 size_t lochan_pq_column_writer__bytes(const lochan_pq_column_writer *w);
+
+/* choose.c: cuts full pages (last: all) and decides how they are encoded. */
+lochan_status lochan_pq_column_writer__flush(lochan_pq_column_writer *w, bool last,
+                                             lochan_error *err);
+/* The encoding the options ask for, -1 if none. */
+int32_t lochan_pq_write_options__encoding(const lochan_pq_write_options *o, const char *path);
 
 /* page_writer.c: encodes the first `entries` waiting entries as one data page / the dictionary as
  * its page. */

@@ -5,43 +5,58 @@
 #include "base/hash.h"
 #include "parquet/bits.h"
 #include "parquet/column_writer.h"
+#include "parquet/encode.h"
 
 #define BIT LOCHAN_THRIFT_BIT
 
-/* Compresses w->raw and appends header and page to `to`. */
+/* Compresses w->raw and appends header, w->levels (pages of version 2) and page to `to`. */
 static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header *header,
                               lochan_buf *to, lochan_error *err) {
     const lochan_pq_write_options *o = w->options;
     size_t before = to->len;
+    bool v2 = header->type == LOCHAN_PQ_DATA_PAGE_V2;
     lochan_buf__clear(&w->packed);
+    if (v2 && w->levels.len > 0)
+        LOCHAN_TRY(lochan_buf__append(&w->packed, w->levels.data, w->levels.len, err));
+    size_t head = w->packed.len;
     LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, o->codec, o->level, w->raw.data, w->raw.len,
                                          &w->packed, err));
-    if (w->raw.len > INT32_MAX || w->packed.len > INT32_MAX)
+    if (v2) {
+        header->data_v2.is_compressed = w->packed.len - head < w->raw.len;
+        if (!header->data_v2.is_compressed) {
+            w->packed.len = head;
+            if (w->raw.len > 0)
+                LOCHAN_TRY(lochan_buf__append(&w->packed, w->raw.data, w->raw.len, err));
+        }
+    }
+    size_t size = head + w->raw.len;
+    if (size > INT32_MAX || w->packed.len > INT32_MAX)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a page of column '%s' passes 2 GiB",
                                  w->leaf->path);
     header->set |= BIT(1) | BIT(2) | BIT(3);
-    header->uncompressed_size = (int32_t)w->raw.len;
+    header->uncompressed_size = (int32_t)size;
     header->compressed_size = (int32_t)w->packed.len;
     if (!o->no_crc) {
         header->set |= BIT(4);
         header->crc = (int32_t)lochan_hash__crc32(w->packed.data, w->packed.len);
     }
     LOCHAN_TRY(lochan_thrift__write(to, &lochan_pq_page_header__type, header, err));
-    w->uncompressed_size += (int64_t)(to->len - before) + (int64_t)w->raw.len;
+    w->uncompressed_size += (int64_t)(to->len - before) + (int64_t)size;
     return lochan_buf__append(to, w->packed.data, w->packed.len, err);
 }
 
-/* Levels of a v1 page: a length of four bytes, then the hybrid. */
-static lochan_status put_levels(lochan_buf *raw, const uint8_t *levels, size_t n, unsigned max,
-                                lochan_error *err) {
+/* Levels as the hybrid; in pages of version 1 a length of four bytes stands before it. */
+static lochan_status put_levels(lochan_buf *buf, const uint8_t *levels, size_t n, unsigned max,
+                                bool length, lochan_error *err) {
     if (max == 0)
         return LOCHAN_OK;
-    size_t at = raw->len;
-    LOCHAN_TRY(lochan_buf__u32le(raw, 0, err));
-    LOCHAN_TRY(lochan_rle__write8(raw, levels, n, lochan_bits__width(max), err));
-    uint32_t size = (uint32_t)(raw->len - at - 4);
-    for (int i = 0; i < 4; i++)
-        raw->data[at + (size_t)i] = (uint8_t)(size >> 8 * i);
+    size_t at = buf->len;
+    if (length)
+        LOCHAN_TRY(lochan_buf__u32le(buf, 0, err));
+    LOCHAN_TRY(lochan_rle__write8(buf, levels, n, lochan_bits__width(max), err));
+    uint32_t size = (uint32_t)(buf->len - at - 4);
+    for (int i = 0; length && i < 4; i++)
+        buf->data[at + (size_t)i] = (uint8_t)(size >> 8 * i);
     return LOCHAN_OK;
 }
 
@@ -51,18 +66,7 @@ static lochan_status put_keys(lochan_pq_column_writer *w, size_t n_values, locha
     return lochan_rle__write32(&w->raw, (const void *)w->keys.data, n_values, width, err);
 }
 
-static lochan_status put_bits(lochan_buf *raw, const uint8_t *values, size_t n, lochan_error *err) {
-    LOCHAN_TRY(lochan_buf__reserve(raw, n / 8 + 1, err));
-    for (size_t i = 0; i < n; i += 8) {
-        unsigned byte = 0;
-        for (size_t b = 0; b < 8 && i + b < n; b++)
-            byte |= (unsigned)values[i + b] << b;
-        raw->data[raw->len++] = (uint8_t)byte;
-    }
-    return LOCHAN_OK;
-}
-
-/* Bytes of the first n waiting values in PLAIN form (booleans: of one byte each). */
+/* Bytes of the first n waiting values. */
 static size_t values_size(const lochan_pq_column_writer *w, size_t n) {
     if (w->leaf->physical == LOCHAN_PQ_BOOLEAN)
         return n;
@@ -125,11 +129,26 @@ static lochan_status stats_of_keys(lochan_pq_column_writer *w, size_t n, lochan_
     return LOCHAN_OK;
 }
 
+/* Bytes of text in the first n waiting values. */
+static int64_t text_bytes(const lochan_pq_column_writer *w, size_t n, size_t bytes) {
+    int64_t total = 0;
+    if (w->leaf->physical != LOCHAN_PQ_BYTE_ARRAY)
+        return 0;
+    if (!w->use_dictionary)
+        return (int64_t)(bytes - 4 * n);
+    for (size_t i = 0; i < n; i++)
+        total += lochan_pq_dict_builder__entry(&w->dictionary,
+                                               ((const uint32_t *)(const void *)w->keys.data)[i])
+                     .n;
+    return total;
+}
+
 static lochan_status gather_stats(lochan_pq_column_writer *w, size_t entries, size_t n,
                                   lochan_error *err) {
+    lochan_pq_stats__clear(&w->page_stats);
+    w->page_stats.nulls = (int64_t)(entries - n);
     if (w->options->no_statistics)
         return LOCHAN_OK;
-    lochan_pq_stats__clear(&w->page_stats);
     if (w->leaf->convert != LOCHAN_PQ_CONVERT_NULL) {
         if (w->use_dictionary)
             LOCHAN_TRY(stats_of_keys(w, n, err));
@@ -138,7 +157,6 @@ static lochan_status gather_stats(lochan_pq_column_writer *w, size_t entries, si
         else
             lochan_pq_stats__add_fixed(&w->page_stats, w->values.data, n);
     }
-    w->page_stats.nulls = (int64_t)(entries - n);
     lochan_pq_stats__merge(&w->stats, &w->page_stats);
     return LOCHAN_OK;
 }
@@ -149,57 +167,116 @@ static void drop_front(lochan_pq_vec *v, size_t n) {
     v->len -= n;
 }
 
-lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries,
-                                                 lochan_error *err) {
-    size_t n = w->leaf->max_def > 0 ? 0 : entries, rows = w->leaf->max_rep > 0 ? 0 : entries;
-    for (size_t i = 0; w->leaf->max_def > 0 && i < entries; i++)
-        n += w->defs.data[i] == w->leaf->max_def;
-    for (size_t i = 0; w->leaf->max_rep > 0 && i < entries; i++)
-        rows += w->reps.data[i] == 0;
-    size_t bytes = w->use_dictionary ? 0 : values_size(w, n);
-    lochan_buf__clear(&w->raw);
-    LOCHAN_TRY(gather_stats(w, entries, n, err));
-    LOCHAN_TRY(put_levels(&w->raw, w->reps.data, entries, w->leaf->max_rep, err));
-    LOCHAN_TRY(put_levels(&w->raw, w->defs.data, entries, w->leaf->max_def, err));
-    if (w->use_dictionary)
-        LOCHAN_TRY(put_keys(w, n, err));
-    else if (w->leaf->physical == LOCHAN_PQ_BOOLEAN)
-        LOCHAN_TRY(put_bits(&w->raw, w->values.data, n, err));
-    else if (bytes > 0)
-        LOCHAN_TRY(lochan_buf__append(&w->raw, w->values.data, bytes, err));
-    lochan_pq_page_header header = {.set = BIT(5), .type = LOCHAN_PQ_DATA_PAGE};
-    header.data =
-        (lochan_pq_data_header){BIT(1) | BIT(2) | BIT(3) | BIT(4), (int32_t)entries,
-                                w->use_dictionary ? LOCHAN_PQ_RLE_DICTIONARY : LOCHAN_PQ_PLAIN,
-                                LOCHAN_PQ_RLE, LOCHAN_PQ_RLE};
-    LOCHAN_TRY(put_page(w, &header, &w->pages, err));
-    if (w->use_dictionary)
+static void count_levels(int64_t *histogram, const uint8_t *levels, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        histogram[levels[i]]++;
+}
+
+/* Counts a page of the encoding. */
+static void count_page(lochan_pq_column_writer *w) {
+    if (w->use_dictionary) {
         w->key_pages++;
-    else
-        w->plain_pages++;
+        return;
+    }
+    int i = 0;
+    while (i < w->n_used && w->used[i].encoding != w->encoding)
+        i++;
+    if (i == w->n_used) {
+        w->used[w->n_used].encoding = w->encoding;
+        w->used[w->n_used++].pages = 0;
+    }
+    w->used[i].pages++;
+}
+
+/* The first `entries` entries leave the waiting line. */
+static void take_entries(lochan_pq_column_writer *w, size_t entries, size_t rows, size_t n,
+                         size_t bytes) {
     w->total_entries += (int64_t)entries;
+    w->total_rows += (int64_t)rows;
     w->n_entries -= entries;
     w->n_values -= n;
     w->n_rows -= rows;
-    if (w->leaf->max_def > 0)
+    if (w->leaf->max_def > 0) {
+        count_levels(w->def_histogram, w->defs.data, entries);
         drop_front(&w->defs, entries);
-    if (w->leaf->max_rep > 0)
+    }
+    if (w->leaf->max_rep > 0) {
+        count_levels(w->rep_histogram, w->reps.data, entries);
         drop_front(&w->reps, entries);
+    }
     if (w->use_dictionary)
         drop_front(&w->keys, n * sizeof(uint32_t));
     else
         drop_front(&w->values, bytes);
+}
+
+static lochan_pq_page_header make_header(const lochan_pq_column_writer *w, size_t entries,
+                                         size_t rows, size_t n, size_t rep_size) {
+    int32_t encoding = w->use_dictionary ? LOCHAN_PQ_RLE_DICTIONARY : w->encoding;
+    lochan_pq_page_header h = {.set = BIT(5), .type = LOCHAN_PQ_DATA_PAGE};
+    if (!w->options->page_v2) {
+        h.data = (lochan_pq_data_header){BIT(1) | BIT(2) | BIT(3) | BIT(4), (int32_t)entries,
+                                         encoding, LOCHAN_PQ_RLE, LOCHAN_PQ_RLE};
+        return h;
+    }
+    h.set = BIT(8);
+    h.type = LOCHAN_PQ_DATA_PAGE_V2;
+    h.data_v2 = (lochan_pq_data_header_v2){.set = 0xfe,
+                                           .num_values = (int32_t)entries,
+                                           .num_nulls = (int32_t)(entries - n),
+                                           .num_rows = (int32_t)rows,
+                                           .encoding = encoding,
+                                           .rep_length = (int32_t)rep_size,
+                                           .def_length = (int32_t)(w->levels.len - rep_size)};
+    return h;
+}
+
+lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries,
+                                                 lochan_error *err) {
+    const lochan_pq_leaf *leaf = w->leaf;
+    size_t n = leaf->max_def > 0 ? 0 : entries, rows = leaf->max_rep > 0 ? 0 : entries;
+    for (size_t i = 0; leaf->max_def > 0 && i < entries; i++)
+        n += w->defs.data[i] == leaf->max_def;
+    for (size_t i = 0; leaf->max_rep > 0 && i < entries; i++)
+        rows += w->reps.data[i] == 0;
+    size_t bytes = w->use_dictionary ? 0 : values_size(w, n), before = w->pages.len;
+    bool v2 = w->options->page_v2;
+    lochan_buf *levels = v2 ? &w->levels : &w->raw;
+    lochan_buf__clear(&w->raw);
+    lochan_buf__clear(&w->levels);
+    LOCHAN_TRY(gather_stats(w, entries, n, err));
+    LOCHAN_TRY(put_levels(levels, w->reps.data, entries, leaf->max_rep, !v2, err));
+    size_t rep_size = w->levels.len;
+    LOCHAN_TRY(put_levels(levels, w->defs.data, entries, leaf->max_def, !v2, err));
+    if (w->use_dictionary)
+        LOCHAN_TRY(put_keys(w, n, err));
+    else /* also for no values: some encodings have a head */
+        LOCHAN_TRY(lochan_pq_encode(w->encoding, leaf, w->values.data, bytes, n, &w->raw, err));
+    lochan_pq_page_header header = make_header(w, entries, rows, n, rep_size);
+    LOCHAN_TRY(put_page(w, &header, &w->pages, err));
+    lochan_pq_page_entry entry = {.offset = before,
+                                  .size = (int32_t)(w->pages.len - before),
+                                  .first_row = w->total_rows,
+                                  .values = (int64_t)entries,
+                                  .text_bytes = text_bytes(w, n, bytes)};
+    w->text_bytes += entry.text_bytes;
+    if (!w->options->no_page_index)
+        LOCHAN_TRY(lochan_pq_page_index__add(&w->index, entry,
+                                             w->options->no_statistics ? NULL : &w->page_stats,
+                                             w->options->max_statistics_bytes, err));
+    count_page(w);
+    take_entries(w, entries, rows, n, bytes);
     return LOCHAN_OK;
 }
 
 lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w,
                                                        lochan_error *err) {
     lochan_buf__clear(&w->raw);
+    lochan_buf__clear(&w->levels);
     LOCHAN_TRY(
         lochan_buf__append(&w->raw, w->dictionary.values.data, w->dictionary.values.len, err));
     lochan_pq_page_header header = {.set = BIT(7), .type = LOCHAN_PQ_DICTIONARY_PAGE};
     header.dictionary = (lochan_pq_dictionary_header){BIT(1) | BIT(2), (int32_t)w->dictionary.n,
                                                       LOCHAN_PQ_PLAIN, false};
-    w->dictionary_pages = 1;
     return put_page(w, &header, &w->dictionary_page, err);
 }

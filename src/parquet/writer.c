@@ -4,6 +4,7 @@
  */
 #include "parquet/writer.h"
 #include "parquet/column_writer.h"
+#include "parquet/encode.h"
 #include "parquet/summary_own.h"
 
 #define BIT LOCHAN_THRIFT_BIT
@@ -33,9 +34,10 @@ struct lochan_pq_writer {
     size_t n_groups, cap_groups;
     lochan_pq_key_value *metadata;
     size_t n_metadata, cap_metadata;
-    uint64_t offset;    /* bytes written */
-    int64_t group_rows; /* of the row group under way */
-    int64_t rows;       /* of finished row groups */
+    uint64_t offset;                           /* bytes written */
+    int64_t group_rows;                        /* of the row group under way */
+    int64_t rows;                              /* of finished row groups */
+    lochan_buf column_indexes, offset_indexes; /* of all chunks, written before the footer */
     bool finished, closed;
     lochan_status failed; /* the first failure: the file is unusable */
 };
@@ -119,6 +121,36 @@ static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_opt
     return LOCHAN_OK;
 }
 
+/* Encodings asked for by path: copied, checked against the leaves. */
+static lochan_status check_encodings(lochan_pq_writer *w, lochan_error *err) {
+    lochan_pq_write_options *o = &w->options;
+    lochan_pq_column_encoding *copy =
+        lochan_arena__array(&w->arena, o->n_encodings + 1, sizeof *copy);
+    if (!copy)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < o->n_encodings; i++) {
+        const lochan_pq_leaf *leaf = NULL;
+        copy[i] = o->encodings[i];
+        for (int l = 0; l < w->schema.n_leaves && !leaf; l++) {
+            if (strcmp(w->schema.leaves[l].path, copy[i].path) == 0)
+                leaf = &w->schema.leaves[l];
+        }
+        if (!leaf)
+            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "there is no column '%s' to encode",
+                                     copy[i].path);
+        bool dictionary =
+            copy[i].encoding == LOCHAN_PQ_RLE_DICTIONARY && leaf->physical != LOCHAN_PQ_BOOLEAN;
+        if (!dictionary && !lochan_pq_encode__fits(copy[i].encoding, leaf))
+            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                     "column '%s' of %s cannot be encoded as %s", leaf->path,
+                                     lochan_pq_physical__name(leaf->physical),
+                                     lochan_pq_encoding__name(copy[i].encoding));
+        copy[i].path = leaf->path;
+    }
+    o->encodings = copy;
+    return LOCHAN_OK;
+}
+
 static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err) {
     for (size_t i = 0; i < w->options.n_sorting; i++) {
         int c = w->options.sorting[i].column;
@@ -142,6 +174,8 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
         w->ctx = *ctx;
     w->sink = *sink;
     lochan_arena__init(&w->arena, 0);
+    lochan_buf__init(&w->column_indexes, INT32_MAX);
+    lochan_buf__init(&w->offset_indexes, INT32_MAX);
     w->name = lochan_mem__strdup(sink->name ? sink->name : "");
     if (!w->name) {
         rc = lochan_error__nomem(err);
@@ -150,6 +184,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     LOCHAN_TRYG(fill_options(w, options, err));
     LOCHAN_TRYG(lochan_pq_schema__from_arrow(schema, &w->schema, err));
     LOCHAN_TRYG(check_sorting(w, err));
+    LOCHAN_TRYG(check_encodings(w, err));
     w->columns = lochan_mem__array((size_t)w->schema.n_leaves + 1, sizeof *w->columns);
     if (!w->columns) {
         rc = lochan_error__nomem(err);
@@ -178,6 +213,8 @@ void lochan_pq_writer__free(lochan_pq_writer *w) {
     lochan_mem__free(w->name);
     lochan_pq_codec_cache__deinit(&w->codecs);
     lochan_pq_schema__deinit(&w->schema);
+    lochan_buf__deinit(&w->column_indexes);
+    lochan_buf__deinit(&w->offset_indexes);
     lochan_arena__deinit(&w->arena);
     lochan_mem__free(w);
 }
@@ -301,6 +338,26 @@ static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *
     return LOCHAN_OK;
 }
 
+/* Serialises the page indexes of a finished chunk. Their places are counted from the first one
+ * until place_indexes. */
+static lochan_status put_indexes(lochan_pq_writer *w, const lochan_pq_column_writer *c,
+                                 lochan_pq_column_chunk *chunk, lochan_error *err) {
+    size_t columns = w->column_indexes.len, offsets = w->offset_indexes.len;
+    if (w->options.no_page_index)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_page_index__finish(&c->index, c->leaf, chunk->meta.data_page_offset,
+                                            &w->column_indexes, &w->offset_indexes, err));
+    if (w->column_indexes.len > columns) {
+        chunk->set |= BIT(6) | BIT(7);
+        chunk->column_index_offset = (int64_t)columns;
+        chunk->column_index_length = (int32_t)(w->column_indexes.len - columns);
+    }
+    chunk->set |= BIT(4) | BIT(5);
+    chunk->offset_index_offset = (int64_t)offsets;
+    chunk->offset_index_length = (int32_t)(w->offset_indexes.len - offsets);
+    return LOCHAN_OK;
+}
+
 static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
     lochan_pq_row_group_meta *g = NULL;
     LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL,
@@ -316,6 +373,7 @@ static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
         lochan_pq_column_writer *c = &w->columns[i];
         LOCHAN_TRY(
             lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
+        LOCHAN_TRY(put_indexes(w, c, &chunks[i], err));
         g->total_byte_size += chunks[i].meta.uncompressed_size;
         g->total_compressed += chunks[i].meta.compressed_size;
         LOCHAN_TRY(put(w, c->dictionary_page.data, c->dictionary_page.len, err));
@@ -385,12 +443,28 @@ static lochan_status make_meta(lochan_pq_writer *w, lochan_pq_file_meta *meta, l
     return LOCHAN_OK;
 }
 
+/* Writes all column indexes, then all offset indexes, and turns their places into those of the
+ * file. */
+static lochan_status place_indexes(lochan_pq_writer *w, lochan_error *err) {
+    int64_t columns = (int64_t)w->offset, offsets = columns + (int64_t)w->column_indexes.len;
+    for (size_t g = 0; g < w->n_groups; g++) {
+        lochan_pq_column_chunk *chunks = w->groups[g].columns.items;
+        for (uint32_t i = 0; i < w->groups[g].columns.n; i++) {
+            chunks[i].column_index_offset += LOCHAN_PQ_HAS(&chunks[i], 6) ? columns : 0;
+            chunks[i].offset_index_offset += LOCHAN_PQ_HAS(&chunks[i], 4) ? offsets : 0;
+        }
+    }
+    LOCHAN_TRY(put(w, w->column_indexes.data, w->column_indexes.len, err));
+    return put(w, w->offset_indexes.data, w->offset_indexes.len, err);
+}
+
 static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summary,
                                   lochan_error *err) {
     lochan_pq_file_meta meta;
     lochan_buf buf;
     lochan_status rc;
     lochan_buf__init(&buf, INT32_MAX);
+    LOCHAN_TRYG(place_indexes(w, err));
     LOCHAN_TRYG(make_meta(w, &meta, err));
     LOCHAN_TRYG(lochan_thrift__write(&buf, &lochan_pq_file_meta__type, &meta, err));
     uint32_t length = (uint32_t)buf.len;

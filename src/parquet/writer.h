@@ -20,6 +20,13 @@ typedef struct lochan_pq_sink {
     const char *name; /* for errors; copied */
 } lochan_pq_sink;
 
+/* How the values of one leaf are to be encoded, instead of being chosen from the data: PLAIN,
+ * RLE_DICTIONARY, DELTA_BINARY_PACKED, ... (numbers of the format). */
+typedef struct lochan_pq_column_encoding {
+    const char *path; /* dotted path of the leaf: "price", "tags.list.element" */
+    int32_t encoding;
+} lochan_pq_column_encoding;
+
 /* Zeroed fields are the defaults. */
 typedef struct lochan_pq_write_options {
     lochan_pq_codec codec; /* set codec_set to choose; default zstd */
@@ -32,6 +39,10 @@ typedef struct lochan_pq_write_options {
     bool no_dictionary;
     bool no_statistics;
     bool no_crc;
+    bool no_page_index;
+    bool page_v2; /* data pages of version 2 */
+    const lochan_pq_column_encoding *encodings;
+    size_t n_encodings;
     const char *created_by; /* NULL = "lochan version 0.1.0" */
     const lochan_sort_key
         *sorting; /* recorded per row group; top-level flat columns; the caller vouches for it */

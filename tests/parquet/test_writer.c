@@ -20,6 +20,7 @@ static void test_writer__every_type_comes_back(void **state) {
             lochan_pq_write_options o = {.codec = codecs[variant % 3],
                                          .codec_set = true,
                                          .no_dictionary = variant > 2,
+                                         .page_v2 = variant & 1,
                                          .page_rows = variant & 1 ? 3 : 0,
                                          .row_group_rows = variant & 2 ? 8 : 0};
             lochan_pq_read_options ro = {.strings = (lochan_pq_strings)(variant % 4)};
