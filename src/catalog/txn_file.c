@@ -35,20 +35,27 @@ static void widen(lochan_txn_column *c, const lochan_column_stats *s, bool first
         forget_bounds(c);
         return;
     }
-    c->changed = c->stored = true;
+    c->changed = c->changed || first || !c->stored;
+    c->stored = true;
     if (has_values &&
-        (!c->min || lochan_ducktype__compare(&c->type, s->min, c->min, &known_min) < 0))
+        (!c->min || lochan_ducktype__compare(&c->type, s->min, c->min, &known_min) < 0)) {
         c->min = s->min;
+        c->changed = true;
+    }
     if (has_values &&
-        (!c->max || lochan_ducktype__compare(&c->type, s->max, c->max, &known_max) > 0))
+        (!c->max || lochan_ducktype__compare(&c->type, s->max, c->max, &known_max) > 0)) {
         c->max = s->max;
+        c->changed = true;
+    }
     if (!known_min || !known_max) {
         forget_bounds(c);
         return;
     }
-    c->contains_null |= s->null_count > 0;
-    c->contains_nan =
-        c->contains_nan < 0 || s->contains_nan < 0 ? -1 : c->contains_nan | s->contains_nan;
+    int64_t null = c->contains_null | (s->null_count > 0);
+    int64_t nan = c->contains_nan < 0 || s->contains_nan < 0 ? -1 : c->contains_nan | s->contains_nan;
+    c->changed = c->changed || null != c->contains_null || nan != c->contains_nan;
+    c->contains_null = null;
+    c->contains_nan = nan;
 }
 
 /* Other programs leave bounds out both when there is no value and when they know none. The column
@@ -94,20 +101,23 @@ static lochan_status add_stats(lochan_txn *txn, lochan_txn_table *t, int64_t fil
     bool is_float = c->typed && lochan_type__is_float(c->type.id);
     lochan_value nan = is_float && s->contains_nan >= 0 ? lochan_value__int(s->contains_nan)
                                                         : lochan_value__null();
-    LOCHAN_TRY(lochan_txn__insert(
-        txn, LOCHAN_ROW_FILE_COLUMN_STATS,
-        LOCHAN_ROW(lochan_value__int(file_id), lochan_value__int(t->table_id),
-                   lochan_value__int(s->column_id), lochan_value__int(s->compressed_bytes),
-                   lochan_value__int(s->value_count),
-                   s->null_count < 0 ? lochan_value__null() : lochan_value__int(s->null_count),
-                   lochan_value__text(s->min), lochan_value__text(s->max), nan,
-                   lochan_value__null()),
-        err));
+    if (!s->table_only)
+        LOCHAN_TRY(lochan_txn__insert(
+            txn, LOCHAN_ROW_FILE_COLUMN_STATS,
+            LOCHAN_ROW(lochan_value__int(file_id), lochan_value__int(t->table_id),
+                       lochan_value__int(s->column_id), lochan_value__int(s->compressed_bytes),
+                       lochan_value__int(s->value_count),
+                       s->null_count < 0 ? lochan_value__null() : lochan_value__int(s->null_count),
+                       lochan_value__text(s->min), lochan_value__text(s->max), nan,
+                       lochan_value__null()),
+            err));
     lochan_column_stats own;
     LOCHAN_TRY(copy_stats(txn, s, &own, err));
     if (!is_float)
         own.contains_nan = 0;
-    if (t->rows > 0)
+    /* Every program knows the bounds of integers: without bounds there is no value. */
+    bool certain = s->table_only && c->typed && lochan_type__is_integer(c->type.id);
+    if (t->rows > 0 && !certain)
         LOCHAN_TRY(settle_empty(txn, t, c, err));
     c->maybe_empty = false;
     widen(c, &own, t->rows == 0);
