@@ -31,10 +31,9 @@ struct lochan_catalog {
     int64_t lock_timeout_ms;
     const lochan_cancel *cancel;
     char lake_id[37], incarnation[37];
-    pthread_mutex_t read_mutex; /* order: write_mutex before read_mutex; neither is held while
-                                   waiting for a user */
+    pthread_mutex_t read_mutex; /* order: queue lock, write_mutex, read_mutex */
     lochan_db *reader;
-    pthread_mutex_t write_mutex;
+    pthread_mutex_t write_mutex; /* writer and journal; held by whoever holds the queue lock */
     lochan_db *writer;
     lochan_journal journal;
 };
@@ -107,8 +106,9 @@ struct lochan_txn {
     lochan_db *db;
     lochan_lock *queue;
     lochan_arena arena;
-    bool began;  /* the SQL transaction is open */
-    bool failed; /* a call failed: only abort is left */
+    bool owns_writer; /* holds write_mutex */
+    bool began;       /* the SQL transaction is open */
+    bool failed;      /* a call failed: only abort is left */
     const char *kind, *token, *message, *author;
     char commit_id[37];
     int64_t base; /* newest snapshot at begin; this one would be base + 1 */

@@ -1,5 +1,5 @@
 /* txn.c - one transaction: begin, row changes, commit, abort.
- * Invariants: see txn.h. Lock order: write_mutex, queue lock, write lock of lake.db. Steps of a
+ * Invariants: see txn.h. Lock order: queue lock, write_mutex, write lock of lake.db. Steps of a
  * commit: statistics and snapshot rows, record into the outbox, COMMIT (durable from here on),
  * journal, unlock. May call: base/, internal.h.
  */
@@ -190,6 +190,8 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
                                             c->cancel, &txn->queue, err);
     lochan_mem__free(path);
     LOCHAN_TRY(rc);
+    pthread_mutex_lock(&c->write_mutex); /* free: other threads wait for the queue lock too */
+    txn->owns_writer = true;
     LOCHAN_FAILPOINT("catalog.begin.queued", err);
     LOCHAN_TRY(open_writer(c, err));
     txn->db = c->writer;
@@ -220,7 +222,6 @@ lochan_status lochan_txn__begin(lochan_catalog *catalog, const lochan_txn_option
     lochan_txn *txn = lochan_mem__zalloc(sizeof *txn);
     if (!txn)
         return lochan_error__nomem(err);
-    pthread_mutex_lock(&catalog->write_mutex);
     txn->catalog = catalog;
     LOCHAN_TRYG(lochan_txn__setup(txn, options, err));
     LOCHAN_TRYG(begin_locked(txn, &already, &snapshot, err));
@@ -243,9 +244,10 @@ void lochan_txn__abort(lochan_txn *txn) {
     lochan_catalog *c = txn->catalog;
     if (txn->began)
         sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    if (txn->owns_writer)
+        pthread_mutex_unlock(&c->write_mutex);
     lochan_lock__release(txn->queue);
     lochan_txn__free(txn);
-    pthread_mutex_unlock(&c->write_mutex);
 }
 
 /* ---- commit ---- */
@@ -381,12 +383,11 @@ static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_err
     LOCHAN_TRY(lochan_journal__prune(txn, err));
     LOCHAN_FAILPOINT("catalog.commit.prepared", err);
     lochan_status rc = lochan_db__exec(txn->db, "COMMIT", err);
-    if (rc != LOCHAN_OK) {
+    if (rc == LOCHAN_OK)
+        txn->began = false;
+    else if (rc != LOCHAN_ERR_CANCELLED && rc != LOCHAN_ERR_LOCKED) /* these wrote nothing */
         bury_failed_commit(txn, err);
-        return rc;
-    }
-    txn->began = false;
-    return LOCHAN_OK;
+    return rc;
 }
 
 lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err) {

@@ -3,6 +3,7 @@
  */
 #include "lake.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 
@@ -149,11 +150,78 @@ static void test_concurrent__another_program_beside_two_writers(void **state) {
     drop_dir(dir);
 }
 
+/* ---- threads of one process, one catalog ---- */
+
+typedef struct thread_env {
+    lochan_catalog *catalog;
+    int64_t table_id;
+    _Atomic int failures;
+    _Atomic int writing; /* writers that are not done */
+} thread_env;
+
+static void *thread_writer(void *arg) {
+    thread_env *e = arg;
+    lochan_error err;
+    for (int i = 0; i < 20; i++) {
+        lochan_txn *txn;
+        int64_t id;
+        lochan_status rc = lochan_txn__begin(e->catalog, NULL, NULL, NULL, &txn, &err);
+        if (rc == LOCHAN_OK)
+            rc = add_demo(txn, e->table_id, "fx", 1 + i % 12, &id, &err);
+        if (rc == LOCHAN_OK)
+            rc = lochan_txn__commit(txn, NULL, &err);
+        e->failures += rc != LOCHAN_OK;
+    }
+    e->writing--;
+    return NULL;
+}
+
+/* Every list a reader sees is one snapshot: rows and files agree. */
+static void *thread_reader(void *arg) {
+    thread_env *e = arg;
+    lochan_error err;
+    while (e->writing > 0) {
+        lochan_snapshot snapshot;
+        lochan_table_def def;
+        lochan_file_list files;
+        if (lochan_catalog__snapshot_at(e->catalog, NULL, &snapshot, &err) != LOCHAN_OK ||
+            lochan_catalog__table(e->catalog, "ecb", "fx", snapshot.id, &def, &err) != LOCHAN_OK) {
+            e->failures++;
+            break;
+        }
+        if (lochan_catalog__files(e->catalog, &def, NULL, 0, &files, &err) != LOCHAN_OK ||
+            (int64_t)files.n != snapshot.id - 1)
+            e->failures++;
+        lochan_file_list__deinit(&files);
+        lochan_table_def__deinit(&def);
+    }
+    return NULL;
+}
+
+static void test_concurrent__threads_share_a_catalog(void **state) {
+    (void)state;
+    lochan_error err;
+    pthread_t threads[5];
+    char *dir = make_dir();
+    thread_env e = {.table_id = make_lake(dir), .writing = 3};
+    ok(lochan_catalog__open(dir, NULL, &e.catalog, &err));
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < 3 ? thread_writer : thread_reader, &e), 0);
+    for (int i = 0; i < 5; i++)
+        pthread_join(threads[i], NULL);
+    lochan_catalog__close(e.catalog);
+    assert_int_equal(e.failures, 0);
+    check(dir, 60, 61);
+    drop_dir(dir);
+}
+
 int main(void) {
     be_quiet();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_concurrent__two_writers_lose_nothing),
         cmocka_unit_test(test_concurrent__another_program_beside_two_writers),
+        cmocka_unit_test(test_concurrent__threads_share_a_catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
