@@ -47,16 +47,19 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     static char *names[] = {"source", "strings", "threads", "memory_limit", NULL};
     PyObject *source, *path = NULL;
     const char *strings = "string";
-    unsigned long long memory_limit = 0;
+    long long memory_limit = 0;
     lochan_parquet_read_options o = LOCHAN_PARQUET_READ_OPTIONS_INIT;
     lochan_parquet_reader *opened = NULL;
     lochan_error err;
     lochan_status rc;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siK:ParquetReader", names, &source, &strings,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siL:ParquetReader", names, &source, &strings,
                                      &o.threads, &memory_limit) ||
         strings_from_name(strings, &o.strings) < 0)
         return NULL;
-    o.memory_limit = memory_limit;
+    if (memory_limit < 0)
+        return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "memory_limit: expected bytes, got %lld", memory_limit);
+    o.memory_limit = (uint64_t)memory_limit;
     int is_bytes = PyBytes_Check(source);
     lochan_error_init(&err);
     if (is_bytes) {

@@ -108,11 +108,11 @@ static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, wri
     const char *codec = "zstd";
     PyObject *path, *encodings = Py_None, *metadata = Py_None, *sorting = Py_None;
     long long group_rows = 0, group_bytes = 0;
-    unsigned long long memory_limit = 0;
+    long long memory_limit = 0;
     int dictionary = 1, statistics = 1, crc = 1, overwrite = 0, sync = 1;
     lochan_error err;
     *a = (write_arguments){.o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$siLLiiOOOpppppiK:write_parquet", names,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$siLLiiOOOpppppiL:write_parquet", names,
                                      data, &path, &codec, &a->o.level, &group_rows, &group_bytes,
                                      &a->o.page_bytes, &a->o.page_rows, &encodings, &metadata,
                                      &sorting, &dictionary, &statistics, &crc, &overwrite, &sync,
@@ -120,7 +120,7 @@ static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, wri
         return -1;
     a->o.row_group_rows = group_rows;
     a->o.row_group_bytes = group_bytes;
-    a->o.memory_limit = memory_limit;
+    a->o.memory_limit = (uint64_t)memory_limit;
     a->o.no_dictionary = !dictionary;
     a->o.no_statistics = !statistics;
     a->o.no_crc = !crc;
@@ -130,6 +130,11 @@ static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, wri
     lochan_status rc = lochan_parquet_codec_from_name(codec, &a->o.codec, &err);
     if (rc != LOCHAN_OK) {
         py_errors__raise(rc, &err);
+        return -1;
+    }
+    if (memory_limit < 0) {
+        py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "memory_limit: expected bytes, got %lld",
+                          memory_limit);
         return -1;
     }
     a->path = py_arguments__path(path);
