@@ -39,6 +39,25 @@ static bool year_month_of(const lochan_view *views, int64_t i, lochan_partition_
     return true;
 }
 
+/* Run tables: the run, and ticks in buckets of a size that the run chose. */
+static bool is_run_and_bucket(size_t column, const lochan_type *type) {
+    return type->id == (column == 0 ? LOCHAN_TYPE_STRING : LOCHAN_TYPE_INT64);
+}
+
+static bool tick_bucket_of(const lochan_view *views, int64_t i, lochan_partition_values *out) {
+    if (lochan_view__is_null(&views[0], i) || lochan_view__is_null(&views[1], i))
+        return false;
+    out->v[0].s = lochan_view__bytes(&views[0], i);
+    out->v[1].i = lochan_view__int64(&views[1], i);
+    return out->v[0].s.n > 0 && out->v[1].i >= 0;
+}
+
+static lochan_status tick_bucket_folder(const char *table, const lochan_partition_values *v,
+                                        lochan_buf *out, lochan_error *err) {
+    return lochan_buf__printf(out, err, "runs/%.*s/tables/%s/bucket=%06lld", (int)v->v[0].s.n,
+                              v->v[0].s.p, table, (long long)v->v[1].i);
+}
+
 static const lochan_partition_strategy strategies[] = {
     {.name = "single_file"},
     {.name = "year_month",
@@ -48,6 +67,16 @@ static const lochan_partition_strategy strategies[] = {
                 {.folder_key = "month", .transform = "month", .digits = 2}},
      .accepts = is_date_or_timestamp,
      .values_of = year_month_of},
+    {.name = "tick_bucket",
+     .n_columns = 2,
+     .n_fields = 2,
+     .fields = {{.folder_key = "run_id", .transform = "identity", .column = 0, .is_text = true},
+                {.folder_key = "bucket", .transform = "identity", .column = 1, .digits = 6}},
+     .accepts = is_run_and_bucket,
+     .values_of = tick_bucket_of,
+     .stored = true,
+     .folder = tick_bucket_folder,
+     .file_prefix = "part-"},
 };
 
 const lochan_partition_strategy *lochan_partition__find(const char *name) {
@@ -101,9 +130,11 @@ lochan_status lochan_partition__value_text(const lochan_partition_strategy *s,
     return lochan_buf__printf(out, err, "%lld", (long long)v->v[field].i);
 }
 
-lochan_status lochan_partition__folder(const lochan_partition_strategy *s,
+lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const char *table,
                                        const lochan_partition_values *v, lochan_buf *out,
                                        lochan_error *err) {
+    if (s->folder)
+        return s->folder(table, v, out, err);
     for (size_t f = 0; f < s->n_fields; f++) {
         const lochan_partition_field *field = &s->fields[f];
         LOCHAN_TRY(lochan_buf__printf(out, err, "%s%s=", f > 0 ? "/" : "", field->folder_key));

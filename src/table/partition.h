@@ -41,6 +41,14 @@ typedef struct lochan_partition_strategy {
     bool (*accepts)(size_t column, const lochan_type *type);
     /* The values of row i of the columns' views. False if it has none (null, out of range). */
     bool (*values_of)(const lochan_view *views, int64_t i, lochan_partition_values *out);
+    /* Whether its columns are stored as they are (transform identity): then a column may bear the
+     * name of a folder key. */
+    bool stored;
+    /* The folder of a partition below the table's, where it is not key=value for each field; and
+     * what file names begin with. */
+    lochan_status (*folder)(const char *table, const lochan_partition_values *v, lochan_buf *out,
+                            lochan_error *err);
+    const char *file_prefix;
 } lochan_partition_strategy;
 
 /* NULL if there is none of that name; name NULL = single_file. */
@@ -49,8 +57,8 @@ const lochan_partition_strategy *lochan_partition__find(const char *name);
 const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms,
                                                                    size_t n);
 
-/* "year=2024/month=01"; "" without fields. */
-lochan_status lochan_partition__folder(const lochan_partition_strategy *s,
+/* "year=2024/month=01"; "" without fields. `table` is the table's name. */
+lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const char *table,
                                        const lochan_partition_values *v, lochan_buf *out,
                                        lochan_error *err);
 /* A value as DuckLake's catalog keeps it: "2024", "1". */

@@ -135,7 +135,7 @@ static lochan_status check_partition(const lochan_table_spec *spec, lochan_error
                 "the key does not determine the partition: partition column '%s' is not in it",
                 name);
     }
-    for (size_t f = 0; f < s->n_fields; f++) {
+    for (size_t f = 0; f < s->n_fields && !s->stored; f++) {
         for (int64_t c = 0; c < spec->schema->n_children; c++) {
             const char *name = spec->schema->children[c]->name;
             if (strcasecmp(name, s->fields[f].folder_key) == 0)

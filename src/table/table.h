@@ -130,7 +130,7 @@ const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition);
 /* Rows that come to one partition: new + replaced + unchanged = rows of the batches. */
 typedef struct lochan_write_counts {
     int64_t rows_new, rows_replaced, rows_unchanged;
-    int64_t rows_before, rows_after; /* of the partition */
+    int64_t rows_before, rows_after; /* of the partition; an append counts its own rows only */
     int64_t files_written, files_retired;
     int64_t bytes_written;
     int64_t partitions_written, partitions_skipped; /* 0 or 1; sums in the totals */

@@ -61,8 +61,6 @@ struct lochan_write {
     lochan_lake *lake;
     const lochan_table *table;
     lochan_table_def base; /* the table as of the base snapshot */
-    lochan_file_list files;
-    const lochan_data_file **by_partition; /* files.files, by partition values, then key */
     lochan_projection input;
     lochan_sort_key *input_order; /* the order in columns of the input */
     lochan_write_options options;
@@ -75,6 +73,9 @@ struct lochan_write {
     size_t n_partitions, cap_partitions;
     uint32_t *slots; /* hash table: number of a partition + 1 */
     size_t n_slots;
+    lochan_file_list
+        *lists; /* files of the partitions seen so far, a list for each call that found new ones */
+    size_t n_lists, cap_lists;
     lochan_store_batch *batch;
     lochan_part *held;
     int64_t next_ordinal;
@@ -115,7 +116,9 @@ void lochan_new_file__deinit(lochan_new_file *file);
 lochan_status lochan_write__retire(lochan_write *w, uint32_t partition,
                                    const lochan_data_file *file, lochan_error *err);
 
-/* ---- write.c ---- */
+/* ---- write_partition.c ---- */
+
+void lochan_write__free_partitions(lochan_write *w);
 
 /* DATA names the first row (of the table's schema) that belongs to another partition, VALUE one
  * that belongs to none. */
