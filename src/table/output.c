@@ -49,6 +49,9 @@ static lochan_status describe_part(lochan_write *w, lochan_part *p, lochan_error
                               {"lochan.lochan_version", LOCHAN_VERSION}};
     for (size_t i = 0; i < LOCHAN_COUNTOF(pairs); i++)
         LOCHAN_TRYG(lochan_pq_writer__set_metadata(p->parquet, pairs[i][0], pairs[i][1], err));
+    for (size_t i = 0; i < w->options.n_metadata; i++)
+        LOCHAN_TRYG(lochan_pq_writer__set_metadata(p->parquet, w->options.metadata[i][0],
+                                                   w->options.metadata[i][1], err));
 done:
     lochan_buf__deinit(&sort);
     lochan_buf__deinit(&key);
@@ -95,8 +98,9 @@ static char *part_path(lochan_write *w, const lochan_part *p) {
     lochan_buf path;
     const char *folder = w->partitions[p->partition]->folder;
     lochan_buf__init(&path, 4096);
-    lochan_status rc = lochan_buf__printf(&path, NULL, "%s%s%s%s.parquet", w->base.path, folder,
-                                          *folder ? "/" : "", p->file_id);
+    const char *prefix = w->table->partition->file_prefix;
+    lochan_status rc = lochan_buf__printf(&path, NULL, "%s%s%s%s%s.parquet", w->base.path, folder,
+                                          *folder ? "/" : "", prefix ? prefix : "", p->file_id);
     char *out = rc == LOCHAN_OK ? (char *)lochan_buf__take(&path, NULL) : NULL;
     lochan_buf__deinit(&path);
     return out;
@@ -122,9 +126,9 @@ static lochan_status open_part(lochan_output *o, lochan_error *err) {
     }
     LOCHAN_TRYG(lochan_store__create(w->lake->store, p->path, &p->store, err));
     lochan_pq_sink sink = {.write = lochan_store_writer__write, .self = p->store, .name = p->path};
-    lochan_pq_write_options options = {.codec = LOCHAN_PQ_ZSTD,
+    lochan_pq_write_options options = {.codec = w->codec,
                                        .codec_set = true,
-                                       .level = w->options.zstd_level,
+                                       .level = w->codec == LOCHAN_PQ_ZSTD ? w->options.zstd_level : 0,
                                        .row_group_rows = w->options.row_group_rows,
                                        .sorting = w->table->order,
                                        .n_sorting = w->table->n_order};

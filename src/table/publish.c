@@ -58,13 +58,15 @@ static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const loch
         return lochan_error__nomem(err);
     for (int i = 0; i < s->n_leaves; i++) {
         const lochan_pq_leaf_summary *leaf = &s->leaves[i];
+        bool kept = w->options.stats_columns == 0 || leaf->column < w->options.stats_columns;
         stats[n++] = (lochan_column_stats){.column_id = leaf->field_id,
                                            .compressed_bytes = leaf->compressed_bytes,
                                            .value_count = leaf->value_count,
                                            .null_count = leaf->null_count,
                                            .contains_nan = leaf->contains_nan,
                                            .min = leaf->min_text,
-                                           .max = leaf->max_text};
+                                           .max = leaf->max_text,
+                                           .table_only = !kept};
     }
     lochan_file_add add = {.path = f->path,
                            .rows = s->rows,
@@ -167,4 +169,22 @@ done:
     if (rc != LOCHAN_OK)
         w->failed = true;
     return lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
+}
+
+bool lochan_write__file(const lochan_write *w, size_t i, int column, lochan_written_file *out) {
+    memset(out, 0, sizeof *out);
+    if (i >= w->n_new)
+        return false;
+    const lochan_new_file *f = &w->new_files[i];
+    const lochan_pq_leaf_summary *leaf = lochan_pq_summary__column(&f->summary, column);
+    *out = (lochan_written_file){.path = f->path,
+                                 .partition = f->partition,
+                                 .rows = f->summary.rows,
+                                 .bytes = (int64_t)f->summary.file_size};
+    if (leaf && leaf->stats.has_min && leaf->stats.has_max) {
+        out->has_range = true;
+        out->min = leaf->stats.min_i;
+        out->max = leaf->stats.max_i;
+    }
+    return true;
 }

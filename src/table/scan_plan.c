@@ -95,9 +95,16 @@ static bool find_stats(void *ctx, const char *column, lochan_expr_stats *out) {
     return false;
 }
 
-static lochan_status choose_files(lochan_scan_plan *plan, lochan_error *err) {
-    LOCHAN_TRY(lochan_catalog__files(plan->lake->catalog, &plan->table->def, plan->stat_columns,
-                                     plan->n_stat_columns, &plan->list, err));
+static lochan_status choose_files(lochan_scan_plan *plan, const lochan_table_scan *scan,
+                                  lochan_error *err) {
+    lochan_catalog *catalog = plan->lake->catalog;
+    if (scan->partitions)
+        LOCHAN_TRY(lochan_catalog__files_in(catalog, &plan->table->def, scan->partitions,
+                                            scan->n_partitions, plan->stat_columns,
+                                            plan->n_stat_columns, &plan->list, err));
+    else
+        LOCHAN_TRY(lochan_catalog__files(catalog, &plan->table->def, plan->stat_columns,
+                                         plan->n_stat_columns, &plan->list, err));
     plan->files = lochan_mem__array(plan->list.n + 1, sizeof *plan->files);
     if (!plan->files)
         return lochan_error__nomem(err);
@@ -122,7 +129,7 @@ lochan_status lochan_scan_plan__init(lochan_scan_plan *plan, lochan_lake *lake, 
     if (rc == LOCHAN_OK)
         rc = choose_columns(plan, scan, err);
     if (rc == LOCHAN_OK)
-        rc = choose_files(plan, err);
+        rc = choose_files(plan, scan, err);
     return lochan_error__in_table(err, rc, plan->table->full_name, NULL, -1);
 }
 

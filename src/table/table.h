@@ -103,6 +103,11 @@ typedef struct lochan_write_options {
     uint64_t target_file_bytes; /* files are cut near it; 0 = 128 MiB */
     int64_t row_group_rows;     /* 0 = 131,072 */
     int zstd_level;             /* 0 = 3 */
+    const char *codec;          /* "zstd", "lz4", "snappy", "none"; NULL = zstd */
+    int stats_columns; /* the catalog keeps statistics of each file for the table's first so many
+                          columns only; 0 = all */
+    const char *const (*metadata)[2]; /* more pairs for the footers; borrowed until free */
+    size_t n_metadata;
 } lochan_write_options;
 
 typedef struct lochan_write lochan_write;
@@ -152,6 +157,18 @@ lochan_status lochan_write__merge_partition_stream(lochan_write *w, uint32_t par
                                                    struct ArrowArrayStream *batches,
                                                    lochan_write_counts *counts, lochan_error *err);
 
+/* A file that publish made visible. */
+typedef struct lochan_written_file {
+    const char *path; /* borrowed from the write */
+    uint32_t partition;
+    int64_t rows, bytes;
+    bool has_range; /* of the asked column, an integer: */
+    int64_t min, max;
+} lochan_written_file;
+/* The i-th new file in the order of ordinals, with the range of one column of the table; false past
+ * the last. Only after publish, or in its hook. */
+bool lochan_write__file(const lochan_write *w, size_t i, int column, lochan_written_file *out);
+
 /* Sums over the partitions merged so far. */
 void lochan_write__totals(lochan_write *w, lochan_write_counts *out);
 
@@ -175,6 +192,8 @@ typedef struct lochan_table_scan {
     const char *where;  /* text of arrow/expr.h; NULL = every row */
     int64_t limit;      /* -1 = all */
     int64_t batch_rows; /* 0 = 65,536 */
+    const lochan_file_range *partitions; /* only files in these; NULL = all */
+    size_t n_partitions;
 } lochan_table_scan;
 
 /* Rows of the table as of its snapshot. The stream keeps what it needs of the table; the lake must

@@ -24,6 +24,12 @@ static lochan_status copy_options(lochan_write *w, const lochan_write_options *o
         w->options.row_group_rows = 131072;
     if (w->options.zstd_level == 0)
         w->options.zstd_level = 3;
+    if (!w->options.codec)
+        w->options.codec = "zstd";
+    if (!lochan_pq_codec__from_name(w->options.codec, &w->codec) ||
+        !lochan_pq_codec__writable((int32_t)w->codec))
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no compression '%s'",
+                                 w->options.codec);
     LOCHAN_TRY(copy_text(w->options.kind ? w->options.kind : "update", &w->kind, err));
     LOCHAN_TRY(copy_text(w->options.token, &w->token, err));
     LOCHAN_TRY(copy_text(w->options.author, &w->author, err));
@@ -195,7 +201,8 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
         memset(counts, 0, sizeof *counts);
     pthread_mutex_lock(&w->mutex);
     lochan_write_partition *p = partition < w->n_partitions ? w->partitions[partition] : NULL;
-    bool fresh = p && !p->merged && !w->failed && !w->published;
+    bool again = w->options.mode == LOCHAN_WRITE_APPEND; /* appends may come piece by piece */
+    bool fresh = p && (again || !p->merged) && !w->failed && !w->published;
     if (fresh)
         p->merged = true;
     pthread_mutex_unlock(&w->mutex);
@@ -208,6 +215,11 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
     pthread_mutex_lock(&w->mutex);
     if (rc != LOCHAN_OK)
         w->failed = true;
+    if (again) {
+        c.rows_new += p->counts.rows_new;
+        c.files_written += p->counts.files_written;
+        c.bytes_written += p->counts.bytes_written;
+    }
     c.rows_before = p->counts.rows_before;
     c.rows_after = c.rows_before + c.rows_new;
     c.partitions_written = c.files_written > 0;

@@ -65,6 +65,7 @@ struct lochan_write {
     lochan_sort_key *input_order; /* the order in columns of the input */
     lochan_write_options options;
     char *kind, *token, *author, *message;
+    lochan_pq_codec codec;
     char commit_id[37];
     bool keyed;
 

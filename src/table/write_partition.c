@@ -214,7 +214,7 @@ static lochan_status make_partition(lochan_write *w, const lochan_partition_valu
         if (s->fields[f].is_text)
             p->values.v[f].s = lochan_str__of(p->texts[f]);
     }
-    LOCHAN_TRYG(lochan_partition__folder(s, v, &buf, err));
+    LOCHAN_TRYG(lochan_partition__folder(s, w->base.dataset, v, &buf, err));
     LOCHAN_TRYG(take_text(&buf, &p->folder, err));
     LOCHAN_TRYG(lochan_partition__json(s, v, &buf, err));
     LOCHAN_TRYG(take_text(&buf, &p->json, err));
