@@ -60,17 +60,23 @@ static bool grow_entries(lochan_pq_dict_builder *b) {
 }
 
 /* Room for one more entry. */
-static lochan_status make_room(lochan_pq_dict_builder *b, lochan_error *err) {
+static inline lochan_status make_room(lochan_pq_dict_builder *b, lochan_error *err) {
+    if (__builtin_expect(b->n < b->limit, 1))
+        return LOCHAN_OK;
     if ((!b->table || b->n >= b->mask / 2) && !grow_table(b))
         return lochan_error__nomem(err);
     if (b->n >= b->cap && !grow_entries(b))
         return lochan_error__nomem(err);
+    b->limit = b->cap < b->mask / 2 ? (uint32_t)b->cap : b->mask / 2;
     return LOCHAN_OK;
 }
 
+/* A multiplication carries only upwards, and doubles of few digits differ in their high bits only:
+ * fold first. */
 static inline uint32_t hash_word(uint64_t v) {
+    v ^= v >> 32;
     v *= 0x9e3779b97f4a7c15ull;
-    return (uint32_t)(v >> 32) ^ (uint32_t)(v >> 7);
+    return (uint32_t)(v >> 32);
 }
 
 static inline uint32_t hash_bytes(const uint8_t *p, size_t n) {

@@ -12,6 +12,7 @@ typedef struct lochan_pq_dict_builder {
     uint32_t n;
     uint32_t *table; /* key + 1, 0 = free; open addressing */
     uint32_t mask;
+    uint32_t limit;    /* entries for which there is room */
     uint32_t *hashes;  /* of each entry */
     size_t cap;        /* of hashes and ends */
     uint32_t *ends;    /* byte arrays: end of entry i in values */
