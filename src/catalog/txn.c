@@ -327,7 +327,7 @@ static void drop_writer(lochan_txn *txn) {
 
 /* A COMMIT whose sync failed has left its frames in the WAL, unsynced and unseen; a crash now could
  * bring them back. The next commit overwrites them, so one is made at once. If the disk refuses
- * this too, the error says that it is open. */
+ * this too, the fate of the commit is open, and the error's hint says so. */
 static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
     drop_writer(txn);
     lochan_value row[] = {lochan_value__text("last_failed_commit"),
@@ -341,8 +341,9 @@ static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
     if (buried)
         return;
     drop_writer(txn);
-    lochan_error__hint(err, "nothing was published; after a power cut now, ask for the commit's "
-                            "token before repeating it");
+    lochan_error__hint(err,
+                       "the disk refused to take the commit back: ask for its token, or list the "
+                       "snapshots, before repeating it");
 }
 
 /* The commit is durable already: what fails here is repaired by the next writer, and must not look

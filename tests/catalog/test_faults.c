@@ -12,6 +12,7 @@ typedef struct env {
     char *dir;
     int64_t table_id;
     int64_t before; /* newest snapshot before the body */
+    bool open;      /* the error said that the fate of the commit is not known */
 } env;
 
 /* ---- SQLite's memory through ours ---- */
@@ -228,16 +229,17 @@ static lochan_status commit_body(void *ctx, lochan_error *err) {
 done:
     lochan_txn__abort(txn);
     lochan_catalog__close(catalog);
+    e->open = rc != LOCHAN_OK && strstr(err->hint, "take the commit back") != NULL;
     return rc;
 }
 
 static void commit_check(void *ctx, lochan_status rc) {
     env *e = ctx;
     int64_t expected = rc == LOCHAN_OK ? e->before + 1 : e->before;
-    assert_whole(e->dir, expected, expected);
+    assert_whole(e->dir, expected, e->open ? e->before + 1 : expected);
     /* and the next commit works */
     lochan_error err;
-    if (rc != LOCHAN_OK) {
+    if (rc != LOCHAN_OK && !e->open) {
         ok(commit_body(e, &err));
         assert_whole(e->dir, e->before + 1, e->before + 1);
     }
