@@ -365,6 +365,8 @@ static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yam
         if (i == 0 && column->type.id != LOCHAN_TYPE_STRING)
             return lochan_yaml__error(node, err, "name_to: column '%s' must be a string", name);
         *targets[i] = column->name;
+        if (i == 1 && spec->wide_name_to == spec->wide_value_to)
+            return lochan_yaml__error(node, err, "name_to and value_to are both '%s'", name);
     }
     return copy_list(spec, options, "skip", &spec->wide_skip, &spec->n_wide_skip, err);
 }
@@ -401,12 +403,27 @@ static lochan_status check_partition(const lochan_dataset_spec *spec, const loch
                                      lochan_error *err) {
     if (lochan_partition__column_count(spec->partition_strategy) == 0)
         return LOCHAN_OK;
-    const lochan_dataset_column *time = lochan_dataset_spec__column(spec, "time");
-    bool dated = time && (time->type.id == LOCHAN_TYPE_DATE32 || time->type.id == LOCHAN_TYPE_TIMESTAMP);
-    if (!dated)
+    if (!lochan_dataset_spec__column(spec, "time")) /* which is dated, see check_columns */
         return lochan_yaml__error(lochan_yaml__get(root, "partition_strategy"), err,
                                   "partition_strategy %s needs a time column (a date or timestamp)",
                                   spec->partition_strategy);
+    return LOCHAN_OK;
+}
+
+/* A field of a page fills one column; `time` is what windows are made of. */
+static lochan_status check_columns(const lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+    const lochan_yaml_node *place = lochan_yaml__get(root, "columns");
+    for (size_t i = 0; i < spec->n_columns; i++) {
+        const lochan_dataset_column *column = &spec->columns[i];
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(spec->columns[j].field, column->field) == 0)
+                return lochan_yaml__error(place ? place : root, err, "columns '%s' and '%s' are both filled from field '%s'",
+                                          spec->columns[j].name, column->name, column->field);
+        }
+        bool dated = column->type.id == LOCHAN_TYPE_DATE32 || column->type.id == LOCHAN_TYPE_TIMESTAMP;
+        if (strcmp(column->name, "time") == 0 && !dated)
+            return lochan_yaml__error(place ? place : root, err, "column 'time' must be a date or a timestamp");
+    }
     return LOCHAN_OK;
 }
 
@@ -432,6 +449,7 @@ static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node 
     LOCHAN_TRY(read_requests(spec, root, err));
     LOCHAN_TRY(read_mapping(spec, root, err));
     LOCHAN_TRY(read_columns(spec, root, err));
+    LOCHAN_TRY(check_columns(spec, root, err));
     LOCHAN_TRY(read_normalizer(spec, root, err));
     return check_keys(spec, root, err);
 }
