@@ -371,9 +371,8 @@ lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, cons
     LOCHAN_TRYG(canonicalise(job, &rows, err));
     LOCHAN_TRYG(check_not_null(job, &rows, err));
     scope->rows_fetched = rows.batch.length;
-    int time = lochan_schema__find(&rows.schema, "time");
-    if (time >= 0)
-        LOCHAN_TRYG(keep_window(scope, &rows, time, err));
+    if (lochan_dataset_spec__column(job->spec, "time")) /* a field of that name that is not declared is plain text */
+        LOCHAN_TRYG(keep_window(scope, &rows, lochan_schema__find(&rows.schema, "time"), err));
     scope->budget = batch_bytes(&rows);
     LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, scope->budget, "rows of an update", err));
     lochan_schema__move(&rows.schema, &scope->schema);

@@ -241,6 +241,30 @@ static void test_update__new_columns_can_fail_or_be_ignored(void **state) {
     pipe_stop(&p);
 }
 
+/* Without a time column there is no window to keep, whatever the provider calls its fields. */
+static void test_update__a_field_named_time_is_only_a_field(void **state) {
+    static const char spec[] = "name: plain\nsource: market\nsource_dataset: market\ncolumns: {code: string}\n"
+                               "primary_key: [code]\n";
+    static const char csv[] = "code,time\nA,2020-01-02\nB,2020-01-03\n";
+    pipe_lake p = pipe_start(small, NULL, "");
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    lochan_error err;
+    provider_stop(&p.provider);
+    tmpdir_write(p.csv, csv, sizeof csv - 1);
+    p.provider = provider_start(p.csv, NULL);
+    assert_ok(lochan_source_set(p.lake, "market", "url", p.provider.url, &err));
+    assert_ok(lochan_dataset_add(p.lake, spec, sizeof spec - 1, "plain.yaml", false, &err));
+    request.source = "market";
+    request.dataset = "plain";
+    request.start = "2020-01-01";
+    request.end = "2020-01-31";
+    assert_ok(lochan_update_run(p.lake, &request, &report, &err));
+    assert_int_equal(report.rows_new, 2);
+    assert_int_equal(report.rows_filtered, 0);
+    pipe_stop(&p);
+}
+
 /* Days younger than the settle delay are asked again; the clock decides, not the run. */
 static void test_update__recent_days_are_asked_again(void **state) {
     pipe_lake p = pipe_start(small, NULL, "settle_days: 2\n");
@@ -437,6 +461,7 @@ int main(void) {
         cmocka_unit_test(test_update__last_of_a_page_wins_and_duplicates_are_counted),
         cmocka_unit_test(test_update__undeclared_columns_have_one_type),
         cmocka_unit_test(test_update__new_columns_can_fail_or_be_ignored),
+        cmocka_unit_test(test_update__a_field_named_time_is_only_a_field),
         cmocka_unit_test(test_update__recent_days_are_asked_again),
         cmocka_unit_test(test_update__token_makes_a_repeat_a_no_op),
         cmocka_unit_test(test_update__bad_requests_are_refused_before_anything_is_asked),
