@@ -228,26 +228,38 @@ static lochan_status on_turn(void *ctx, lochan_fetch_turn *turn, lochan_error *e
 
 /* ---- before and after ---- */
 
+/* The answer that an earlier update staged, unless the ledger knows a newer one (that update was killed after it had
+ * published) or the caller wants the provider asked. */
+static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_buf *body, bool *found,
+                                lochan_error *err) {
+    *found = false;
+    if (job->request->force)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body, body,
+                                   &scope->asked_ns, found, err));
+    int64_t known = lochan_ledger__asked_at(&job->ledger, scope->window); /* the catalog keeps microseconds */
+    *found = *found && scope->asked_ns / 1000 > known / 1000;
+    return LOCHAN_OK;
+}
+
 /* What an earlier update staged is decoded first; the rest is queued for the network. */
 static lochan_status start_all(collector *all, lochan_error *err) {
     lochan_job *job = all->job;
     for (size_t i = 0; i < job->n_scopes; i++) {
         lochan_scope *scope = &job->scopes[i];
         lochan_buf body;
-        bool found = false;
+        bool found;
         LOCHAN_TRY(lochan_cancel__check(job->lake->ctx.cancel, err));
         lochan_buf__init(&body, (size_t)job->source->max_body + 1);
-        if (!job->request->force)
-            LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body, &body,
-                                           &scope->asked_ns, &found, err));
-        if (found) {
-            scope->resumed = true;
+        lochan_status rc = get_staged(job, scope, &body, &found, err);
+        if (rc == LOCHAN_OK && found) {
             scope->bytes = (int64_t)body.len;
-            LOCHAN_TRY(submit(all, i, &body, false, err));
-        } else {
-            lochan_buf__deinit(&body);
-            LOCHAN_TRY(lochan_fetcher__add(all->fetcher, i, &scope->request, err));
+            rc = submit(all, i, &body, false, err);
+        } else if (rc == LOCHAN_OK) {
+            rc = lochan_fetcher__add(all->fetcher, i, &scope->request, err);
         }
+        lochan_buf__deinit(&body);
+        LOCHAN_TRY(rc);
     }
     return LOCHAN_OK;
 }

@@ -27,7 +27,6 @@ typedef struct lochan_scope {
     lochan_source_request request;
     lochan_hash128 request_hash;
     lochan_page_state state;
-    bool resumed;     /* answered from staging */
     bool open_ended;  /* nothing but the connection's end says that the answer is whole */
     lochan_error error;
     int32_t attempts;

@@ -203,6 +203,16 @@ done:
     return rc;
 }
 
+int64_t lochan_ledger__asked_at(const lochan_ledger *ledger, lochan_window window) {
+    int64_t last = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        if (cover->from <= window.to && cover->to >= window.from && cover->asked_at > last)
+            last = cover->asked_at;
+    }
+    return last;
+}
+
 int32_t lochan_ledger__final_to(const lochan_ledger *ledger, int32_t settle_days) {
     int32_t last = INT32_MIN;
     for (size_t i = 0; i < ledger->count; i++) {

@@ -74,6 +74,9 @@ lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int
 lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
                                     lochan_error *err);
 
+/* When a day of the window was last asked for, 0 = never. */
+int64_t lochan_ledger__asked_at(const lochan_ledger *ledger, lochan_window window);
+
 /* Last day up to which everything from the first interval on is final; INT32_MIN if nothing is. */
 int32_t lochan_ledger__final_to(const lochan_ledger *ledger, int32_t settle_days);
 

@@ -394,6 +394,38 @@ static void test_update__cancelled_goes_on_from_staged_pages(void **state) {
     pipe_stop(&p);
 }
 
+static void stop_before_writing(void *payload, const lochan_progress *progress) {
+    if (progress->stage == LOCHAN_STAGE_WRITE)
+        lochan_lake_cancel(payload);
+}
+
+/* An update that was killed after its commit leaves its staging: those answers are in the table already, and asking again
+ * means asking the provider. */
+static void test_update__published_pages_are_not_taken_for_new_answers(void **state) {
+    pipe_lake p = pipe_start(small, NULL, "settle_days: 36500\n");
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    lochan_error err;
+    char staging[320], kept[320];
+    snprintf(staging, sizeof staging, "%s/data/staging", p.path);
+    snprintf(kept, sizeof kept, "%s/kept", p.dir);
+    request.progress = stop_before_writing;
+    request.payload = p.lake;
+    assert_status(pipe_update(&p, "2020-03-31", &request, NULL, &err), LOCHAN_ERR_CANCELLED);
+    lochan_lake_resume(p.lake);
+    tmpdir_mkdir(kept);
+    tmpdir_copy(staging, kept);
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &report, &err));
+    assert_int_equal(report.pages_resumed, 3);
+    tmpdir_copy(kept, staging);
+
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &report, &err));
+    assert_int_equal(report.pages_resumed, 0);
+    assert_int_equal(report.requests, 3);
+    pipe_expect(p.lake, small, 91);
+    pipe_stop(&p);
+}
+
 static void test_update__memory_limit_is_an_error_that_loses_nothing(void **state) {
     market big = {.days = 91, .assets = 900};
     pipe_lake p = pipe_start(big, NULL, "");
@@ -467,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_update__bad_requests_are_refused_before_anything_is_asked),
         cmocka_unit_test(test_update__dry_run_plans_only),
         cmocka_unit_test(test_update__cancelled_goes_on_from_staged_pages),
+        cmocka_unit_test(test_update__published_pages_are_not_taken_for_new_answers),
         cmocka_unit_test(test_update__memory_limit_is_an_error_that_loses_nothing),
         cmocka_unit_test(test_update__second_one_at_a_time_is_refused),
     };
