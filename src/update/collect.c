@@ -272,6 +272,8 @@ static void choose_options(const lochan_job *job, lochan_fetch_options *options)
         options->max_retries = job->request->max_retries;
     if (job->request->retry_backoff_seconds >= 0)
         options->retry_backoff_ns = (int64_t)(job->request->retry_backoff_seconds * 1e9);
+    if (options->max_backoff_ns < options->retry_backoff_ns)
+        options->max_backoff_ns = options->retry_backoff_ns;
 }
 
 static lochan_status run_all(collector *all, lochan_error *err) {

@@ -426,6 +426,17 @@ static void test_update__published_pages_are_not_taken_for_new_answers(void **st
     pipe_stop(&p);
 }
 
+/* The source waits 20 ms at most; a caller who asks for more gets more. */
+static void test_update__a_longer_back_off_than_the_source_s(void **state) {
+    pipe_lake p = pipe_start(small, NULL, "");
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_error err;
+    request.retry_backoff_seconds = 2;
+    assert_ok(pipe_update(&p, "2020-03-31", &request, NULL, &err));
+    pipe_expect(p.lake, small, 91);
+    pipe_stop(&p);
+}
+
 static void test_update__memory_limit_is_an_error_that_loses_nothing(void **state) {
     market big = {.days = 91, .assets = 900};
     pipe_lake p = pipe_start(big, NULL, "");
@@ -500,6 +511,7 @@ int main(void) {
         cmocka_unit_test(test_update__dry_run_plans_only),
         cmocka_unit_test(test_update__cancelled_goes_on_from_staged_pages),
         cmocka_unit_test(test_update__published_pages_are_not_taken_for_new_answers),
+        cmocka_unit_test(test_update__a_longer_back_off_than_the_source_s),
         cmocka_unit_test(test_update__memory_limit_is_an_error_that_loses_nothing),
         cmocka_unit_test(test_update__second_one_at_a_time_is_refused),
     };
