@@ -63,7 +63,7 @@ static lochan_status update_copy(void *ctx, lochan_error *err) {
         request.source = "market";
         request.dataset = "daily";
         request.end = "2020-03-31";
-        request.force = true; /* revised days are met too: files are replaced, not only added */
+        request.force = !f->first_update; /* revised days are met too: files are replaced; without it, staged pages are */
         request.workers = 1;
         rc = lochan_update_run(lake, &request, &report, err);
     }
