@@ -120,7 +120,8 @@ static lochan_status try_dictionary(lochan_pq_column_writer *w, size_t n, size_t
  * trial. */
 static bool dictionary_pays(const lochan_pq_column_writer *w) {
     size_t width = w->dictionary.n > 1 ? lochan_bits__width(w->dictionary.n - 1) : 0;
-    return w->dictionary.values.len + w->n_values * width / 8 <= w->plain_size - w->plain_size / 4;
+    return w->n_values > 0 &&
+           w->dictionary.values.len + w->n_values * width / 8 <= w->plain_size - w->plain_size / 4;
 }
 
 static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error *err) {

@@ -338,6 +338,26 @@ lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
     return rc;
 }
 
+lochan_status lochan_pq_column_writer__append_nulls(lochan_pq_column_writer *w, int64_t n,
+                                                    lochan_error *err) {
+    while (n > 0) {
+        size_t m = n < BLOCK ? (size_t)n : BLOCK;
+        LOCHAN_TRY(lochan_pq_vec__reserve(&w->defs, m, err));
+        memset(w->defs.data + w->defs.len, 0, m);
+        w->defs.len += m;
+        if (w->leaf->max_rep > 0) {
+            LOCHAN_TRY(lochan_pq_vec__reserve(&w->reps, m, err));
+            memset(w->reps.data + w->reps.len, 0, m);
+            w->reps.len += m;
+        }
+        w->n_entries += m;
+        w->n_rows += m;
+        n -= (int64_t)m;
+        LOCHAN_TRY(lochan_pq_column_writer__flush(w, false, err));
+    }
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_column_writer__flush(w, true, err));
     if (w->key_pages > 0)

@@ -68,6 +68,9 @@ void lochan_pq_column_writer__deinit(lochan_pq_column_writer *w);
 lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
                                               const struct ArrowArray *column, int64_t first,
                                               int64_t n, int64_t row0, lochan_error *err);
+/* Adds n rows in which the leaf's top-level column is null. */
+lochan_status lochan_pq_column_writer__append_nulls(lochan_pq_column_writer *w, int64_t n,
+                                                    lochan_error *err);
 /* Encodes what is left and the dictionary page. */
 lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan_error *err);
 /* Describes the finished chunk that starts at `offset` in the file. Memory from the arena. */

@@ -282,3 +282,18 @@ lochan_status lochan_pq_pages__load(lochan_pq_pages *p, lochan_pq_page *page, lo
     }
     return split(p, page, body + keep, size - keep, err);
 }
+
+lochan_status lochan_pq_pages__raw(lochan_pq_pages *p, const lochan_pq_page *page,
+                                   const uint8_t **bytes, size_t *n, lochan_error *err) {
+    size_t body = (size_t)page->header.compressed_size;
+    *n = (size_t)(p->pos - page->offset);
+    LOCHAN_TRY(lochan_cancel__check(p->file->ctx.cancel, err));
+    LOCHAN_TRY(ensure(p, page->offset, *n, bytes, err));
+    if (!LOCHAN_PQ_HAS(&page->header, 4))
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_UNSUPPORTED, err,
+                                     "a page without a checksum");
+    if (lochan_hash__crc32(*bytes + (*n - body), body) != (uint32_t)page->header.crc)
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the checksum of a page is wrong");
+    return LOCHAN_OK;
+}

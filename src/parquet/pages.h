@@ -50,6 +50,11 @@ lochan_status lochan_pq_pages__next(lochan_pq_pages *pages, lochan_pq_page *page
 lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page,
                                     lochan_error *err);
 
+/* Verifies the checksum of the page at hand and shows its bytes with the header, valid until the
+ * next call. UNSUPPORTED if it has none. */
+lochan_status lochan_pq_pages__raw(lochan_pq_pages *pages, const lochan_pq_page *page,
+                                   const uint8_t **bytes, size_t *n, lochan_error *err);
+
 /* Sets CORRUPT (or code) with file, offset, column and row group. */
 lochan_status lochan_pq_pages__fail(const lochan_pq_pages *pages, const lochan_pq_page *page,
                                     lochan_status code, lochan_error *err, const char *fmt, ...)

@@ -3,9 +3,9 @@
  * and its metadata kept for the footer. May call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/writer.h"
-#include "parquet/column_writer.h"
 #include "parquet/encode.h"
 #include "parquet/summary_own.h"
+#include "parquet/writer_own.h"
 
 #define BIT LOCHAN_THRIFT_BIT
 
@@ -20,35 +20,13 @@ enum {
     MAX_ROW_GROUPS = 32767 /* an ordinal has 16 bits */
 };
 
-struct lochan_pq_writer {
-    lochan_ctx ctx;
-    lochan_pq_sink sink;
-    char *name;
-    lochan_pq_write_options options;
-    lochan_pq_schema schema;
-    lochan_pq_codec_cache codecs;
-    lochan_pq_column_writer *columns; /* one per leaf */
-    int n_columns;
-    lochan_arena arena; /* metadata until close */
-    lochan_pq_row_group_meta *groups;
-    size_t n_groups, cap_groups;
-    lochan_pq_key_value *metadata;
-    size_t n_metadata, cap_metadata;
-    uint64_t offset;                           /* bytes written */
-    int64_t group_rows;                        /* of the row group under way */
-    int64_t rows;                              /* of finished row groups */
-    lochan_buf column_indexes, offset_indexes; /* of all chunks, written before the footer */
-    bool finished, closed;
-    lochan_status failed; /* the first failure: the file is unusable */
-};
-
-static lochan_status fail(lochan_pq_writer *w, lochan_status rc, lochan_error *err) {
+lochan_status lochan_pq_writer__fail(lochan_pq_writer *w, lochan_status rc, lochan_error *err) {
     if (rc != LOCHAN_OK && w->failed == LOCHAN_OK)
         w->failed = rc;
     return rc == LOCHAN_OK ? rc : lochan_error__in_file(err, rc, w->name, -1);
 }
 
-static lochan_status check_usable(lochan_pq_writer *w, lochan_error *err) {
+lochan_status lochan_pq_writer__check(lochan_pq_writer *w, lochan_error *err) {
     if (w->failed != LOCHAN_OK)
         return lochan_error__set(err, w->failed, "writing %s has failed before", w->name);
     if (w->closed)
@@ -56,7 +34,8 @@ static lochan_status check_usable(lochan_pq_writer *w, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-static lochan_status put(lochan_pq_writer *w, const void *p, size_t n, lochan_error *err) {
+lochan_status lochan_pq_writer__put(lochan_pq_writer *w, const void *p, size_t n,
+                                    lochan_error *err) {
     if (n == 0)
         return LOCHAN_OK;
     LOCHAN_TRY(w->sink.write(w->sink.self, p, n, err));
@@ -194,7 +173,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
         LOCHAN_TRYG(lochan_pq_column_writer__init(&w->columns[w->n_columns], &w->schema,
                                                   &w->schema.leaves[w->n_columns], &w->options,
                                                   &w->codecs, w->ctx.budget, err));
-    LOCHAN_TRYG(put(w, "PAR1", 4, err));
+    LOCHAN_TRYG(lochan_pq_writer__put(w, "PAR1", 4, err));
     *out = w;
 done:
     if (rc != LOCHAN_OK)
@@ -288,16 +267,16 @@ static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *ba
 
 lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct ArrowArray *batch,
                                             lochan_error *err) {
-    LOCHAN_TRY(check_usable(w, err));
+    LOCHAN_TRY(lochan_pq_writer__check(w, err));
     LOCHAN_CHECK_ARG(!w->finished, err);
     LOCHAN_TRY(check_batch(w, batch, err));
-    return fail(w, write_rows(w, batch, err), err);
+    return lochan_pq_writer__fail(w, write_rows(w, batch, err), err);
 }
 
 /* ---- row groups ---- */
 
-static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **out,
-                               lochan_error *err) {
+lochan_status lochan_pq_writer__add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **out,
+                                          lochan_error *err) {
     if (w->n_groups == w->cap_groups) {
         size_t cap = w->cap_groups ? w->cap_groups * 2 : 16;
         lochan_pq_row_group_meta *groups = lochan_mem__realloc(w->groups, cap * sizeof *groups);
@@ -319,8 +298,8 @@ static lochan_status add_group(lochan_pq_writer *w, lochan_pq_row_group_meta **o
     return LOCHAN_OK;
 }
 
-static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g,
-                                 lochan_error *err) {
+lochan_status lochan_pq_writer__put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g,
+                                            lochan_error *err) {
     size_t n = w->options.n_sorting;
     if (n == 0)
         return LOCHAN_OK;
@@ -340,8 +319,8 @@ static lochan_status put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *
 
 /* Serialises the page indexes of a finished chunk. Their places are counted from the first one
  * until place_indexes. */
-static lochan_status put_indexes(lochan_pq_writer *w, const lochan_pq_column_writer *c,
-                                 lochan_pq_column_chunk *chunk, lochan_error *err) {
+lochan_status lochan_pq_writer__put_indexes(lochan_pq_writer *w, const lochan_pq_column_writer *c,
+                                            lochan_pq_column_chunk *chunk, lochan_error *err) {
     size_t columns = w->column_indexes.len, offsets = w->offset_indexes.len;
     if (w->options.no_page_index)
         return LOCHAN_OK;
@@ -362,22 +341,22 @@ static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
     lochan_pq_row_group_meta *g = NULL;
     LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL,
                                 (size_t)w->n_columns, finish_leaf, w, w->ctx.cancel, err));
-    LOCHAN_TRY(add_group(w, &g, err));
+    LOCHAN_TRY(lochan_pq_writer__add_group(w, &g, err));
     lochan_pq_column_chunk *chunks =
         lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *chunks);
     if (!chunks)
         return lochan_error__nomem(err);
     g->columns = (lochan_thrift_list){chunks, (uint32_t)w->n_columns};
-    LOCHAN_TRY(put_sorting(w, g, err));
+    LOCHAN_TRY(lochan_pq_writer__put_sorting(w, g, err));
     for (int i = 0; i < w->n_columns; i++) {
         lochan_pq_column_writer *c = &w->columns[i];
         LOCHAN_TRY(
             lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
-        LOCHAN_TRY(put_indexes(w, c, &chunks[i], err));
+        LOCHAN_TRY(lochan_pq_writer__put_indexes(w, c, &chunks[i], err));
         g->total_byte_size += chunks[i].meta.uncompressed_size;
         g->total_compressed += chunks[i].meta.compressed_size;
-        LOCHAN_TRY(put(w, c->dictionary_page.data, c->dictionary_page.len, err));
-        LOCHAN_TRY(put(w, c->pages.data, c->pages.len, err));
+        LOCHAN_TRY(lochan_pq_writer__put(w, c->dictionary_page.data, c->dictionary_page.len, err));
+        LOCHAN_TRY(lochan_pq_writer__put(w, c->pages.data, c->pages.len, err));
         lochan_pq_column_writer__clear(c);
     }
     w->n_groups++;
@@ -387,8 +366,8 @@ static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
 }
 
 lochan_status lochan_pq_writer__end_row_group(lochan_pq_writer *w, lochan_error *err) {
-    LOCHAN_TRY(check_usable(w, err));
-    return w->group_rows > 0 ? fail(w, end_group(w, err), err) : LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_writer__check(w, err));
+    return w->group_rows > 0 ? lochan_pq_writer__fail(w, end_group(w, err), err) : LOCHAN_OK;
 }
 
 lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *w, lochan_error *err) {
@@ -401,7 +380,7 @@ lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *w, lochan_error *e
 
 lochan_status lochan_pq_writer__set_metadata(lochan_pq_writer *w, const char *key,
                                              const char *value, lochan_error *err) {
-    LOCHAN_TRY(check_usable(w, err));
+    LOCHAN_TRY(lochan_pq_writer__check(w, err));
     size_t i = 0;
     while (i < w->n_metadata && strcmp(w->metadata[i].key.p, key) != 0)
         i++;
@@ -454,8 +433,8 @@ static lochan_status place_indexes(lochan_pq_writer *w, lochan_error *err) {
             chunks[i].offset_index_offset += LOCHAN_PQ_HAS(&chunks[i], 4) ? offsets : 0;
         }
     }
-    LOCHAN_TRY(put(w, w->column_indexes.data, w->column_indexes.len, err));
-    return put(w, w->offset_indexes.data, w->offset_indexes.len, err);
+    LOCHAN_TRY(lochan_pq_writer__put(w, w->column_indexes.data, w->column_indexes.len, err));
+    return lochan_pq_writer__put(w, w->offset_indexes.data, w->offset_indexes.len, err);
 }
 
 static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summary,
@@ -470,7 +449,7 @@ static lochan_status write_footer(lochan_pq_writer *w, lochan_pq_summary *summar
     uint32_t length = (uint32_t)buf.len;
     LOCHAN_TRYG(lochan_buf__u32le(&buf, length, err));
     LOCHAN_TRYG(lochan_buf__append(&buf, "PAR1", 4, err));
-    LOCHAN_TRYG(put(w, buf.data, buf.len, err));
+    LOCHAN_TRYG(lochan_pq_writer__put(w, buf.data, buf.len, err));
     if (summary)
         LOCHAN_TRYG(lochan_pq_summary__of_meta(&meta, &w->schema, w->offset, length, summary, err));
 done:
@@ -483,7 +462,7 @@ lochan_status lochan_pq_writer__close(lochan_pq_writer *w, lochan_pq_summary *su
     if (summary)
         memset(summary, 0, sizeof *summary);
     LOCHAN_TRY(lochan_pq_writer__finish_data(w, err));
-    LOCHAN_TRY(fail(w, write_footer(w, summary, err), err));
+    LOCHAN_TRY(lochan_pq_writer__fail(w, write_footer(w, summary, err), err));
     w->closed = true;
     return LOCHAN_OK;
 }

@@ -75,6 +75,20 @@ lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *writer,
                                             const struct ArrowArray *batch, lochan_error *err);
 /* Ends the row group under way, if it has rows. */
 lochan_status lochan_pq_writer__end_row_group(lochan_pq_writer *writer, lochan_error *err);
+/* Raw copy: a row group's pages move as bytes, undecoded; every page's checksum is verified, and
+ * all offsets and indexes are rewritten. Columns are matched by field id, without ids by path.
+ * Possible if every column of the file is one of the writer's with the same physical and logical
+ * type, length and levels, and the writer's other columns are nullable: those become null. can_copy
+ * says whether; reason (may be NULL, 160 bytes) why not. Deciding which files to trust is the
+ * caller's. */
+struct lochan_pq_reader;
+bool lochan_pq_writer__can_copy(const lochan_pq_writer *writer,
+                                const struct lochan_pq_reader *reader, char reason[160]);
+/* Ends the row group under way first. UNSUPPORTED where can_copy says no, or a page has no
+ * checksum. */
+lochan_status lochan_pq_writer__copy_row_group(lochan_pq_writer *writer,
+                                               struct lochan_pq_reader *reader, int row_group,
+                                               lochan_error *err);
 /* Rows and encoded bytes so far (for cutting files). */
 int64_t lochan_pq_writer__rows(const lochan_pq_writer *writer);
 uint64_t lochan_pq_writer__bytes(const lochan_pq_writer *writer);
