@@ -1,8 +1,9 @@
 /* mem.c - the allocator table, aligned blocks and the budget.
  * Invariants: only this file names the C library's allocator; sizes that overflow count as out of
- * memory. May call: status.h.
+ * memory. May call: status.h, large.h.
  */
 #include "base/mem.h"
+#include "base/large.h"
 
 #include <string.h>
 
@@ -84,7 +85,20 @@ void *lochan_mem__array(size_t count, size_t size) {
     return lochan_size__mul(count, size, &total) ? lochan_mem__zalloc(total) : NULL;
 }
 
-/* The block from the table is kept in the word before the aligned address. */
+/* Sanitizers see the end of a block only if it comes from the C library. */
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+enum { LARGE_BLOCKS = 0 };
+#else
+enum { LARGE_BLOCKS = 1 };
+#endif
+
+/* The block is kept in the word before the aligned address; NULL there means that large.h gave it.
+ */
 void *lochan_mem__alloc_aligned(size_t size) {
     size_t padded, total;
     if (!lochan_size__add(size, ALIGNMENT - 1, &padded))
@@ -94,6 +108,14 @@ void *lochan_mem__alloc_aligned(size_t size) {
         padded = ALIGNMENT;
     if (!lochan_size__add(padded, ALIGNMENT + sizeof(void *), &total))
         return NULL;
+    if (LARGE_BLOCKS && size >= LOCHAN_LARGE_MIN && table.alloc == system_alloc) {
+        char *large = lochan_large__alloc(padded + ALIGNMENT);
+        if (large) {
+            memset(large, 0, ALIGNMENT);
+            memset(large + ALIGNMENT + size, 0, padded - size);
+            return large + ALIGNMENT;
+        }
+    }
     char *raw = lochan_mem__alloc(total);
     if (!raw)
         return NULL;
@@ -109,7 +131,10 @@ void lochan_mem__free_aligned(void *p) {
         return;
     void *raw;
     memcpy(&raw, (char *)p - sizeof(void *), sizeof(void *));
-    lochan_mem__free(raw);
+    if (raw)
+        lochan_mem__free(raw);
+    else
+        lochan_large__free((char *)p - ALIGNMENT);
 }
 
 void lochan_budget__init(lochan_budget *budget, size_t limit) {
