@@ -117,13 +117,6 @@ LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source
                                            const char *dataset, struct ArrowArrayStream *out,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
-/* Writes a stream to one Parquet file (temporary name, fsync, rename). Takes nothing: the caller
- * releases the stream. */
-LOCHAN_API lochan_status lochan_parquet_write_stream(struct ArrowArrayStream *stream,
-                                                     const char *path, bool overwrite,
-                                                     int64_t *rows,
-                                                     lochan_error *err) LOCHAN_MUST_CHECK;
-
 /* ---- looking after it ---- */
 
 typedef struct lochan_verify_options {

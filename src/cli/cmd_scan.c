@@ -140,13 +140,13 @@ static lochan_status to_text_file(lochan_cli *cli, struct ArrowArrayStream *stre
 
 static lochan_status to_file(lochan_cli *cli, struct ArrowArrayStream *stream, format as,
                              const char *path) {
-    bool overwrite = lochan_cli__has(cli, "overwrite");
-    int64_t rows = -1;
+    lochan_parquet_write_options options = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
     lochan_status rc;
-    if (!overwrite && access(path, F_OK) == 0)
+    options.overwrite = lochan_cli__has(cli, "overwrite");
+    if (!options.overwrite && access(path, F_OK) == 0)
         return output_error(cli, path, EEXIST);
     if (as == PARQUET)
-        rc = lochan_parquet_write_stream(stream, path, overwrite, &rows, &cli->err);
+        rc = lochan_parquet_write(stream, path, &options, NULL, &cli->err);
     else
         rc = to_text_file(cli, stream, as, path);
     if (rc == LOCHAN_OK)

@@ -2,6 +2,8 @@
 #include "support/fault.h"
 #include "table/lake_env.h"
 
+#include <lochan/parquet.h>
+
 #define BEFORE "2024-01-01 A 1 1\n2024-01-03 A 3 3\n2024-02-01 A 5 5\n"
 #define CHANGE "2024-01-01 A 2 2\n2024-01-02 A 2 2\n2024-03-01 A 7 7\n"
 #define AFTER                                                                                      \
@@ -174,10 +176,12 @@ static void test_faults__init_can_be_repeated(void **state) {
 static lochan_status body_export(void *ctx, lochan_error *err) {
     sweep *s = ctx;
     struct ArrowArrayStream stream = {0};
-    int64_t rows;
+    lochan_parquet_write_options o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
+    o.overwrite = true;
+    o.threads = 1;
     LOCHAN_TRY(lochan_lake_scan(s->env.lake, "test", "daily", NULL, &stream, err));
     lochan_status rc =
-        lochan_parquet_write_stream(&stream, tmpdir_path(s->dir, "out.parquet"), true, &rows, err);
+        lochan_parquet_write(&stream, tmpdir_path(s->dir, "out.parquet"), &o, NULL, err);
     lochan_stream__release(&stream);
     return rc;
 }

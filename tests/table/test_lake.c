@@ -1,6 +1,8 @@
 /* test_lake.c - making and opening lakes, and the small public calls. */
 #include "table/lake_env.h"
 
+#include <lochan/parquet.h>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,19 +120,20 @@ static void test_lake__export_round_trip(void **state) {
     lochan_error err;
     struct ArrowArrayStream stream;
     int64_t rows;
+    lochan_parquet_write_options o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
     char path[600];
     snprintf(path, sizeof path, "%s/out.parquet", env->dir);
     env_write(env, "2024-01-01 A 1 1\n2024-02-01 A - 2\n");
     assert_ok(lochan_lake_scan(env->lake, "test", "daily", NULL, &stream, &err));
-    assert_ok(lochan_parquet_write_stream(&stream, path, false, &rows, &err));
+    assert_ok(lochan_parquet_write(&stream, path, NULL, &rows, &err));
     assert_int_equal(rows, 2);
     lochan_stream__release(&stream);
     assert_ok(lochan_lake_scan(env->lake, "test", "daily", NULL, &stream, &err));
-    assert_status(lochan_parquet_write_stream(&stream, path, false, &rows, &err),
-                  LOCHAN_ERR_EXISTS);
-    assert_ok(lochan_parquet_write_stream(&stream, path, true, &rows, &err));
+    assert_status(lochan_parquet_write(&stream, path, NULL, &rows, &err), LOCHAN_ERR_EXISTS);
+    o.overwrite = true;
+    assert_ok(lochan_parquet_write(&stream, path, &o, &rows, &err));
     lochan_stream__release(&stream);
-    assert_status(lochan_parquet_write_stream(&stream, path, true, &rows, &err),
+    assert_status(lochan_parquet_write(&stream, path, &o, &rows, &err),
                   LOCHAN_ERR_INVALID_ARGUMENT);
     size_t n;
     char *bytes = tmpdir_read(path, &n);
