@@ -203,6 +203,25 @@ int64_t lochan_segment__left(const lochan_segment *seg) {
     return seg->at < seg->n ? left : 0;
 }
 
+lochan_status lochan_segment__write_left(lochan_segment *seg, lochan_output *out,
+                                         lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    struct ArrowArray rows = {0};
+    for (; seg->at < seg->n && rc == LOCHAN_OK; seg->at++, seg->row = 0) {
+        struct ArrowArray lent = lochan_array__lend(&seg->batches[seg->at]);
+        int64_t n = lent.length - seg->row;
+        lochan_shared *shared = lochan_shared__give(&lent);
+        if (!shared)
+            return lochan_error__nomem(err);
+        rc = lochan_shared__slice(shared, seg->row, n, &rows, err);
+        lochan_shared__unref(shared);
+        if (rc == LOCHAN_OK)
+            rc = lochan_output__rows(out, &rows, err);
+        lochan_array__release(&rows);
+    }
+    return rc;
+}
+
 /* <0, 0, >0: value of row i against a bound; 0 also if they cannot be compared. */
 static int compare_bound(const lochan_view *v, int64_t i, const lochan_expr_stats *stats,
                          bool max) {

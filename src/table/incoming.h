@@ -46,6 +46,9 @@ static inline int64_t lochan_segment__rows(const lochan_segment *seg) {
 }
 void lochan_segment__rewind(lochan_segment *seg);
 int64_t lochan_segment__left(const lochan_segment *seg);
+/* Writes the rows that are left. */
+lochan_status lochan_segment__write_left(lochan_segment *seg, lochan_output *out,
+                                         lochan_error *err);
 /* Whether values of the order's first column between the first and the last row may lie within the
  * statistics. */
 bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema,

@@ -9,62 +9,14 @@
  * Invariants: memory is the new rows of one file's range and one batch of that file; rows in = new
  * + replaced + unchanged. May call: base/, arrow/, parquet/, match.h, incoming.h.
  */
-#include "table/incoming.h"
-#include "table/match.h"
-#include "table/write.h"
-
-typedef struct merge {
-    lochan_write *w;
-    lochan_incoming in;
-    lochan_output out;
-    lochan_write_counts *counts;
-} merge;
+#include "table/merge.h"
+#include "table/old_file.h"
 
 /* ---- an old file ---- */
 
-typedef struct old_file {
-    lochan_pq_reader *reader;
-    lochan_projection projection;
-    struct ArrowArrayStream stream;
-    const lochan_data_file *file;
-} old_file;
-
-static void old_file_deinit(old_file *f) {
-    lochan_stream__release(&f->stream);
-    lochan_projection__deinit(&f->projection);
-    lochan_pq_reader__close(f->reader);
-    memset(f, 0, sizeof *f);
-}
-
-static lochan_status old_file_open(old_file *f, lochan_write *w, const lochan_data_file *file,
-                                   lochan_error *err) {
-    memset(f, 0, sizeof *f);
-    f->file = file;
-    LOCHAN_TRY(lochan_data_file__open(w->lake, file, &f->reader, err));
-    return lochan_projection__init(&f->projection, lochan_pq_reader__schema(f->reader),
-                                   &w->base.schema, LOCHAN_BY_FIELD_ID, err);
-}
-
-/* Starts reading at the first row, all row groups (NULL) or some. */
-static lochan_status old_file_rewind(old_file *f, const int *groups, size_t n, lochan_error *err) {
-    lochan_pq_scan scan = {.row_groups = groups, .n_row_groups = n};
-    lochan_stream__release(&f->stream);
-    return lochan_pq_reader__stream(f->reader, &scan, &f->stream, err);
-}
-
-/* The next batch in the table's schema; release NULL at the end. */
-static lochan_status old_file_next(old_file *f, struct ArrowArray *out, lochan_error *err) {
-    struct ArrowArray raw = {0};
-    memset(out, 0, sizeof *out);
-    lochan_status rc = lochan_stream__next(&f->stream, &raw, err);
-    if (rc == LOCHAN_OK && raw.release)
-        rc = lochan_projection__apply(&f->projection, &raw, out, err);
-    return lochan_error__in_file(err, rc, f->file->path, -1);
-}
-
 /* Row groups that may hold keys between the first and the last new row, judged by the order's first
  * column. */
-static lochan_status choose_groups(old_file *f, lochan_write *w, const lochan_segment *seg,
+static lochan_status choose_groups(lochan_old_file *f, lochan_write *w, const lochan_segment *seg,
                                    int **groups, size_t *n, lochan_error *err) {
     int all = lochan_pq_reader__row_groups(f->reader);
     int column = f->projection.source[w->table->order[0].column];
@@ -83,8 +35,8 @@ static lochan_status choose_groups(old_file *f, lochan_write *w, const lochan_se
 }
 
 /* Whether the new rows of the file's range change anything in it. */
-static lochan_status changes_file(merge *m, old_file *f, lochan_segment *seg, bool *changed,
-                                  lochan_error *err) {
+static lochan_status changes_file(lochan_merge *m, lochan_old_file *f, lochan_segment *seg,
+                                  bool *changed, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     int *groups = NULL;
     size_t n = 0;
@@ -96,11 +48,11 @@ static lochan_status changes_file(merge *m, old_file *f, lochan_segment *seg, bo
         *changed = true;
         goto done;
     }
-    LOCHAN_TRYG(old_file_rewind(f, groups, n, err));
+    LOCHAN_TRYG(lochan_old_file__rewind(f, groups, n, err));
     lochan_segment__rewind(seg);
     while (!*changed) {
         LOCHAN_TRYG(lochan_cancel__check(m->w->lake->ctx.cancel, err));
-        LOCHAN_TRYG(old_file_next(f, &batch, err));
+        LOCHAN_TRYG(lochan_old_file__next(f, &batch, err));
         if (!batch.release)
             break;
         LOCHAN_TRYG(lochan_match__run(&match, m->w, &batch, seg, err));
@@ -115,8 +67,9 @@ done:
     return rc;
 }
 
-static lochan_status write_match(merge *m, const lochan_match *match, const struct ArrowArray *old,
-                                 const lochan_segment *seg, lochan_error *err) {
+lochan_status lochan_merge__write(lochan_merge *m, const lochan_match *match,
+                                  const struct ArrowArray *old, const lochan_segment *seg,
+                                  lochan_error *err) {
     enum { CHUNK = 65536 };
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray rows = {0};
@@ -140,8 +93,9 @@ done:
 }
 
 /* Old rows must come in order, or the merge would scramble the table silently. */
-static lochan_status check_old_order(merge *m, const old_file *f, const struct ArrowArray *batch,
-                                     lochan_buf *last, int64_t first_row, lochan_error *err) {
+static lochan_status check_old_order(lochan_merge *m, const lochan_old_file *f,
+                                     const struct ArrowArray *batch, lochan_buf *last,
+                                     int64_t first_row, lochan_error *err) {
     int64_t bad = -1;
     LOCHAN_TRY(
         lochan_rows__check_order(m->w->table, &m->w->base.schema, true, batch, last, &bad, err));
@@ -154,7 +108,8 @@ static lochan_status check_old_order(merge *m, const old_file *f, const struct A
     return lochan_error__in_file(err, rc, f->file->path, -1);
 }
 
-static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lochan_error *err) {
+static lochan_status rewrite_file(lochan_merge *m, lochan_old_file *f, lochan_segment *seg,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_write *w = m->w;
     struct ArrowArray raw = {0}, batch = {0};
@@ -162,11 +117,11 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
     lochan_buf last;
     int64_t row = 0;
     lochan_buf__init(&last, LOCHAN_KEYCODE_MAX * 4);
-    LOCHAN_TRYG(old_file_rewind(f, NULL, 0, err));
+    LOCHAN_TRYG(lochan_old_file__rewind(f, NULL, 0, err));
     lochan_segment__rewind(seg);
-    LOCHAN_TRYG(lochan_output__replace(&m->out, f->file->file_id, err));
+    LOCHAN_TRYG(lochan_output__replace(&m->out, &f->file->file_id, 1, err));
     for (;;) {
-        LOCHAN_TRYG(old_file_next(f, &raw, err));
+        LOCHAN_TRYG(lochan_old_file__next(f, &raw, err));
         if (!raw.release)
             break;
         LOCHAN_TRYG(check_old_order(m, f, &raw, &last, row, err));
@@ -174,7 +129,7 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
         LOCHAN_TRYG(lochan_known_at__fill(&w->base.schema, w->table->known_at,
                                           f->file->published_ns, &raw, &batch, err));
         LOCHAN_TRYG(lochan_match__run(&match, w, &batch, seg, err));
-        LOCHAN_TRYG(write_match(m, &match, &batch, seg, err));
+        LOCHAN_TRYG(lochan_merge__write(m, &match, &batch, seg, err));
         m->counts->rows_new += match.n_new;
         m->counts->rows_replaced += match.n_replaced;
         m->counts->rows_unchanged += match.n_unchanged;
@@ -187,7 +142,7 @@ static lochan_status rewrite_file(merge *m, old_file *f, lochan_segment *seg, lo
         rc = lochan_error__in_file(err, rc, f->file->path, -1);
         goto done;
     }
-    LOCHAN_TRYG(lochan_output__replace(&m->out, NULL, err));
+    LOCHAN_TRYG(lochan_output__replace(&m->out, NULL, 0, err));
     LOCHAN_TRYG(lochan_write__retire(w, m->out.partition, f->file, err));
     m->counts->files_retired++;
 done:
@@ -199,12 +154,12 @@ done:
 }
 
 /* Merges the new rows that lie in the file's range. */
-static lochan_status merge_file(merge *m, const lochan_data_file *file, lochan_segment *seg,
+static lochan_status merge_file(lochan_merge *m, const lochan_data_file *file, lochan_segment *seg,
                                 lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    old_file f = {0};
+    lochan_old_file f = {0};
     bool changed;
-    LOCHAN_TRYG(old_file_open(&f, m->w, file, err));
+    LOCHAN_TRYG(lochan_old_file__open(&f, m->w, file, err));
     LOCHAN_TRYG(changes_file(m, &f, seg, &changed, err));
     if (changed) {
         LOCHAN_TRYG(rewrite_file(m, &f, seg, err));
@@ -213,14 +168,13 @@ static lochan_status merge_file(merge *m, const lochan_data_file *file, lochan_s
         LOCHAN_TRYG(lochan_output__cut(&m->out, err));
     }
 done:
-    old_file_deinit(&f);
+    lochan_old_file__deinit(&f);
     return rc;
 }
 
 /* ---- the walk ---- */
 
-/* Writes new rows below `key` (NULL: all that are left): they meet no file. */
-static lochan_status write_gap(merge *m, const lochan_str *key, lochan_error *err) {
+lochan_status lochan_merge__write_gap(lochan_merge *m, const lochan_str *key, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray rows = {0};
     for (;;) {
@@ -236,11 +190,11 @@ done:
     return rc;
 }
 
-static lochan_status walk_file(merge *m, const lochan_data_file *file, lochan_error *err) {
+static lochan_status walk_file(lochan_merge *m, const lochan_data_file *file, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_segment seg = {0};
     struct ArrowArray rows = {0};
-    LOCHAN_TRYG(write_gap(m, &file->key_min, err));
+    LOCHAN_TRYG(lochan_merge__write_gap(m, &file->key_min, err));
     for (;;) {
         LOCHAN_TRYG(lochan_incoming__take(&m->in, &file->key_max, true, &rows, err));
         if (!rows.release)
@@ -257,7 +211,7 @@ done:
     return rc;
 }
 
-static lochan_status check_file(merge *m, const lochan_data_file *file,
+static lochan_status check_file(lochan_merge *m, const lochan_data_file *file,
                                 const lochan_data_file *before, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     if (file->key_min.n == 0 || file->key_max.n == 0 || !file->sorted) {
@@ -265,10 +219,6 @@ static lochan_status check_file(merge *m, const lochan_data_file *file,
             err, LOCHAN_ERR_UNSUPPORTED,
             "cannot merge into %s: %s was not written as part of a table with a key",
             m->w->table->full_name, file->path);
-        lochan_error__hint(
-            err,
-            "merging needs files that lochan wrote; let the program that wrote this one delete its "
-            "rows from the table first");
     } else if (lochan_keycode__compare(file->key_min, file->key_max) > 0 ||
                (before && lochan_keycode__compare(before->key_max, file->key_min) >= 0)) {
         rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
@@ -281,17 +231,22 @@ lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
                                 struct ArrowArrayStream *stream, const struct ArrowArray *batch,
                                 lochan_write_counts *counts, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    merge m = {.w = w, .counts = counts};
+    lochan_merge m = {.w = w, .counts = counts};
     m.out = (lochan_output){.w = w, .partition = partition, .counts = counts};
     pthread_mutex_lock(&w->mutex);
     const lochan_write_partition *p = w->partitions[partition];
     pthread_mutex_unlock(&w->mutex);
     LOCHAN_TRYG(lochan_incoming__init(&m.in, w, partition, stream, batch, err));
-    for (size_t i = 0; w->options.mode == LOCHAN_WRITE_UPSERT && i < p->n_files; i++) {
+    bool foreign = false;
+    for (size_t i = 0; i < p->n_files; i++)
+        foreign = foreign || p->files[i]->foreign;
+    if (foreign)
+        LOCHAN_TRYG(lochan_merge__rebuild(&m, p, err));
+    for (size_t i = 0; !foreign && i < p->n_files; i++) {
         LOCHAN_TRYG(check_file(&m, p->files[i], i > 0 ? p->files[i - 1] : NULL, err));
         LOCHAN_TRYG(walk_file(&m, p->files[i], err));
     }
-    LOCHAN_TRYG(write_gap(&m, NULL, err));
+    LOCHAN_TRYG(lochan_merge__write_gap(&m, NULL, err));
     LOCHAN_TRYG(lochan_output__cut(&m.out, err));
     if (m.in.rows != counts->rows_new + counts->rows_replaced + counts->rows_unchanged) {
         rc = lochan_error__set(err, LOCHAN_ERR_ACCOUNTING,

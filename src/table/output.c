@@ -128,7 +128,8 @@ static lochan_status open_part(lochan_output *o, lochan_error *err) {
     lochan_pq_sink sink = {.write = lochan_store_writer__write, .self = p->store, .name = p->path};
     lochan_pq_write_options options = {.codec = w->codec,
                                        .codec_set = true,
-                                       .level = w->codec == LOCHAN_PQ_ZSTD ? w->options.zstd_level : 0,
+                                       .level =
+                                           w->codec == LOCHAN_PQ_ZSTD ? w->options.zstd_level : 0,
                                        .row_group_rows = w->options.row_group_rows,
                                        .sorting = w->table->order,
                                        .n_sorting = w->table->n_order};
@@ -223,14 +224,18 @@ lochan_status lochan_write__close_held(lochan_write *w, lochan_error *err) {
 
 static lochan_status note_replaced(lochan_output *o, lochan_error *err) {
     lochan_part *p = o->part;
-    if (!p || !o->replacing)
-        return LOCHAN_OK;
-    LOCHAN_TRY(lochan_buf__putc(&p->replaces, p->replaces.len > 0 ? ',' : '[', err));
-    return lochan_buf__json_string(&p->replaces, o->replacing, strlen(o->replacing), err);
+    for (size_t i = 0; p && i < o->n_replacing; i++) {
+        const char *id = o->replacing[i];
+        LOCHAN_TRY(lochan_buf__putc(&p->replaces, p->replaces.len > 0 ? ',' : '[', err));
+        LOCHAN_TRY(lochan_buf__json_string(&p->replaces, id, strlen(id), err));
+    }
+    return LOCHAN_OK;
 }
 
-lochan_status lochan_output__replace(lochan_output *o, const char *file_id, lochan_error *err) {
-    o->replacing = file_id;
+lochan_status lochan_output__replace(lochan_output *o, const char *const *file_ids, size_t n,
+                                     lochan_error *err) {
+    o->replacing = file_ids;
+    o->n_replacing = n;
     return note_replaced(o, err);
 }
 

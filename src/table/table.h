@@ -135,6 +135,7 @@ const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition);
 /* Rows that come to one partition: new + replaced + unchanged = rows of the batches. */
 typedef struct lochan_write_counts {
     int64_t rows_new, rows_replaced, rows_unchanged;
+    int64_t rows_dropped; /* of other programs' files: older rows of a key that they hold twice */
     int64_t rows_before, rows_after; /* of the partition; an append counts its own rows only */
     int64_t files_written, files_retired;
     int64_t bytes_written;
@@ -189,9 +190,9 @@ lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, voi
 typedef struct lochan_table_scan {
     const int *columns; /* indices into the table's schema; NULL = all */
     size_t n_columns;
-    const char *where;  /* text of arrow/expr.h; NULL = every row */
-    int64_t limit;      /* -1 = all */
-    int64_t batch_rows; /* 0 = 65,536 */
+    const char *where;                   /* text of arrow/expr.h; NULL = every row */
+    int64_t limit;                       /* -1 = all */
+    int64_t batch_rows;                  /* 0 = 65,536 */
     const lochan_file_range *partitions; /* only files in these; NULL = all */
     size_t n_partitions;
 } lochan_table_scan;

@@ -221,7 +221,7 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
         c.bytes_written += p->counts.bytes_written;
     }
     c.rows_before = p->counts.rows_before;
-    c.rows_after = c.rows_before + c.rows_new;
+    c.rows_after = c.rows_before + c.rows_new - c.rows_dropped;
     c.partitions_written = c.files_written > 0;
     c.partitions_skipped = c.files_written == 0;
     p->counts = c;
@@ -253,6 +253,7 @@ void lochan_write__totals(lochan_write *w, lochan_write_counts *out) {
         out->rows_new += c->rows_new;
         out->rows_replaced += c->rows_replaced;
         out->rows_unchanged += c->rows_unchanged;
+        out->rows_dropped += c->rows_dropped;
         out->rows_before += c->rows_before;
         out->rows_after += c->rows_after;
         out->files_written += c->files_written;

@@ -96,15 +96,17 @@ typedef struct lochan_output {
     uint32_t partition;
     lochan_part *part; /* NULL between files */
     bool cut_next;     /* the file is large enough: end it before the next row with another key */
-    const char *replacing; /* id of the old file whose rows flow now, NULL = none */
+    const char *const *replacing; /* ids of the old files whose rows flow now */
+    size_t n_replacing;
     lochan_write_counts *counts;
 } lochan_output;
 
 /* Rows of the table's schema, in order. Borrowed. */
 lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *batch,
                                   lochan_error *err);
-/* Rows that follow come from this old file (NULL: no more). */
-lochan_status lochan_output__replace(lochan_output *o, const char *file_id, lochan_error *err);
+/* Rows that follow come from these old files; the list is borrowed until the next call. */
+lochan_status lochan_output__replace(lochan_output *o, const char *const *file_ids, size_t n,
+                                     lochan_error *err);
 /* Ends the file under way, if there is one. */
 lochan_status lochan_output__cut(lochan_output *o, lochan_error *err);
 void lochan_output__deinit(lochan_output *o); /* drops a file that was not ended */

@@ -27,7 +27,7 @@ static void folder_of(const char *type_name, int64_t value, char dst[64]) {
     lochan_buf__init(&out, 1000);
     dst[0] = '\0';
     if (s->values_of(&view, 0, &v)) {
-        assert_ok(lochan_partition__folder(s, &v, &out, &err));
+        assert_ok(lochan_partition__folder(s, "daily", &v, &out, &err));
         snprintf(dst, 64, "%s", (const char *)out.data);
     }
     lochan_buf__deinit(&out);

@@ -1,0 +1,30 @@
+/* merge.h - inside a merge: shared by merge.c and rebuild.c. May call: incoming.h, match.h,
+ * write.h. */
+#ifndef LOCHAN_TABLE_MERGE_H
+#define LOCHAN_TABLE_MERGE_H
+
+#include "table/match.h"
+
+typedef struct lochan_merge {
+    lochan_write *w;
+    lochan_incoming in;
+    lochan_output out;
+    lochan_write_counts *counts;
+} lochan_merge;
+
+/* Writes what a match found, in order. */
+lochan_status lochan_merge__write(lochan_merge *m, const lochan_match *match,
+                                  const struct ArrowArray *old, const lochan_segment *seg,
+                                  lochan_error *err);
+/* Writes new rows below `key` (NULL: all that are left): they meet no old row. */
+lochan_status lochan_merge__write_gap(lochan_merge *m, const lochan_str *key, lochan_error *err);
+
+/* ---- rebuild.c ---- */
+
+/* Merges into a partition that holds files of another program: in any order, perhaps with keys of
+ * other files. All files of the partition are read, the newest row of each key stays, and
+ * everything is written anew. */
+lochan_status lochan_merge__rebuild(lochan_merge *m, const lochan_write_partition *p,
+                                    lochan_error *err);
+
+#endif
