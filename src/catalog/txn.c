@@ -341,6 +341,7 @@ static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
     if (buried)
         return;
     drop_writer(txn);
+    memcpy(txn->catalog->open_commit, txn->commit_id, sizeof txn->catalog->open_commit);
     lochan_error__hint(err,
                        "the disk refused to take the commit back: ask for its token, or list the "
                        "snapshots, before repeating it");
@@ -406,6 +407,13 @@ lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_e
         *snapshot_id = snapshot;
     lochan_txn__abort(txn); /* rolls back what is still open, unlocks */
     return rc;
+}
+
+bool lochan_catalog__fate_is_open(lochan_catalog *catalog, const char *commit_id) {
+    pthread_mutex_lock(&catalog->write_mutex);
+    bool is_open = strcmp(catalog->open_commit, commit_id) == 0;
+    pthread_mutex_unlock(&catalog->write_mutex);
+    return is_open;
 }
 
 /* ---- small ones ---- */

@@ -33,6 +33,9 @@ lochan_status lochan_txn__begin(lochan_catalog *catalog, const lochan_txn_option
 /* Publishes. Takes the transaction, also on failure. *snapshot_id (may be NULL) = -1 if no table
  * changed. A transaction without any change commits nothing. */
 lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err);
+/* After a failed commit: true if it may yet turn out to have landed, because the disk refused to
+ * take it back. Then its files must stay. Not while holding a transaction. */
+bool lochan_catalog__fate_is_open(lochan_catalog *catalog, const char *commit_id);
 void lochan_txn__abort(lochan_txn *txn); /* NULL is a no-op */
 
 const char *lochan_txn__commit_id(const lochan_txn *txn);
@@ -76,7 +79,7 @@ typedef struct lochan_column_stats {
     int64_t null_count;    /* -1 = unknown */
     int contains_nan;      /* 1, 0; -1 = unknown: for floats that switches pruning off */
     const char *min, *max; /* DuckLake's text form; NULL = unknown */
-    bool table_only; /* widens the table's statistics, but none are kept of this file */
+    bool table_only;       /* widens the table's statistics, but none are kept of this file */
 } lochan_column_stats;
 
 typedef struct lochan_file_add {

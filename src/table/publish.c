@@ -139,8 +139,9 @@ static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx,
     LOCHAN_FAILPOINTG("table.publish.hooked", err);
     lochan_txn *ending = txn;
     txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, snapshot_id, err));
-    w->published = true;
+    rc = lochan_txn__commit(ending, snapshot_id, err);
+    /* a commit that the disk may still bring back needs its files */
+    w->published = rc == LOCHAN_OK || lochan_catalog__fate_is_open(w->lake->catalog, w->commit_id);
 done:
     lochan_txn__abort(txn);
     return rc;

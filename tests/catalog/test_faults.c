@@ -219,17 +219,22 @@ static lochan_status change(env *e, lochan_txn *txn, lochan_error *err) {
 static lochan_status commit_body(void *ctx, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     env *e = ctx;
+    char id[37];
+    e->open = false;
     lochan_catalog *catalog = NULL;
     lochan_txn *txn = NULL;
     LOCHAN_TRYG(lochan_catalog__open(e->dir, NULL, &catalog, err));
     LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
     LOCHAN_TRYG(change(e, txn, err));
+    lochan_format(id, sizeof id, "%s", lochan_txn__commit_id(txn));
     rc = lochan_txn__commit(txn, NULL, err);
     txn = NULL;
+    e->open = lochan_catalog__fate_is_open(catalog, id);
+    if (e->open && (rc == LOCHAN_OK || !strstr(err->hint, "take the commit back")))
+        rc = lochan_error__set(err, LOCHAN_ERR_INTERNAL, "the error does not say what is open");
 done:
     lochan_txn__abort(txn);
     lochan_catalog__close(catalog);
-    e->open = rc != LOCHAN_OK && strstr(err->hint, "take the commit back") != NULL;
     return rc;
 }
 
