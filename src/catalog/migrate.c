@@ -63,9 +63,9 @@ static const struct {
 
 static bool has_table(lochan_db *db, const char *name) {
     sqlite3_stmt *stmt = NULL;
-    bool found = sqlite3_prepare_v2(db->handle,
-                                    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1",
-                                    -1, &stmt, NULL) == SQLITE_OK &&
+    bool found = sqlite3_prepare_v2(
+                     db->handle, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1",
+                     -1, &stmt, NULL) == SQLITE_OK &&
                  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
                  sqlite3_step(stmt) == SQLITE_ROW;
     sqlite3_finalize(stmt);
@@ -90,11 +90,11 @@ lochan_status lochan_txn__migrate(lochan_txn *txn, lochan_error *err) {
         if (later_tables[i].migration > number)
             LOCHAN_TRY(add_table(txn->db, later_tables[i].kind, err));
     while (number < LOCHAN_MIGRATION_NEWEST)
-        LOCHAN_TRY(lochan_txn__insert(
-            txn, LOCHAN_ROW_MIGRATION,
-            LOCHAN_ROW(lochan_value__int(++number), lochan_value__text(txn->time),
-                       lochan_value__text("0.1.0")),
-            err));
+        LOCHAN_TRY(lochan_txn__insert(txn, LOCHAN_ROW_MIGRATION,
+                                      LOCHAN_ROW(lochan_value__int(++number),
+                                                 lochan_value__text(txn->time),
+                                                 lochan_value__text("0.1.0")),
+                                      err));
     return LOCHAN_OK;
 }
 

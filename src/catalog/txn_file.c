@@ -52,7 +52,8 @@ static void widen(lochan_txn_column *c, const lochan_column_stats *s, bool first
         return;
     }
     int64_t null = c->contains_null | (s->null_count > 0);
-    int64_t nan = c->contains_nan < 0 || s->contains_nan < 0 ? -1 : c->contains_nan | s->contains_nan;
+    int64_t nan =
+        c->contains_nan < 0 || s->contains_nan < 0 ? -1 : c->contains_nan | s->contains_nan;
     c->changed = c->changed || null != c->contains_null || nan != c->contains_nan;
     c->contains_null = null;
     c->contains_nan = nan;
