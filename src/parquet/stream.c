@@ -4,9 +4,10 @@
  * parquet/.
  */
 #include "arrow/kernels.h"
-#include "parquet/reader_own.h"
+#include "parquet/prune.h"
 
-enum { DEFAULT_BATCH_ROWS = 65536, STREAM_WINDOW = 1 << 20 };
+/* Where pages are left out, little is read ahead. */
+enum { DEFAULT_BATCH_ROWS = 65536, STREAM_WINDOW = 1 << 20, PRUNED_WINDOW = 4096 };
 
 typedef struct pq_stream {
     lochan_pq_reader *reader; /* one reference */
@@ -21,8 +22,11 @@ typedef struct pq_stream {
     int *order; /* position of each output column among `columns` */
     size_t n_out;
     struct ArrowSchema first_schema, rest_schema;
-    bool open;      /* a row group is under way */
-    bool all_match; /* its statistics say that the predicate holds everywhere */
+    bool open;               /* a row group is under way */
+    bool all_match;          /* its statistics say that the predicate holds everywhere */
+    lochan_pq_range *ranges; /* rows of the row group that may match; NULL: all */
+    size_t n_ranges, next_range;
+    int64_t row; /* of the row group, next to be read */
     lochan_pq_group_read first, rest;
 } pq_stream;
 
@@ -32,6 +36,7 @@ static void free_stream(void *state) {
     lochan_pq_group_read__end(&s->rest);
     lochan_schema__release(&s->first_schema);
     lochan_schema__release(&s->rest_schema);
+    lochan_mem__free(s->ranges);
     lochan_mem__free(s->groups);
     lochan_mem__free(s->columns);
     lochan_mem__free(s->order);
@@ -50,6 +55,16 @@ static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out)
     return i >= 0 && lochan_pq_reader__column_stats(s->reader, s->row_group, i, out);
 }
 
+static void close_group(pq_stream *s) {
+    lochan_pq_group_read__end(&s->first);
+    lochan_pq_group_read__end(&s->rest);
+    lochan_mem__free(s->ranges);
+    s->ranges = NULL;
+    s->n_ranges = s->next_range = 0;
+    s->row = 0;
+    s->open = false;
+}
+
 /* Opens the next row group that may hold matching rows. *more = false: none is left. */
 static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
     *more = false;
@@ -63,11 +78,19 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
             continue;
         }
         s->all_match = !s->predicate || lochan_expr__all_match(s->predicate, stats_by_name, &stats);
+        if (!s->all_match)
+            LOCHAN_TRY(lochan_pq_prune(s->reader, g, s->predicate, &s->ranges, &s->n_ranges, err));
+        if (s->ranges && s->n_ranges == 0) {
+            close_group(s);
+            atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
+            continue;
+        }
+        size_t window = s->ranges ? PRUNED_WINDOW : STREAM_WINDOW;
         LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
-                                               STREAM_WINDOW, err));
+                                               window, err));
         lochan_status rc =
             lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
-                                        s->n_columns - s->n_first, STREAM_WINDOW, err);
+                                        s->n_columns - s->n_first, window, err);
         if (rc != LOCHAN_OK) {
             lochan_pq_group_read__end(&s->first);
             return rc;
@@ -79,12 +102,6 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
         return LOCHAN_OK;
     }
     return LOCHAN_OK;
-}
-
-static void close_group(pq_stream *s) {
-    lochan_pq_group_read__end(&s->first);
-    lochan_pq_group_read__end(&s->rest);
-    s->open = false;
 }
 
 /* Keeps the rows whose bit is set; *a is replaced. */
@@ -113,8 +130,8 @@ static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct A
 
 /* One batch of the open row group; *out stays released if no row is left of it. */
 static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_error *err) {
-    int64_t left = s->rest.rows_left, rows = left < s->batch_rows ? left : s->batch_rows,
-            kept = rows;
+    int64_t left = s->ranges ? s->ranges[s->next_range].end - s->row : s->rest.rows_left;
+    int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept = rows;
     struct ArrowArray first = {0}, rest = {0};
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
@@ -140,10 +157,28 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     }
     rc = join_parts(s, &first, &rest, kept, out, err);
 done:
+    s->row += rows;
     lochan_array__release(&first);
     lochan_array__release(&rest);
     lochan_mem__free(bits);
     return rc;
+}
+
+/* Moves to the next rows that may match. *more = false: the row group is done. */
+static lochan_status next_rows(pq_stream *s, bool *more, lochan_error *err) {
+    *more = s->rest.rows_left > 0;
+    if (!s->ranges || !*more)
+        return LOCHAN_OK;
+    while (s->next_range < s->n_ranges && s->ranges[s->next_range].end <= s->row)
+        s->next_range++;
+    *more = s->next_range < s->n_ranges;
+    int64_t skip = *more ? s->ranges[s->next_range].begin - s->row : 0;
+    if (skip <= 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_group_read__skip(&s->first, skip, err));
+    LOCHAN_TRY(lochan_pq_group_read__skip(&s->rest, skip, err));
+    s->row += skip;
+    return LOCHAN_OK;
 }
 
 static lochan_status next_batch(void *state, struct ArrowArray *out, lochan_error *err) {
@@ -151,14 +186,16 @@ static lochan_status next_batch(void *state, struct ArrowArray *out, lochan_erro
     memset(out, 0, sizeof *out);
     while (!out->release) {
         LOCHAN_TRY(lochan_cancel__check(s->reader->file.ctx.cancel, err));
+        bool more = true;
         if (!s->open) {
-            bool more;
             LOCHAN_TRY(open_group(s, &more, err));
             if (!more)
                 return LOCHAN_OK;
         }
-        LOCHAN_TRY(read_batch(s, out, err));
-        if (s->rest.rows_left == 0)
+        LOCHAN_TRY(next_rows(s, &more, err));
+        if (more)
+            LOCHAN_TRY(read_batch(s, out, err));
+        else
             close_group(s);
     }
     return LOCHAN_OK;
