@@ -61,6 +61,7 @@ typedef struct lochan_job {
     bool has_start;
     lochan_scope *scopes;
     size_t n_scopes;
+    size_t plan_budget; /* taken for scopes */
 
     lochan_staging *staging;
     lochan_progress progress;

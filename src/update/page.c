@@ -154,6 +154,19 @@ done:
     return rc;
 }
 
+/* What the cells will take as rows: a long name of a column makes a short cell large. */
+static size_t long_bytes(const lochan_dataset_spec *spec, const struct rows *rows) {
+    size_t per_cell = sizeof(int64_t) + sizeof(int32_t) + 16, total = 0; /* row number, offset, value */
+    for (int64_t i = 0; i < rows->schema.n_children; i++) {
+        const struct ArrowArray *cells = rows->batch.children[i];
+        const char *name = rows->schema.children[i]->name;
+        const lochan_dataset_column *column = declared_by(spec, name);
+        if (!column || is_wide_target(spec, column->name))
+            total += (size_t)(cells->length - cells->null_count) * (strlen(name) + per_cell);
+    }
+    return total;
+}
+
 /* Replaces *rows by one row for each cell that is not null. */
 static lochan_status wide_to_long(const lochan_dataset_spec *spec, struct rows *rows, lochan_error *err) {
     size_t n_columns = (size_t)rows->schema.n_children, cells;
@@ -366,8 +379,13 @@ lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, cons
     lochan_status rc;
     scope->rows_filtered = 0;
     LOCHAN_TRYG(decode_csv(job, scope, body, &rows, err));
-    if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG)
-        LOCHAN_TRYG(wide_to_long(job->spec, &rows, err));
+    if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
+        size_t bytes = long_bytes(job->spec, &rows);
+        LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, bytes, "turning a wide page into rows", err));
+        rc = wide_to_long(job->spec, &rows, err);
+        lochan_budget__give(job->lake->ctx.budget, bytes);
+        LOCHAN_TRYG(rc);
+    }
     LOCHAN_TRYG(canonicalise(job, &rows, err));
     LOCHAN_TRYG(check_not_null(job, &rows, err));
     scope->rows_fetched = rows.batch.length;

@@ -121,6 +121,12 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
         LOCHAN_TRYG(lochan_ledger__gaps(&job->ledger, job->start, job->end, job->spec->settle_days,
                                         gap_kind(job->request), &gaps, err));
     LOCHAN_TRYG(cut_windows(job, &gaps, &windows, err));
+    job->plan_budget = windows.count * sizeof *job->scopes;
+    rc = lochan_budget__take(job->lake->ctx.budget, job->plan_budget, "the plan of an update", err);
+    if (rc != LOCHAN_OK) {
+        job->plan_budget = 0;
+        goto done;
+    }
     job->scopes = lochan_mem__array(windows.count ? windows.count : 1, sizeof *job->scopes);
     if (!job->scopes) {
         rc = lochan_error__nomem(err);

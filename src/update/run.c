@@ -50,6 +50,7 @@ static void deinit_job(lochan_job *job) {
         lochan_budget__give(job->lake->ctx.budget, job->scopes[i].budget);
     }
     lochan_mem__free(job->scopes);
+    lochan_budget__give(job->lake->ctx.budget, job->plan_budget);
     lochan_schema__release(&job->schema);
     lochan_ledger__deinit(&job->ledger);
     lochan_ledger__deinit(&job->ledger_after);

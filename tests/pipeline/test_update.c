@@ -454,6 +454,45 @@ static void test_update__memory_limit_is_an_error_that_loses_nothing(void **stat
     pipe_stop(&p);
 }
 
+/* What a page or a plan would grow to is known before it is made. */
+static void test_update__memory_limit_holds_for_plans_and_wide_pages(void **state) {
+    static const char spec[] = "name: wide\nsource: market\nsource_dataset: market\ntime_column: day\n"
+                               "request_options: {date_chunk_days: 1}\n"
+                               "columns: {time: date, code: string, rate: float64}\nnormalizer: wide_to_long\n"
+                               "normalizer_options: {name_to: code, value_to: rate}\nprimary_key: [time, code]\n";
+    pipe_lake p = pipe_start(small, NULL, "");
+    lochan_lake_options options = LOCHAN_LAKE_OPTIONS_INIT;
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    lochan_error err;
+    provider_stop(&p.provider);
+    FILE *csv = fopen(p.csv, "w");
+    assert_non_null(csv);
+    fprintf(csv, "day,%01000d\n", 1); /* a name of 1000 bytes */
+    for (int i = 0; i < 10000; i++)
+        fprintf(csv, "2020-01-02,%d\n", i);
+    assert_int_equal(fclose(csv), 0);
+    p.provider = provider_start(p.csv, NULL);
+    lochan_lake_close(p.lake);
+    options.memory_limit = 4 << 20;
+    assert_ok(lochan_lake_open(p.path, &options, &p.lake, &err));
+    assert_ok(lochan_source_set(p.lake, "market", "url", p.provider.url, &err));
+    assert_ok(lochan_dataset_add(p.lake, spec, sizeof spec - 1, "wide.yaml", false, &err));
+    request.source = "market";
+    request.dataset = "wide";
+    request.start = request.end = "2020-01-02";
+    assert_status(lochan_update_run(p.lake, &request, &report, &err), LOCHAN_ERR_MEMORY_LIMIT);
+    assert_non_null(strstr(err.message, "a wide page"));
+    request.start = "1990-01-01";
+    request.dry_run = true;
+    assert_status(lochan_update_run(p.lake, &request, &report, &err), LOCHAN_ERR_MEMORY_LIMIT);
+    assert_non_null(strstr(err.message, "the plan"));
+    request.start = "2019-01-01";
+    assert_ok(lochan_update_run(p.lake, &request, &report, &err));
+    assert_int_equal(report.scopes, 367);
+    pipe_stop(&p);
+}
+
 struct rival {
     lochan_lake *lake;
     lochan_status rc;
@@ -513,6 +552,7 @@ int main(void) {
         cmocka_unit_test(test_update__published_pages_are_not_taken_for_new_answers),
         cmocka_unit_test(test_update__a_longer_back_off_than_the_source_s),
         cmocka_unit_test(test_update__memory_limit_is_an_error_that_loses_nothing),
+        cmocka_unit_test(test_update__memory_limit_holds_for_plans_and_wide_pages),
         cmocka_unit_test(test_update__second_one_at_a_time_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
