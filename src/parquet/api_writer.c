@@ -24,17 +24,15 @@ struct lochan_parquet_writer {
 
 /* ---- options ---- */
 
-static lochan_status check_encodings(const lochan_parquet_write_options *o,
-                                     const struct ArrowSchema *schema, lochan_error *err) {
+/* AUTO is what the codec does where nothing is said. */
+static lochan_status find_encodings(const lochan_parquet_write_options *o,
+                                    lochan_pq_column_encoding *out, size_t *n, lochan_error *err) {
+    *n = 0;
     for (size_t i = 0; i < o->n_encodings; i++) {
         const lochan_parquet_column_encoding *e = &o->encodings[i];
-        int column;
         LOCHAN_CHECK_ARG(e->column, err);
-        LOCHAN_TRY(lochan_parquet__find_column(schema, e->column, &column, err));
         if (e->encoding != LOCHAN_PARQUET_ENCODING_AUTO)
-            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                     "column '%s': this version chooses encodings by itself",
-                                     e->column);
+            out[(*n)++] = (lochan_pq_column_encoding){e->column, e->encoding};
     }
     return LOCHAN_OK;
 }
@@ -76,10 +74,14 @@ static lochan_status read_options(const lochan_parquet_write_options *options,
 static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *sink,
                                 const lochan_parquet_write_options *o, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
+    size_t n_encodings = 0;
     lochan_sort_key *sorting = lochan_mem__array(o->n_sorting + 1, sizeof *sorting);
-    if (!sorting)
-        return lochan_error__nomem(err);
-    LOCHAN_TRYG(check_encodings(o, &w->schema, err));
+    lochan_pq_column_encoding *encodings = lochan_mem__array(o->n_encodings + 1, sizeof *encodings);
+    if (!sorting || !encodings) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(find_encodings(o, encodings, &n_encodings, err));
     LOCHAN_TRYG(find_sorting(o, &w->schema, sorting, err));
     lochan_pq_write_options inner = {.codec = (lochan_pq_codec)o->codec,
                                      .codec_set = true,
@@ -91,6 +93,10 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
                                      .no_dictionary = o->no_dictionary,
                                      .no_statistics = o->no_statistics,
                                      .no_crc = o->no_crc,
+                                     .no_page_index = o->no_page_index,
+                                     .page_v2 = o->page_v2,
+                                     .encodings = encodings,
+                                     .n_encodings = n_encodings,
                                      .created_by = o->created_by,
                                      .sorting = sorting,
                                      .n_sorting = o->n_sorting,
@@ -101,6 +107,7 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
                                                    o->metadata[i].value, err));
 done:
     lochan_mem__free(sorting);
+    lochan_mem__free(encodings);
     return rc;
 }
 
@@ -269,6 +276,22 @@ lochan_status lochan_parquet_writer_end_row_group(lochan_parquet_writer *writer,
                                                   lochan_error *err) {
     LOCHAN_TRY(check_open(writer, err));
     return lochan_pq_writer__end_row_group(writer->inner, err);
+}
+
+bool lochan_parquet_writer_can_copy(const lochan_parquet_writer *writer,
+                                    const lochan_parquet_reader *reader) {
+    return writer && reader && !writer->closed &&
+           lochan_pq_writer__can_copy(writer->inner, reader->inner, NULL);
+}
+
+lochan_status lochan_parquet_writer_copy_row_group(lochan_parquet_writer *writer,
+                                                   lochan_parquet_reader *reader, int32_t row_group,
+                                                   lochan_error *err) {
+    LOCHAN_TRY(check_open(writer, err));
+    LOCHAN_CHECK_ARG(reader, err);
+    LOCHAN_CHECK_ARG(row_group >= 0 && row_group < lochan_pq_reader__row_groups(reader->inner),
+                     err);
+    return lochan_pq_writer__copy_row_group(writer->inner, reader->inner, row_group, err);
 }
 
 lochan_status lochan_parquet_writer_set_metadata(lochan_parquet_writer *writer, const char *key,

@@ -1,10 +1,15 @@
 /* codec.c - see codec.h. A codec is one entry of the table at the end.
  * Invariant: no size comes from the compressed bytes without being checked against the page header.
- * May call: base/, zstd, snappy, libdeflate.
+ * May call: base/, zstd, snappy, libdeflate, lz4, brotli.
  */
 #include "parquet/codec.h"
 
+#include <brotli/decode.h>
+#include <brotli/encode.h>
 #include <libdeflate.h>
+#include <lz4.h>
+#include <lz4frame.h>
+#include <lz4hc.h>
 #include <snappy-c.h>
 #include <string.h>
 #include <zstd.h>
@@ -13,6 +18,7 @@ typedef struct codec_entry {
     int32_t id;
     const char *name;
     uint32_t max_ratio; /* of decompressed to compressed size */
+    uint32_t free_size; /* a size that is believed whatever the ratio */
     int min_level, max_level;
     size_t (*bound)(size_t n);
     /* Both return false on failure. compress sets *out_n. */
@@ -146,14 +152,95 @@ static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     return !ZSTD_isError(made) && made == dst_n;
 }
 
-/* Ratios: snappy copies at most 64 bytes per 3; deflate reaches 1032; a zstd block of a few bytes
- * stands for 128 KiB. */
+static size_t brotli_bound(size_t n) {
+    return BrotliEncoderMaxCompressedSize(n) + 16;
+}
+
+static bool brotli_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                            uint8_t *dst, size_t cap, size_t *out_n) {
+    (void)cache;
+    *out_n = cap;
+    return BrotliEncoderCompress(level ? level : 4, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_GENERIC, n,
+                                 src, out_n, dst);
+}
+
+static bool brotli_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
+                              uint8_t *dst, size_t dst_n) {
+    (void)cache;
+    size_t made = dst_n;
+    return BrotliDecoderDecompress(n, src, &made, dst) == BROTLI_DECODER_RESULT_SUCCESS &&
+           made == dst_n;
+}
+
+static size_t lz4_bound(size_t n) {
+    return n > LZ4_MAX_INPUT_SIZE ? 0 : (size_t)LZ4_compressBound((int)n);
+}
+
+static bool lz4_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
+                         uint8_t *dst, size_t cap, size_t *out_n) {
+    (void)cache;
+    if (n > LZ4_MAX_INPUT_SIZE)
+        return false;
+    int made = level ? LZ4_compress_HC((const char *)src, (char *)dst, (int)n, (int)cap, level)
+                     : LZ4_compress_default((const char *)src, (char *)dst, (int)n, (int)cap);
+    *out_n = made > 0 ? (size_t)made : 0;
+    return made > 0;
+}
+
+static bool lz4_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst,
+                           size_t dst_n) {
+    (void)cache;
+    return n <= INT32_MAX && dst_n <= INT32_MAX &&
+           LZ4_decompress_safe((const char *)src, (char *)dst, (int)n, (int)dst_n) == (int)dst_n;
+}
+
+static uint32_t big_endian(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
+/* Hadoop's framing: again and again the sizes after and before decompression, big-endian, and a
+ * block. */
+static bool lz4_hadoop(const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+    while (n > 8) {
+        uint32_t size = big_endian(src), packed = big_endian(src + 4);
+        src += 8, n -= 8;
+        if (packed > n || size > dst_n || !lz4_decompress(NULL, src, packed, dst, size))
+            return false;
+        src += packed, n -= packed;
+        dst += size, dst_n -= size;
+    }
+    return n == 0 && dst_n == 0;
+}
+
+static bool lz4_frame(const uint8_t *src, size_t n, uint8_t *dst, size_t dst_n) {
+    LZ4F_dctx *d = NULL;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)))
+        return false;
+    size_t made = dst_n, used = n;
+    size_t left = LZ4F_decompress(d, dst, &made, src, &used, NULL);
+    LZ4F_freeDecompressionContext(d);
+    return left == 0 && made == dst_n && used == n;
+}
+
+/* The deprecated codec says nothing of its framing: Hadoop's, a bare block, or the LZ4 frame. */
+static bool lz4_legacy(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n, uint8_t *dst,
+                       size_t dst_n) {
+    return lz4_hadoop(src, n, dst, dst_n) || lz4_decompress(cache, src, n, dst, dst_n) ||
+           lz4_frame(src, n, dst, dst_n);
+}
+
+/* Ratios: snappy copies at most 64 bytes per 3; lz4 255 per byte; deflate reaches 1032; a zstd
+ * block of a few bytes stands for 128 KiB, a brotli block for more. */
 static const codec_entry codecs[] = {
-    {LOCHAN_PQ_UNCOMPRESSED, "none", 1, 0, 0, plain_bound, plain_compress, plain_decompress},
-    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, snappy_max_compressed_length, snappy_do_compress,
+    {LOCHAN_PQ_UNCOMPRESSED, "none", 1, 0, 0, 0, plain_bound, plain_compress, plain_decompress},
+    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, 0, snappy_max_compressed_length, snappy_do_compress,
      snappy_do_decompress},
-    {LOCHAN_PQ_GZIP, "gzip", 1100, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
-    {LOCHAN_PQ_ZSTD, "zstd", 45000, -7, 22, ZSTD_compressBound, zstd_compress, zstd_decompress},
+    {LOCHAN_PQ_GZIP, "gzip", 1100, 0, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
+    {LOCHAN_PQ_BROTLI, "brotli", 4096, 64 << 20, 1, 11, brotli_bound, brotli_compress,
+     brotli_decompress},
+    {LOCHAN_PQ_LZ4_LEGACY, "lz4 (legacy)", 260, 0, 0, 0, NULL, NULL, lz4_legacy},
+    {LOCHAN_PQ_ZSTD, "zstd", 45000, 0, -7, 22, ZSTD_compressBound, zstd_compress, zstd_decompress},
+    {LOCHAN_PQ_LZ4_RAW, "lz4", 260, 0, 1, 12, lz4_bound, lz4_compress, lz4_decompress},
 };
 
 static const codec_entry *find(int32_t codec) {
@@ -166,7 +253,7 @@ static const codec_entry *find(int32_t codec) {
 
 bool lochan_pq_codec__from_name(const char *name, lochan_pq_codec *out) {
     for (size_t i = 0; i < LOCHAN_COUNTOF(codecs); i++) {
-        if (strcmp(codecs[i].name, name) == 0) {
+        if (codecs[i].compress && strcmp(codecs[i].name, name) == 0) {
             *out = (lochan_pq_codec)codecs[i].id;
             return true;
         }
@@ -203,7 +290,8 @@ bool lochan_pq_codec__level_ok(int32_t codec, int level) {
 
 uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n) {
     const codec_entry *e = find(codec);
-    return e ? (uint64_t)n * e->max_ratio : 0;
+    uint64_t size = e ? (uint64_t)n * e->max_ratio : 0;
+    return e && size < e->free_size ? e->free_size : size;
 }
 
 lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level,

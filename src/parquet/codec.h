@@ -14,6 +14,7 @@ typedef enum lochan_pq_codec {
     LOCHAN_PQ_SNAPPY = 1,
     LOCHAN_PQ_GZIP = 2,
     LOCHAN_PQ_BROTLI = 4,
+    LOCHAN_PQ_LZ4_LEGACY = 5, /* read only */
     LOCHAN_PQ_ZSTD = 6,
     LOCHAN_PQ_LZ4_RAW = 7
 } lochan_pq_codec;
