@@ -10,9 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define REGION ((size_t)32 << 20)
-#define UNIT   ((size_t)16 << 10)
-enum { UNITS = 2048, WORDS = UNITS / 64, KEPT = 2, HEADER = 64 };
+#define REGION    ((size_t)32 << 20)
+#define UNIT      ((size_t)16 << 10)
+#define HUGE_PAGE ((size_t)2 << 20)
+enum { UNITS = 2048, WORDS = UNITS / 64, KEPT = 16, HEADER = 64 };
 
 typedef struct region {
     struct region *next, *prev;
@@ -160,6 +161,19 @@ void *lochan_large__alloc(size_t size) {
     return p;
 }
 
+/* The system may take the memory of a kept region back whenever it wants it. */
+static void keep_empty(region *r) {
+    if (++empty > KEPT) {
+        unlink_region(r);
+        unmap_region(r);
+        empty--;
+        return;
+    }
+#ifdef MADV_FREE
+    (void)madvise((uint8_t *)r + HUGE_PAGE, REGION - HUGE_PAGE, MADV_FREE);
+#endif
+}
+
 void lochan_large__free(void *p) {
     if (!p)
         return;
@@ -173,11 +187,8 @@ void lochan_large__free(void *p) {
         mark(r, at, r->lengths[at], false);
         r->used -= r->lengths[at];
         r->too_many = UNITS;
-        if (r->used == 1 && ++empty > KEPT) {
-            unlink_region(r);
-            unmap_region(r);
-            empty--;
-        }
+        if (r->used == 1)
+            keep_empty(r);
     }
     pthread_mutex_unlock(&lock);
 }
