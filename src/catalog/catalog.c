@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define DEFAULT_LOCK_TIMEOUT_MS 60000
+/* 2 MB of log, which a process that opens the lake reads in about a millisecond. */
+#define DEFAULT_CHECKPOINT_PAGES 500
 
 /* ---- small reads ---- */
 
@@ -311,6 +313,7 @@ static lochan_status setup(lochan_catalog *c, const char *path, const lochan_cat
     c->db_path = c->path ? lochan_path__join(c->path, LOCHAN_DB_NAME) : NULL;
     c->command = lochan_mem__strdup(o->command ? o->command : "lochan");
     c->cancel = o->cancel;
+    c->checkpoint_pages = DEFAULT_CHECKPOINT_PAGES;
     c->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : DEFAULT_LOCK_TIMEOUT_MS;
     if (!c->path || !c->db_path || !c->command)
         return lochan_error__nomem(err);

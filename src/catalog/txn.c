@@ -14,10 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A checkpoint runs when the WAL has this many pages: 2 MB, which a process that opens the lake
- * reads in about a millisecond. */
-#define CHECKPOINT_PAGES 500
-
 /* ---- row changes ---- */
 
 lochan_status lochan_txn__note(lochan_txn *txn, lochan_status rc) {
@@ -347,6 +343,23 @@ static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
                        "snapshots, before repeating it");
 }
 
+/* Empties the WAL into lake.db. It holds SQLite's write lock meanwhile, so that no other program
+ * commits into a log that is being started anew, and waits for no reader: then it is done later. */
+static void checkpoint(lochan_txn *txn) {
+    lochan_error err;
+    int64_t timeout = txn->db->timeout_ms;
+    txn->db->timeout_ms = 0;
+    int code =
+        sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    txn->db->timeout_ms = timeout;
+    txn->db->wal_pages = 0;
+    if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return;
+    lochan_db__fail(txn->db, code, "moving the log into lake.db", &err);
+    LOCHAN_WARN("%s", err.message);
+    drop_writer(txn);
+}
+
 /* The commit is durable already: what fails here is repaired by the next writer, and must not look
  * like a failure. */
 static void after_commit(lochan_txn *txn) {
@@ -358,18 +371,9 @@ static void after_commit(lochan_txn *txn) {
                     err.message);
     }
     if (lochan_failpoint__hit("catalog.commit.journalled", &err) != LOCHAN_OK ||
-        txn->db->wal_pages < CHECKPOINT_PAGES)
+        txn->db->wal_pages < txn->catalog->checkpoint_pages)
         return;
-    int64_t timeout = txn->db->timeout_ms;
-    txn->db->timeout_ms = 0; /* readers in the way: another time */
-    int code =
-        sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    txn->db->timeout_ms = timeout;
-    if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_LOCKED) {
-        lochan_db__fail(txn->db, code, "moving the log into lake.db", &err);
-        LOCHAN_WARN("%s", err.message);
-        drop_writer(txn);
-    }
+    checkpoint(txn);
     (void)!lochan_failpoint__hit("catalog.commit.checkpointed", &err);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "lake.h"
 
+#include "catalog/internal.h"
 #include "support/fault.h"
 
 #include <sqlite3.h>
@@ -224,6 +225,7 @@ static lochan_status commit_body(void *ctx, lochan_error *err) {
     lochan_catalog *catalog = NULL;
     lochan_txn *txn = NULL;
     LOCHAN_TRYG(lochan_catalog__open(e->dir, NULL, &catalog, err));
+    catalog->checkpoint_pages = 1; /* after every commit */
     LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
     LOCHAN_TRYG(change(e, txn, err));
     lochan_format(id, sizeof id, "%s", lochan_txn__commit_id(txn));
@@ -270,6 +272,7 @@ static lochan_status many_body(void *ctx, lochan_error *err) {
     env *e = ctx;
     lochan_catalog *catalog = NULL;
     LOCHAN_TRYG(lochan_catalog__open(e->dir, NULL, &catalog, err));
+    catalog->checkpoint_pages = 30; /* now and then */
     for (int i = 0; i < 40; i++) {
         lochan_txn *txn;
         lochan_source_row source = {.name = "ecb", .spec = "name: ecb"};
@@ -295,7 +298,8 @@ static void test_faults__many_commits(void **state) {
                               .body = many_body,
                               .check = lake_check,
                               .ctx = &e,
-                              .kinds = FAULT_SYNC | FAULT_POINT});
+                              .kinds = FAULT_SYNC | FAULT_POINT | FAULT_EIO | FAULT_ENOSPC,
+                              .dense = 8});
 }
 
 int main(void) {
