@@ -269,7 +269,7 @@ LOCHAN_API lochan_status lochan_parquet_reader_verify(lochan_parquet_reader *rea
 /* ---- writing ---- */
 
 typedef struct lochan_parquet_column_encoding {
-    const char *column; /* top-level column, or dotted path of a leaf */
+    const char *column; /* dotted path of a leaf: "price", "tags.list.element" */
     int32_t encoding;   /* lochan_parquet_encoding */
 } lochan_parquet_column_encoding;
 
@@ -299,14 +299,16 @@ typedef struct lochan_parquet_write_options {
     bool no_dictionary;
     bool no_statistics;
     bool no_crc;
-    bool overwrite; /* of a file that is there; else EXISTS */
-    bool no_sync;   /* leaves it to the system when the file becomes durable */
+    bool overwrite;     /* of a file that is there; else EXISTS */
+    bool no_page_index; /* leaves out what lets readers skip pages */
+    bool page_v2;       /* data pages of version 2 */
+    bool no_sync;       /* leaves it to the system when the file becomes durable */
     const lochan_parquet_column_encoding *encodings; /* columns that are not named: AUTO */
     size_t n_encodings;
     const lochan_parquet_pair *metadata; /* of the footer */
     size_t n_metadata;
-    const lochan_parquet_sorting
-        *sorting; /* recorded for readers; that rows are so sorted is the caller's promise */
+    /* Recorded for readers; that rows are so sorted is the caller's promise. */
+    const lochan_parquet_sorting *sorting;
     size_t n_sorting;
     const char *created_by; /* NULL = lochan and its version */
     uint8_t reserved[64];
@@ -314,7 +316,7 @@ typedef struct lochan_parquet_write_options {
 #define LOCHAN_PARQUET_WRITE_OPTIONS_INIT                                                          \
     {                                                                                              \
         sizeof(lochan_parquet_write_options), 0, 0, LOCHAN_PARQUET_ZSTD, 0, 0, 0, 0, 0, 0, false,  \
-            false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, {                         \
+            false, false, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, {           \
             0                                                                                      \
         }                                                                                          \
     }
@@ -358,6 +360,17 @@ LOCHAN_API lochan_status lochan_parquet_writer_write_batch(lochan_parquet_writer
 /* Ends the row group under way, if it has rows. */
 LOCHAN_API lochan_status lochan_parquet_writer_end_row_group(lochan_parquet_writer *writer,
                                                              lochan_error *err) LOCHAN_MUST_CHECK;
+/* Copies a row group of another file as bytes, undecoded: each page's checksum is verified, offsets
+ * and indexes are rewritten. Columns are matched by field id, without ids by path. Possible if each
+ * column of the file is one of the writer's, of the same type and nullability, and the others are
+ * nullable: those become null. can_copy says whether; otherwise, and where a page has no checksum,
+ * copy_row_group is UNSUPPORTED and tells why. */
+LOCHAN_API bool lochan_parquet_writer_can_copy(const lochan_parquet_writer *writer,
+                                               const lochan_parquet_reader *reader);
+LOCHAN_API lochan_status lochan_parquet_writer_copy_row_group(lochan_parquet_writer *writer,
+                                                              lochan_parquet_reader *reader,
+                                                              int32_t row_group,
+                                                              lochan_error *err) LOCHAN_MUST_CHECK;
 /* Adds or replaces a pair of the footer. */
 LOCHAN_API lochan_status lochan_parquet_writer_set_metadata(lochan_parquet_writer *writer,
                                                             const char *key, const char *value,

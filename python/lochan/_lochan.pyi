@@ -133,6 +133,8 @@ def write_parquet(
     dictionary: bool = True,
     statistics: bool = True,
     crc: bool = True,
+    page_index: bool = True,
+    page_v2: bool = False,
     overwrite: bool = False,
     sync: bool = True,
     threads: int = 0,

@@ -147,6 +147,8 @@ def write(
     dictionary: bool = True,
     statistics: bool = True,
     checksums: bool = True,
+    page_index: bool = True,
+    page_version: int = 1,
     overwrite: bool = True,
     sync: bool = True,
     threads: int | None = None,
@@ -155,10 +157,12 @@ def write(
     """Writes rows of anything with `__arrow_c_stream__` or `__arrow_c_array__` to a Parquet file; returns how many.
 
     The file appears under its name only when it is whole (and, with sync, durable); a failure or Ctrl-C leaves what was there
-    before. encodings: column to "auto", "plain", "dictionary", "delta_binary_packed", "delta_length_byte_array",
+    before. encodings: leaf column ("price", "tags.list.element") to "auto", "plain", "dictionary", "delta_binary_packed", "delta_length_byte_array",
     "delta_byte_array" or "byte_stream_split". sorting: columns by which the rows are sorted already, "-name" for descending;
     recorded for readers.
     """
+    if page_version not in (1, 2):
+        raise _lochan.ArgumentError(f"page_version: expected 1 or 2, got {page_version!r}")
     return _lochan.write_parquet(
         data,
         path,
@@ -174,6 +178,8 @@ def write(
         dictionary=dictionary,
         statistics=statistics,
         crc=checksums,
+        page_index=page_index,
+        page_v2=page_version == 2,
         overwrite=overwrite,
         sync=sync,
         threads=threads or 0,

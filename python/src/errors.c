@@ -49,24 +49,34 @@ static PyObject *second_base(lochan_status code) {
 
 /* ---- the base class ---- */
 
+static int set(PyObject *exception, const char *name, PyObject *value) {
+    int rc = value ? PyObject_SetAttrString(exception, name, value) : -1;
+    Py_XDECREF(value);
+    return rc;
+}
+
+/* As any exception made by Python code. */
+static PyObject *plain_str(PyObject *self) {
+    PyObject *args = PyObject_GetAttrString(self, "args"), *text = NULL;
+    Py_ssize_t n = args && PyTuple_Check(args) ? PyTuple_Size(args) : -1;
+    if (n == 0)
+        text = PyUnicode_FromString("");
+    else if (args)
+        text = PyObject_Str(n == 1 ? PyTuple_GetItem(args, 0) : args);
+    Py_XDECREF(args);
+    return text;
+}
+
 /* The message, and the hint on a line of its own. */
 static PyObject *error_str(PyObject *self) {
     PyObject *message = PyObject_GetAttrString(self, "message");
     PyObject *hint = message ? PyObject_GetAttrString(self, "hint") : NULL;
     PyObject *text = NULL;
-    if (!hint) { /* made by somebody else: as any exception */
-        PyErr_Clear();
-        PyObject *args = PyObject_GetAttrString(self, "args");
-        Py_ssize_t n = args && PyTuple_Check(args) ? PyTuple_Size(args) : -1;
-        if (n == 1)
-            text = PyObject_Str(PyTuple_GetItem(args, 0));
-        else if (args)
-            text = n == 0 ? PyUnicode_FromString("") : PyObject_Str(args);
-        Py_XDECREF(args);
-    } else {
-        text = PyObject_IsTrue(hint) == 1 ? PyUnicode_FromFormat("%U\nhint: %U", message, hint)
+    if (hint && PyUnicode_Check(message) && PyUnicode_GetLength(message) == 0)
+        text = plain_str(self);
+    else if (hint)
+        text = PyObject_IsTrue(hint) == 1 ? PyUnicode_FromFormat("%S\nhint: %S", message, hint)
                                           : PyObject_Str(message);
-    }
     Py_XDECREF(message);
     Py_XDECREF(hint);
     return text;
@@ -83,7 +93,27 @@ static PyType_Slot base_slots[] = {
 static PyType_Spec base_spec = {
     .name = "lochan.Error", .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = base_slots};
 
-static int add_class(PyObject *module, lochan_status code, const char *name, const char *text) {
+/* Fields that an exception made by Python code has too. */
+static int add_defaults(void) {
+    static const char *const none[] = {"file",        "table",      "column",      "offset",
+                                       "row",         "line",       "line_column", "sys_errno",
+                                       "http_status", "retry_after"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        if (PyObject_SetAttrString(base_class, none[i], Py_None) < 0)
+            return -1;
+    }
+    return set(base_class, "message", PyUnicode_FromString("")) < 0 ||
+                   set(base_class, "hint", PyUnicode_FromString("")) < 0 ||
+                   set(base_class, "name", PyUnicode_FromString("INTERNAL")) < 0 ||
+                   set(base_class, "code", PyLong_FromLong(LOCHAN_ERR_INTERNAL)) < 0 ||
+                   set(base_class, "exit_code", PyLong_FromLong(70)) < 0 ||
+                   set(base_class, "retryable", PyBool_FromLong(0)) < 0
+               ? -1
+               : 0;
+}
+
+static int add_class(PyObject *module, lochan_status code, const char *name, const char *text,
+                     int retryable) {
     char full[80];
     PyObject *second = second_base(code);
     /* A missing column is a failed look-up, a missing file is no file. */
@@ -91,11 +121,16 @@ static int add_class(PyObject *module, lochan_status code, const char *name, con
                           ? PyTuple_Pack(3, base_class, second, PyExc_LookupError)
                       : second ? PyTuple_Pack(2, base_class, second)
                                : PyTuple_Pack(1, base_class);
-    if (!bases)
-        return -1;
+    PyObject *fields =
+        bases ? Py_BuildValue("{s:i,s:s,s:i,s:N}", "code", (int)code, "name",
+                              lochan_status_name(code), "exit_code", lochan_status_exit_code(code),
+                              "retryable", PyBool_FromLong(retryable))
+              : NULL;
     snprintf(full, sizeof full, "lochan.%s", name);
-    classes[code] = PyErr_NewExceptionWithDoc(full, text, bases, NULL);
-    Py_DECREF(bases);
+    if (fields)
+        classes[code] = PyErr_NewExceptionWithDoc(full, text, bases, fields);
+    Py_XDECREF(bases);
+    Py_XDECREF(fields);
     return classes[code] ? PyModule_AddObjectRef(module, name, classes[code]) : -1;
 }
 
@@ -103,10 +138,10 @@ int py_errors__add(PyObject *module) {
     PyObject *bases = PyTuple_Pack(1, PyExc_Exception);
     base_class = bases ? PyType_FromSpecWithBases(&base_spec, bases) : NULL;
     Py_XDECREF(bases);
-    if (!base_class || PyModule_AddObjectRef(module, "Error", base_class) < 0)
+    if (!base_class || add_defaults() < 0 || PyModule_AddObjectRef(module, "Error", base_class) < 0)
         return -1;
 #define LOCHAN_STATUS(name, number, python, exit_code, retryable, text, hint)                      \
-    if (number != 0 && add_class(module, number, python, text) < 0)                                \
+    if (number != 0 && add_class(module, number, python, text, retryable) < 0)                     \
         return -1;
 #include <lochan/errors.def>
 #undef LOCHAN_STATUS
@@ -114,12 +149,6 @@ int py_errors__add(PyObject *module) {
 }
 
 /* ---- raising ---- */
-
-static int set(PyObject *exception, const char *name, PyObject *value) {
-    int rc = value ? PyObject_SetAttrString(exception, name, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
 
 static int set_int(PyObject *exception, const char *name, long long value, bool known) {
     return set(exception, name, known ? PyLong_FromLongLong(value) : Py_NewRef(Py_None));

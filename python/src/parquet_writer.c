@@ -100,41 +100,59 @@ static int read_sorting(write_arguments *a, PyObject *list) {
 }
 
 static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, write_arguments *a) {
-    static char *names[] = {
-        "data",       "path",      "compression", "level",    "row_group_rows", "row_group_bytes",
-        "page_bytes", "page_rows", "encodings",   "metadata", "sorting",        "dictionary",
-        "statistics", "crc",       "overwrite",   "sync",     "threads",        "memory_limit",
-        NULL};
+    static char *names[] = {"data",
+                            "path",
+                            "compression",
+                            "level",
+                            "row_group_rows",
+                            "row_group_bytes",
+                            "page_bytes",
+                            "page_rows",
+                            "encodings",
+                            "metadata",
+                            "sorting",
+                            "dictionary",
+                            "statistics",
+                            "crc",
+                            "page_index",
+                            "page_v2",
+                            "overwrite",
+                            "sync",
+                            "threads",
+                            "memory_limit",
+                            NULL};
     const char *codec = "zstd";
     PyObject *path, *encodings = Py_None, *metadata = Py_None, *sorting = Py_None;
-    long long group_rows = 0, group_bytes = 0;
-    long long memory_limit = 0;
-    int dictionary = 1, statistics = 1, crc = 1, overwrite = 0, sync = 1;
+    long long group_rows = 0, group_bytes = 0, memory_limit = 0;
+    int dictionary = 1, statistics = 1, crc = 1, page_index = 1, page_v2 = 0, overwrite = 0,
+        sync = 1;
     lochan_error err;
     *a = (write_arguments){.o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$siLLiiOOOpppppiL:write_parquet", names,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$siLLiiOOOpppppppiL:write_parquet", names,
                                      data, &path, &codec, &a->o.level, &group_rows, &group_bytes,
                                      &a->o.page_bytes, &a->o.page_rows, &encodings, &metadata,
-                                     &sorting, &dictionary, &statistics, &crc, &overwrite, &sync,
-                                     &a->o.threads, &memory_limit))
+                                     &sorting, &dictionary, &statistics, &crc, &page_index,
+                                     &page_v2, &overwrite, &sync, &a->o.threads, &memory_limit))
         return -1;
+    if (memory_limit < 0) {
+        py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "memory_limit: expected bytes, got %lld",
+                          memory_limit);
+        return -1;
+    }
     a->o.row_group_rows = group_rows;
     a->o.row_group_bytes = group_bytes;
     a->o.memory_limit = (uint64_t)memory_limit;
     a->o.no_dictionary = !dictionary;
     a->o.no_statistics = !statistics;
     a->o.no_crc = !crc;
+    a->o.no_page_index = !page_index;
+    a->o.page_v2 = page_v2;
     a->o.overwrite = overwrite;
     a->o.no_sync = !sync;
     lochan_error_init(&err);
     lochan_status rc = lochan_parquet_codec_from_name(codec, &a->o.codec, &err);
     if (rc != LOCHAN_OK) {
         py_errors__raise(rc, &err);
-        return -1;
-    }
-    if (memory_limit < 0) {
-        py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "memory_limit: expected bytes, got %lld",
-                          memory_limit);
         return -1;
     }
     a->path = py_arguments__path(path);

@@ -133,6 +133,39 @@ static int64_t drain(struct ArrowArrayStream *stream, int64_t *sum) {
     return rows;
 }
 
+/* A list as lines of text: the named columns separated by blanks, null as "-". */
+static void list_text(struct ArrowArrayStream *stream, const char *const *columns, size_t n,
+                      lochan_buf *out) {
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    lochan_buf__clear(out);
+    assert_ok(lochan_buf__reserve(out, 1, &err)); /* no rows: an empty text */
+    assert_ok(lochan_stream_get_schema(stream, &schema, &err));
+    for (;;) {
+        assert_ok(lochan_stream_get_next(stream, &batch, &err));
+        if (!batch.release)
+            break;
+        for (int64_t row = 0; row < batch.length; row++) {
+            for (size_t i = 0; i < n; i++) {
+                lochan_view view;
+                int c = lochan_schema__find(&schema, columns[i]);
+                assert_true(c >= 0);
+                assert_ok(lochan_view__init(&view, schema.children[c], batch.children[c], &err));
+                if (lochan_view__is_null(&view, row))
+                    assert_ok(lochan_buf__puts(out, "-", &err));
+                else
+                    assert_ok(lochan_view__print(&view, row, out, &err));
+                assert_ok(lochan_buf__putc(out, i + 1 < n ? ' ' : '\n', &err));
+                lochan_view__deinit(&view);
+            }
+        }
+        batch.release(&batch);
+    }
+    schema.release(&schema);
+    stream->release(stream);
+}
+
 /* ---- reading ---- */
 
 static void test_api__facts_of_the_footer(void **state) {
@@ -567,6 +600,81 @@ static void test_api__wrong_options_are_told(void **state) {
     lochan_schema__release(&schema);
 }
 
+static void test_api__encodings_are_taken(void **state) {
+    lochan_error err;
+    const api_env *env = *state;
+    struct ArrowArrayStream stream;
+    lochan_buf text;
+    static const char *const shown[] = {"column", "encodings"};
+    lochan_parquet_column_encoding wanted[] = {{"id", LOCHAN_PARQUET_DELTA_BINARY_PACKED},
+                                               {"name", LOCHAN_PARQUET_ENCODING_AUTO},
+                                               {"price", LOCHAN_PARQUET_BYTE_STREAM_SPLIT}};
+    lochan_parquet_write_options o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
+    o.encodings = wanted;
+    o.n_encodings = 3;
+    o.overwrite = true;
+    o.page_v2 = true;
+    make_stream(2, ROWS / 2, &stream);
+    assert_ok(lochan_parquet_write(&stream, env->path, &o, NULL, &err));
+    lochan_stream__release(&stream);
+    lochan_parquet_reader *reader = open_sample(env);
+    lochan_buf__init(&text, 1 << 20);
+    assert_ok(lochan_parquet_reader_columns(reader, &stream, &err));
+    list_text(&stream, shown, 2, &text);
+    assert_non_null(strstr((char *)text.data, "id DELTA_BINARY_PACKED"));
+    assert_non_null(strstr((char *)text.data, "price BYTE_STREAM_SPLIT"));
+    lochan_buf__deinit(&text);
+    int64_t sum;
+    assert_ok(lochan_parquet_reader_stream(reader, NULL, &stream, &err));
+    assert_int_equal(drain(&stream, &sum), ROWS);
+    lochan_parquet_reader_close(reader);
+    wanted[1] = (lochan_parquet_column_encoding){"nothing", LOCHAN_PARQUET_PLAIN};
+    make_stream(1, 1, &stream);
+    assert_status(lochan_parquet_write(&stream, env->path, &o, NULL, &err), LOCHAN_ERR_NOT_FOUND);
+    wanted[1] = (lochan_parquet_column_encoding){"name", LOCHAN_PARQUET_BYTE_STREAM_SPLIT};
+    assert_status(lochan_parquet_write(&stream, env->path, &o, NULL, &err), LOCHAN_ERR_UNSUPPORTED);
+    lochan_stream__release(&stream);
+}
+
+static void test_api__row_groups_are_copied_as_bytes(void **state) {
+    lochan_error err;
+    const api_env *env = *state;
+    lochan_parquet_reader *reader = open_sample(env), *other = NULL;
+    lochan_parquet_writer *writer = NULL;
+    struct ArrowSchema schema;
+    struct ArrowArrayStream stream;
+    int64_t sum;
+    const char *path = tmpdir_path(env->dir, "copy.parquet");
+    make_schema(&schema);
+    assert_ok(lochan_parquet_writer_open(path, &schema, NULL, &writer, &err));
+    assert_true(lochan_parquet_writer_can_copy(writer, reader));
+    assert_ok(lochan_parquet_writer_copy_row_group(writer, reader, 3, &err));
+    assert_ok(lochan_parquet_writer_copy_row_group(writer, reader, 0, &err));
+    assert_status(lochan_parquet_writer_copy_row_group(writer, reader, 4, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_ok(lochan_parquet_writer_close(writer, &err));
+    assert_false(lochan_parquet_writer_can_copy(writer, reader));
+    lochan_parquet_writer_free(writer);
+    assert_ok(lochan_parquet_reader_open(path, NULL, &other, &err));
+    assert_ok(lochan_parquet_reader_stream(other, NULL, &stream, &err));
+    assert_int_equal(drain(&stream, &sum), ROWS / 2);
+    assert_int_equal(sum, (750 + 999) * 250 / 2 + 249 * 250 / 2);
+    lochan_parquet_reader_close(other);
+    lochan_schema__release(schema.children[0]);
+    lochan_type type;
+    assert_ok(lochan_type__from_name("int32", &type, &err));
+    assert_ok(lochan_schema__set_field(schema.children[0], "id", &type, false, &err));
+    assert_ok(lochan_parquet_writer_open(tmpdir_path(env->dir, "other.parquet"), &schema, NULL,
+                                         &writer, &err));
+    assert_false(lochan_parquet_writer_can_copy(writer, reader));
+    assert_status(lochan_parquet_writer_copy_row_group(writer, reader, 0, &err),
+                  LOCHAN_ERR_UNSUPPORTED);
+    assert_true(strlen(err.message) > 0);
+    lochan_parquet_writer_free(writer);
+    lochan_schema__release(&schema);
+    lochan_parquet_reader_close(reader);
+}
+
 static void test_api__names_of_codecs_and_encodings(void **state) {
     lochan_error err;
     int32_t n;
@@ -585,39 +693,6 @@ static void test_api__names_of_codecs_and_encodings(void **state) {
 }
 
 /* ---- lists ---- */
-
-/* A list as lines of text: the named columns separated by blanks, null as "-". */
-static void list_text(struct ArrowArrayStream *stream, const char *const *columns, size_t n,
-                      lochan_buf *out) {
-    lochan_error err;
-    struct ArrowSchema schema;
-    struct ArrowArray batch;
-    lochan_buf__clear(out);
-    assert_ok(lochan_buf__reserve(out, 1, &err)); /* no rows: an empty text */
-    assert_ok(lochan_stream_get_schema(stream, &schema, &err));
-    for (;;) {
-        assert_ok(lochan_stream_get_next(stream, &batch, &err));
-        if (!batch.release)
-            break;
-        for (int64_t row = 0; row < batch.length; row++) {
-            for (size_t i = 0; i < n; i++) {
-                lochan_view view;
-                int c = lochan_schema__find(&schema, columns[i]);
-                assert_true(c >= 0);
-                assert_ok(lochan_view__init(&view, schema.children[c], batch.children[c], &err));
-                if (lochan_view__is_null(&view, row))
-                    assert_ok(lochan_buf__puts(out, "-", &err));
-                else
-                    assert_ok(lochan_view__print(&view, row, out, &err));
-                assert_ok(lochan_buf__putc(out, i + 1 < n ? ' ' : '\n', &err));
-                lochan_view__deinit(&view);
-            }
-        }
-        batch.release(&batch);
-    }
-    schema.release(&schema);
-    stream->release(stream);
-}
 
 static void test_api__lists(void **state) {
     lochan_error err;
@@ -821,6 +896,8 @@ int main(void) {
         CASE(test_api__a_file_appears_only_whole),
         CASE(test_api__bad_rows_are_refused),
         CASE(test_api__wrong_options_are_told),
+        CASE(test_api__encodings_are_taken),
+        CASE(test_api__row_groups_are_copied_as_bytes),
         CASE(test_api__names_of_codecs_and_encodings),
         CASE(test_api__lists),
         CASE(test_api__verify_finds_each_damaged_column),

@@ -173,13 +173,37 @@ def test_any_schema_both_ways(tmp_path, seed):
     data, rng = any_table(seed), random.Random(seed)
     path = tmp_path / "a.parquet"
     options = {"row_group_rows": rng.choice([1, 8, 50, None]), "page_rows": rng.choice([1, 7, None]),
-               "page_bytes": rng.choice([16, None]), "dictionary": rng.random() < 0.5, "compression": rng.choice(CODECS)}
+               "page_bytes": rng.choice([16, None]), "dictionary": rng.random() < 0.5, "compression": rng.choice(CODECS),
+               "page_version": rng.choice([1, 2]), "page_index": rng.random() < 0.8}
     lochan.parquet.write(data, path, **options)
     assert_equal(pq.read_table(path), data)
     assert_equal(read(path, batch_rows=rng.choice([1, 3, None])), data)
     source = arrow_bytes(data, row_group_size=rng.choice([3, 1000]), data_page_version=rng.choice(["1.0", "2.0"]),
                          use_dictionary=rng.random() < 0.5, store_schema=False)
     assert_equal(read(source, threads=rng.choice([1, 2])), data)
+
+
+ENCODINGS = {"delta_binary_packed": ["int32", "int64", "date", "ts_us", "uint64", "time_ms"],
+             "delta_length_byte_array": ["string", "binary"], "delta_byte_array": ["string", "binary", "fixed"],
+             "byte_stream_split": ["float32", "float64", "int32", "int64", "fixed", "decimal38", "float16"],
+             "dictionary": ["int64", "float64", "string", "fixed", "date"],
+             "plain": ["bool", "int64", "float64", "string", "fixed"]}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings_that_were_asked_for(tmp_path, encoding):
+    path, names = tmp_path / "a.parquet", ENCODINGS[encoding]
+    for rows in (0, 1, 8, 33, 129, 1000):
+        for nulls in (0, 0.3):
+            data = table(rows, rows, nulls, names)
+            lochan.parquet.write(data, path, encodings=dict.fromkeys(names, encoding), page_rows=200 if rows > 99 else 8,
+                                 page_version=1 + rows % 2, sync=False)
+            assert_equal(pq.read_table(path), data)
+            assert_equal(read(path), data)
+            if rows:
+                wanted = "RLE_DICTIONARY" if encoding == "dictionary" else encoding.upper()
+                for column in pa.table(lochan.parquet.read(path).columns()).to_pylist():
+                    assert wanted in column["encodings"], column
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):

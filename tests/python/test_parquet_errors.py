@@ -78,7 +78,9 @@ def test_errors_carry_their_fields(tmp_path, sample):
     e = caught.value
     assert type(e) is lochan.CorruptError and e.column == "string" and e.exit_code == 6
     assert chunk["offset"] <= e.offset < chunk["offset"] + chunk["compressed_bytes"]
-    assert str(lochan.Error("made by a user")) == "made by a user" and str(lochan.Error()) == ""
+    mine = lochan.SchemaError("made by a user")
+    assert str(mine) == "made by a user" and str(lochan.Error()) == "" and mine.code == 11 and mine.exit_code == 7
+    assert mine.name == "SCHEMA" and mine.file is None and mine.hint == "" and mine.retryable is False
 
 
 @pytest.mark.parametrize("arguments", [
@@ -139,16 +141,17 @@ def test_flipped_bits_give_the_right_rows_or_an_error(sample):
             assert e.message
 
 
-def test_claimed_sizes_take_no_memory(sample):
+def test_claimed_sizes_take_no_memory(tmp_path, sample):
     """Numbers of the footer made huge one by one: never more memory than the file warrants."""
     data = bytearray(sample[0])
     data[-8:-4] = (len(data)).to_bytes(4, "little")
     with pytest.raises(lochan.CorruptError, match="footer"):
         lochan.parquet.read(bytes(data))
+    (tmp_path / "a.parquet").write_bytes(sample[0])
     script = f"""
         import lochan, random, resource
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-        data, rng = bytes.fromhex({sample[0].hex()!r}), random.Random(3)
+        data, rng = open({str(tmp_path / 'a.parquet')!r}, "rb").read(), random.Random(3)
         footer = int.from_bytes(data[-8:-4], "little")
         for _ in range(300):
             d = bytearray(data)
