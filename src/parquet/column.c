@@ -44,6 +44,8 @@ void lochan_pq_column__close(lochan_pq_column *c) {
 }
 
 void lochan_pq_column__clear(lochan_pq_column *c) {
+    c->before_slots = c->out.length;
+    c->before_bytes = c->out.bytes.len;
     lochan_pq_out__free(&c->out);
     c->defs.len = c->reps.len = 0;
     c->extra.len = c->extra_ends.len = 0;
@@ -314,6 +316,30 @@ static lochan_status fill_window(lochan_pq_column *c, bool *more, lochan_error *
     return LOCHAN_OK;
 }
 
+/* Validity bits, from bit `at` on, of the entries that are slots: returns how many, *valid of them
+ * with a value. Without branches, since nulls come as they like. */
+static int64_t slot_bits(const uint8_t *def, uint32_t n, uint8_t slot_def, uint8_t max_def,
+                         uint8_t *bits, int64_t at, int64_t *valid) {
+    uint8_t *byte = bits + (at >> 3);
+    unsigned fill = at & 7, acc = fill ? *byte & ((1u << fill) - 1) : 0;
+    uint32_t slots = 0, ones = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned one = def[i] == max_def, is_slot = def[i] >= slot_def;
+        acc |= one << fill;
+        fill += is_slot;
+        slots += is_slot;
+        ones += one;
+        if (fill == 8) {
+            *byte++ = (uint8_t)acc;
+            fill = acc = 0;
+        }
+    }
+    if (fill > 0)
+        *byte = (uint8_t)acc;
+    *valid = ones;
+    return slots;
+}
+
 /* Adds n entries of the window: levels to defs and reps, slots and values to out. */
 static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *err) {
     const uint8_t *def = c->window + c->window_at, *rep = def + LOCHAN_PQ_LEVEL_WINDOW;
@@ -327,20 +353,9 @@ static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *
         c->reps.len += n;
     }
     LOCHAN_TRY(lochan_pq_out__reserve(&c->out, n, err));
-    int64_t slots = 0, valid = 0, at = c->out.length;
-    if (max_def == 0) {
-        slots = valid = n;
-    } else {
-        uint8_t *bits = c->out.validity.data;
-        for (uint32_t i = 0; i < n; i++) {
-            if (def[i] < slot_def)
-                continue;
-            bool is_valid = def[i] == max_def;
-            lochan_bits__fill(bits, at + slots, 1, is_valid);
-            slots++;
-            valid += is_valid;
-        }
-    }
+    int64_t slots = n, valid = n;
+    if (max_def > 0)
+        slots = slot_bits(def, n, slot_def, max_def, c->out.validity.data, c->out.length, &valid);
     LOCHAN_TRY(decode_values(c, valid, err));
     lochan_pq_out__spread(&c->out, slots, valid);
     c->window_at += n;
@@ -378,9 +393,27 @@ static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error
     }
 }
 
+/* Room for what the batch before suggests, so that buffers need not grow again and again. */
+static lochan_status reserve_as_before(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    int64_t few = rows < RESERVE_ROWS ? rows : RESERVE_ROWS;
+    if (c->before_rows == 0 || rows > 2 * c->before_rows)
+        return c->keep_levels ? lochan_pq_out__reserve(&c->out, few, err) : LOCHAN_OK;
+    double scale = 1.06 * (double)rows / (double)c->before_rows;
+    if (c->before_slots > 0 && c->keep_levels)
+        LOCHAN_TRY(
+            lochan_pq_out__reserve(&c->out, (int64_t)(scale * (double)c->before_slots), err));
+    if (c->before_bytes > 0)
+        LOCHAN_TRY(
+            lochan_pq_vec__reserve(&c->out.bytes, (size_t)(scale * (double)c->before_bytes), err));
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     if (rows == 0)
         return lochan_pq_out__reserve(&c->out, 0, err);
+    if (c->out.length == 0)
+        LOCHAN_TRY(reserve_as_before(c, rows, err));
+    c->before_rows = rows;
     return c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err);
 }
 

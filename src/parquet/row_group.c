@@ -82,6 +82,29 @@ static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
     return lochan_pq_column__skip(&task->g->leaves[task->g->selected[i]], task->rows, err);
 }
 
+typedef struct assemble_task {
+    lochan_pq_group_read *g;
+    struct ArrowArray *out;
+} assemble_task;
+
+static lochan_status assemble_column(void *ctx, size_t i, lochan_error *err) {
+    assemble_task *task = ctx;
+    lochan_pq_group_read *g = task->g;
+    const lochan_pq_field *field = &g->reader->schema.root.children[g->columns[i]];
+    LOCHAN_TRY(lochan_pq_assemble(field, g->leaves, task->out->children[i], err));
+    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++)
+        lochan_pq_column__clear(&g->leaves[l]);
+    return LOCHAN_OK;
+}
+
+static bool has_nested(const lochan_pq_group_read *g) {
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->reader->schema.root.children[g->columns[i]].leaf < 0)
+            return true;
+    }
+    return false;
+}
+
 static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int64_t rows,
                                 lochan_error *err) {
     const lochan_ctx *ctx = &g->reader->file.ctx;
@@ -93,17 +116,16 @@ static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int6
 lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
                                          struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    const lochan_pq_field *root = &g->reader->schema.root;
+    const lochan_ctx *ctx = &g->reader->file.ctx;
+    assemble_task task = {g, out};
     memset(out, 0, sizeof *out);
     LOCHAN_TRY(for_leaves(g, read_leaf, rows, err));
     LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
-    for (size_t i = 0; i < g->n; i++)
-        LOCHAN_TRYG(
-            lochan_pq_assemble(&root->children[g->columns[i]], g->leaves, out->children[i], err));
+    /* flat columns only hand their buffers over */
+    lochan_pool *pool = rows >= ROWS_FOR_TASKS && has_nested(g) ? ctx->pool : NULL;
+    LOCHAN_TRYG(lochan_pool__for(pool, g->n, assemble_column, &task, ctx->cancel, err));
     out->length = rows;
     g->rows_left -= rows;
-    for (size_t i = 0; i < g->n_selected; i++)
-        lochan_pq_column__clear(&g->leaves[g->selected[i]]);
 done:
     if (rc != LOCHAN_OK)
         lochan_array__release(out);
