@@ -57,6 +57,10 @@ lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file
         return lochan_pq_pages__fail(pages, NULL, LOCHAN_ERR_CORRUPT, err,
                                      "a negative number of values");
     pages->end = pages->pos + (uint64_t)meta->compressed_size;
+    if (file->short_chunks) {
+        uint64_t left = (uint64_t)footer - pages->end;
+        pages->end += left < LOCHAN_PQ_SHORT_BY ? left : LOCHAN_PQ_SHORT_BY;
+    }
     pages->values_left = meta->num_values;
     return LOCHAN_OK;
 }

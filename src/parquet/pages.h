@@ -36,6 +36,8 @@ typedef struct lochan_pq_pages {
     lochan_pq_scratch body; /* decompressed */
 } lochan_pq_pages;
 
+/* How far chunks may pass their sizes where sizes are known to be wrong. */
+enum { LOCHAN_PQ_SHORT_BY = 100 };
 /* window: bytes to read at a time (at least a page is read). */
 lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file,
                                     const lochan_pq_leaf *leaf, const lochan_pq_column_chunk *chunk,

@@ -107,10 +107,26 @@ static lochan_status check_groups(lochan_pq_reader *r, lochan_error *err) {
                                (long long)group->num_rows);
         }
     }
+    if (r->meta.num_rows == 0)
+        r->meta.num_rows = rows; /* some writers leave it to the row groups */
     if (rows != r->meta.num_rows)
         return corrupt(r, footer_at, err, "the file claims %lld rows, its row groups hold %lld",
                        (long long)r->meta.num_rows, (long long)rows);
     return LOCHAN_OK;
+}
+
+/* parquet-mr up to 1.2.8 forgot the header of the dictionary page in the sizes of chunks. */
+static bool sizes_lack_dictionary(const char *created_by) {
+    static const char name[] = "parquet-mr";
+    if (strncmp(created_by, name, sizeof name - 1) != 0)
+        return false;
+    const char *version = strstr(created_by, "version 1.");
+    if (!version)
+        return created_by[sizeof name - 1] == '\0';
+    version += sizeof "version 1." - 1;
+    return version[0] < '2' ? version[1] == '.'
+                            : version[0] == '2' && version[1] == '.' && version[2] <= '8' &&
+                                  (version[3] < '0' || version[3] > '9');
 }
 
 static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
@@ -144,6 +160,7 @@ static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     r->created_by = by;
     if (!by)
         return lochan_error__nomem(err);
+    r->file.short_chunks = sizes_lack_dictionary(by);
     return check_groups(r, err);
 }
 

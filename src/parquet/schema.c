@@ -28,7 +28,7 @@ lochan_pq_shape lochan_pq_element__shape(const lochan_pq_element *e, bool is_ite
         return LOCHAN_PQ_SHAPE_LEAF;
     const lochan_pq_element *r = e + 1; /* the first child */
     bool one_repeated = e->num_children == 1 && r->repetition == LOCHAN_PQ_REPEATED;
-    if (!one_repeated || (is_item && e->repetition == LOCHAN_PQ_REPEATED))
+    if (!one_repeated)
         return LOCHAN_PQ_SHAPE_STRUCT;
     if (is_annotated(e, LOCHAN_PQ_LOGICAL_LIST, LOCHAN_PQ_CONVERTED_LIST)) {
         bool wraps = r->num_children == 1 && r[1].repetition != LOCHAN_PQ_REPEATED &&
@@ -40,7 +40,9 @@ lochan_pq_shape lochan_pq_element__shape(const lochan_pq_element *e, bool is_ite
     if ((is_annotated(e, LOCHAN_PQ_LOGICAL_MAP, LOCHAN_PQ_CONVERTED_MAP) ||
          is_annotated(e, LOCHAN_PQ_LOGICAL_MAP, LOCHAN_PQ_CONVERTED_MAP_KEY_VALUE)) &&
         r->num_children > 0)
-        return r->num_children == 2 ? LOCHAN_PQ_SHAPE_MAP : LOCHAN_PQ_SHAPE_LIST2;
+        return r->num_children == 2   ? LOCHAN_PQ_SHAPE_MAP
+               : r->num_children == 1 ? LOCHAN_PQ_SHAPE_LIST3 /* a set: keys without values */
+                                      : LOCHAN_PQ_SHAPE_LIST2;
     return LOCHAN_PQ_SHAPE_STRUCT;
 }
 

@@ -322,6 +322,8 @@ static lochan_status read_struct(thrift_reader *r, const lochan_thrift_type *typ
         if (id < 0 || id > INT16_MAX)
             return corrupt(r, "bad field id", type->name, "");
         const lochan_thrift_field *f = find_field(type, id);
+        if (f && !f->required && !wire_fits(f->kind, wire))
+            f = NULL; /* an older or private use of the id: not ours */
         if (f)
             LOCHAN_TRY(read_field(r, type, f, wire, out));
         else if (!skip_value(r->cursor, wire, false, 0))
