@@ -7,6 +7,7 @@
 #include "module.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 static py_interrupt *volatile current; /* innermost, of the main thread */
@@ -60,8 +61,14 @@ void py_interrupt__end(py_interrupt *i) {
     i->active = 0;
 }
 
+/* Python code under a foreign stream may have got the KeyboardInterrupt, which then comes back as
+ * the text of that stream's error. */
 PyObject *py_interrupt__raise(const py_interrupt *i, lochan_status rc, const lochan_error *err) {
     if (i->fired && PyErr_CheckSignals() != 0)
         return NULL;
+    if (i->fired && rc != LOCHAN_ERR_CANCELLED && strstr(err->message, "KeyboardInterrupt")) {
+        PyErr_SetNone(PyExc_KeyboardInterrupt);
+        return NULL;
+    }
     return PyErr_Occurred() ? NULL : py_errors__raise(rc, err);
 }

@@ -51,8 +51,7 @@ def blob(rng):
 def number(precision, scale):
     def make(rng):
         unscaled = bits(rng, -(10**precision) + 1, 10**precision - 1)
-        with decimal.localcontext(prec=precision + 2):
-            return decimal.Decimal(unscaled).scaleb(-scale)
+        return decimal.Decimal(unscaled).scaleb(-scale, decimal.Context(prec=precision + 2))
     return make
 
 
