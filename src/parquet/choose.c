@@ -1,5 +1,5 @@
 /* choose.c - how a column's values are encoded, from the data, and where its pages end.
- * A dictionary is on trial until DECIDE_VALUES values have come; then a sample is encoded and
+ * A dictionary is on trial until enough values have come; then a sample is encoded and
  * compressed every way there is, and the smallest stays, with a small lead for what is faster to
  * read. The choice holds for some row groups. A dictionary is left as soon as it costs more than
  * the plain values. Invariant: what is decided depends on the values and options only. May call:
@@ -10,12 +10,28 @@
 #include "parquet/encode.h"
 
 enum {
-    DECIDE_VALUES = 65536,
     SAMPLE_VALUES = 8192,
     FEW_VALUES = 256,
-    MAX_DICTIONARY_BYTES = 2 << 20,
-    DICTIONARY_SAMPLE = 64 << 10
+    DICTIONARY_SAMPLE = 64 << 10,
+    /* shared by the columns of a file, so that a wide table does not take more memory than a narrow
+       one */
+    TRIAL_VALUES = 16 * 65536,
+    DICTIONARY_BYTES = 32 << 20
 };
+
+static size_t share(const lochan_pq_column_writer *w, size_t all, size_t least, size_t most) {
+    size_t part = all / (size_t)w->schema->n_leaves;
+    return part < least ? least : part > most ? most : part;
+}
+
+/* Values that come before a dictionary is decided on, and the largest dictionary. */
+static size_t trial_values(const lochan_pq_column_writer *w) {
+    return share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536);
+}
+
+static size_t max_dictionary(const lochan_pq_column_writer *w) {
+    return share(w, DICTIONARY_BYTES, 128 << 10, 2 << 20);
+}
 
 int32_t lochan_pq_write_options__encoding(const lochan_pq_write_options *o, const char *path) {
     for (size_t i = 0; i < o->n_encodings; i++) {
@@ -48,7 +64,11 @@ static lochan_status drop_dictionary(lochan_pq_column_writer *w, lochan_error *e
     w->use_dictionary = false;
     w->values.len = 0;
     LOCHAN_TRY(values_of_keys(w, w->keys.len / sizeof(uint32_t), &w->values, err));
-    w->keys.len = 0;
+    lochan_pq_vec__free(&w->keys);
+    if (w->key_pages == 0) { /* nothing refers to it any more */
+        lochan_pq_dict_builder__deinit(&w->dictionary);
+        lochan_pq_dict_builder__init(&w->dictionary, w->leaf->width);
+    }
     return LOCHAN_OK;
 }
 
@@ -198,12 +218,12 @@ static size_t cut(const lochan_pq_column_writer *w, bool last) {
 lochan_status lochan_pq_column_writer__flush(lochan_pq_column_writer *w, bool last,
                                              lochan_error *err) {
     size_t rows = (size_t)w->total_entries + w->n_entries;
-    bool full = w->use_dictionary && w->dictionary.values.len > MAX_DICTIONARY_BYTES;
+    bool full = w->use_dictionary && w->dictionary.values.len > max_dictionary(w);
     if (!last && w->leaf->max_rep == 0 && rows % LOCHAN_PQ_WRITE_BLOCK != 0)
         return LOCHAN_OK; /* decide and cut at the same rows however they come */
     if (!w->decided) {
-        size_t wanted = w->use_dictionary ? DECIDE_VALUES : SAMPLE_VALUES;
-        if (!last && !full && w->n_values < wanted && w->n_rows < DECIDE_VALUES)
+        size_t wanted = w->use_dictionary ? trial_values(w) : SAMPLE_VALUES;
+        if (!last && !full && w->n_values < wanted && w->n_rows < trial_values(w))
             return LOCHAN_OK;
         LOCHAN_TRY(decide(w, full, err));
     }

@@ -27,7 +27,7 @@ void lochan_pq_dict_builder__clear(lochan_pq_dict_builder *b) {
 }
 
 static bool grow_table(lochan_pq_dict_builder *b) {
-    size_t size = b->table ? ((size_t)b->mask + 1) * 4 : FIRST_TABLE;
+    size_t size = b->table ? ((size_t)b->mask + 1) * 2 : FIRST_TABLE;
     uint32_t *table = lochan_mem__array(size, sizeof *table);
     if (!table)
         return false;
@@ -63,11 +63,11 @@ static bool grow_entries(lochan_pq_dict_builder *b) {
 static inline lochan_status make_room(lochan_pq_dict_builder *b, lochan_error *err) {
     if (__builtin_expect(b->n < b->limit, 1))
         return LOCHAN_OK;
-    if ((!b->table || b->n >= b->mask / 2) && !grow_table(b))
+    if ((!b->table || b->n >= b->mask / 4 * 3) && !grow_table(b))
         return lochan_error__nomem(err);
     if (b->n >= b->cap && !grow_entries(b))
         return lochan_error__nomem(err);
-    b->limit = b->cap < b->mask / 2 ? (uint32_t)b->cap : b->mask / 2;
+    b->limit = b->cap < b->mask / 4 * 3 ? (uint32_t)b->cap : b->mask / 4 * 3;
     return LOCHAN_OK;
 }
 

@@ -7,7 +7,13 @@
 #include "parquet/prune.h"
 
 /* Where pages are left out, little is read ahead. */
-enum { DEFAULT_BATCH_ROWS = 65536, STREAM_WINDOW = 1 << 20, PRUNED_WINDOW = 4096 };
+enum {
+    DEFAULT_BATCH_ROWS = 65536,
+    MAX_WINDOW = 1 << 20,
+    MIN_WINDOW = 64 << 10,
+    ALL_WINDOWS = 16 << 20,
+    PRUNED_WINDOW = 4096
+};
 
 typedef struct pq_stream {
     lochan_pq_reader *reader; /* one reference */
@@ -55,6 +61,12 @@ static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out)
     return i >= 0 && lochan_pq_reader__column_stats(s->reader, s->row_group, i, out);
 }
 
+/* Bytes read ahead per column: together they stay bounded, however many columns there are. */
+static size_t stream_window(const pq_stream *s) {
+    size_t part = ALL_WINDOWS / (s->n_columns + 1);
+    return part < MIN_WINDOW ? MIN_WINDOW : part > MAX_WINDOW ? MAX_WINDOW : part;
+}
+
 static void close_group(pq_stream *s) {
     lochan_pq_group_read__end(&s->first);
     lochan_pq_group_read__end(&s->rest);
@@ -85,7 +97,7 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
             atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
             continue;
         }
-        size_t window = s->ranges ? PRUNED_WINDOW : STREAM_WINDOW;
+        size_t window = s->ranges ? PRUNED_WINDOW : stream_window(s);
         LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
                                                window, err));
         lochan_status rc =

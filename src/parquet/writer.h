@@ -33,7 +33,7 @@ typedef struct lochan_pq_write_options {
     bool codec_set;
     int level;               /* of zstd, gzip, brotli; 0 = the codec's default (zstd: 1) */
     int64_t row_group_rows;  /* 0 = 131,072 */
-    int64_t row_group_bytes; /* cut when the encoded pages pass it; 0 = 128 MiB */
+    int64_t row_group_bytes; /* cut when the encoded pages pass it; 0 = 64 MiB */
     int32_t page_bytes;      /* 0 = 1 MiB before compression */
     int32_t page_rows;       /* 0 = 20,000 */
     bool no_dictionary;
