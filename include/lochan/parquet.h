@@ -292,7 +292,7 @@ typedef struct lochan_parquet_write_options {
     int32_t codec;                /* lochan_parquet_codec */
     int32_t level;                /* of zstd, gzip, brotli; 0 = the codec's default */
     int64_t row_group_rows;       /* a row group is ended at so many rows, 0 = 131,072 */
-    int64_t row_group_bytes;      /* or so many encoded bytes, 0 = 128 MiB */
+    int64_t row_group_bytes;      /* or so many encoded bytes, 0 = 64 MiB */
     int32_t page_bytes;           /* before compression, 0 = 1 MiB */
     int32_t page_rows;            /* 0 = 20,000 */
     int32_t max_statistics_bytes; /* longest text bound, cut at a character, 0 = 64 */
