@@ -66,7 +66,7 @@ void py_interrupt__end(py_interrupt *i) {
 PyObject *py_interrupt__raise(const py_interrupt *i, lochan_status rc, const lochan_error *err) {
     if (i->fired && PyErr_CheckSignals() != 0)
         return NULL;
-    if (i->fired && rc != LOCHAN_ERR_CANCELLED && strstr(err->message, "KeyboardInterrupt")) {
+    if (rc != LOCHAN_ERR_CANCELLED && strstr(err->message, "KeyboardInterrupt")) {
         PyErr_SetNone(PyExc_KeyboardInterrupt);
         return NULL;
     }
