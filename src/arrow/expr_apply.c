@@ -259,14 +259,33 @@ static bool key_hits(const lochan_cells *c, int64_t row, const word *hits, uint6
     return key < n_values && (hits[key / 64] >> (key & 63) & 1);
 }
 
+/* Whether at most one value hits: its key, or one that no row has. */
+static bool only_hit(const word *hits, int64_t n_values, int32_t *key) {
+    int found = 0;
+    *key = -1;
+    for (size_t k = 0; k < words_of(n_values); k++) {
+        found += __builtin_popcountll(hits[k]);
+        if (hits[k] && found == 1)
+            *key = (int32_t)(64 * k) + __builtin_ctzll(hits[k]);
+    }
+    return found <= 1;
+}
+
 static lochan_status test_keys(const lochan_cells *c, int64_t n, const lochan_expr_node *leaf,
                                word *out, lochan_error *err) {
     lochan_cells values = lochan_cells__dictionary(c);
+    int32_t key;
     word *hits = lochan_mem__array(words_of(values.length) + 1, sizeof(word));
     if (!hits)
         return lochan_error__nomem(err);
     test_plain(&values, values.length, leaf, hits);
-    EACH_STRETCH(n, key_hits(c, i, hits, (uint64_t)values.length));
+    if (c->key_id == LOCHAN_TYPE_INT32 && !c->keys_validity &&
+        only_hit(hits, values.length, &key)) {
+        const int32_t *keys = (const int32_t *)c->keys + c->keys_at;
+        EACH_STRETCH(n, keys[i] == key);
+    } else {
+        EACH_STRETCH(n, key_hits(c, i, hits, (uint64_t)values.length));
+    }
     lochan_mem__free(hits);
     return LOCHAN_OK;
 }

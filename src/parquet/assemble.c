@@ -13,7 +13,9 @@ static lochan_status mismatch(const lochan_pq_column *c, lochan_error *err) {
 static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *array,
                                     lochan_error *err) {
     struct ArrowArray *dictionary = lochan_array__add_dictionary(array);
-    lochan_pq_out out = {.kind = LOCHAN_PQ_OUT_STRING, .width = 4};
+    lochan_pq_out out;
+    lochan_pq_out__init(&out, c->leaf, false);
+    out.nullable = false;
     const lochan_pq_slice *slices = (const void *)c->dictionary.slices.data;
     size_t extra = c->extra_ends.len / sizeof(int64_t);
     if (!dictionary)

@@ -433,19 +433,91 @@ static lochan_status skip_pages(lochan_pq_column *c, int64_t *rows, lochan_error
     return LOCHAN_OK;
 }
 
+/* Passes over n values of a page without keys. Those that lie at known places cost nothing. */
+static bool skip_plain(lochan_pq_column *c, size_t n) {
+    lochan_pq_values *v = &c->values;
+    lochan_pq_slice slices[BLOCK];
+    uint8_t bits[BLOCK / 8];
+    if (v->physical != LOCHAN_PQ_BYTE_ARRAY && v->physical != LOCHAN_PQ_BOOLEAN) {
+        size_t width = (size_t)v->width, count = (size_t)(v->end - v->pos) / width;
+        if (v->ops == &lochan_pq_decoding__plain) {
+            v->pos += n <= count ? n * width : 0;
+            return n <= count;
+        }
+        if (v->ops == &lochan_pq_decoding__split) {
+            bool ok = n <= count - v->index;
+            v->index += ok ? n : 0;
+            return ok;
+        }
+    }
+    while (n > 0) {
+        size_t m = n < BLOCK ? n : BLOCK;
+        if (v->physical == LOCHAN_PQ_BYTE_ARRAY)
+            m = v->ops->bytes(v, m, slices);
+        else if (v->physical == LOCHAN_PQ_BOOLEAN)
+            m = v->ops->bits(v, m, bits, 0) ? m : 0;
+        else
+            m = v->ops->fixed(v, m, c->scratch.data) ? m : 0;
+        if (m == 0)
+            return false;
+        n -= m;
+    }
+    return true;
+}
+
+/* Passes over rows of the page at hand. */
+static lochan_status skip_in_page(lochan_pq_column *c, uint32_t n, lochan_error *err) {
+    size_t valid = n, width = (size_t)c->leaf->width;
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * width + n / 8 + 1, err));
+    if (c->leaf->max_def > 0 && !levels_read_bits(&c->def, c->scratch.data, 0, n, &valid))
+        return damaged(c, "the definition levels of a page are damaged or too few", err);
+    c->page_left -= n;
+    if (valid == 0 || c->leaf->convert == LOCHAN_PQ_CONVERT_NULL)
+        return LOCHAN_OK;
+    bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
+    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
+}
+
 lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     while (rows > 0) {
         int64_t n = rows < BLOCK * 16 ? rows : BLOCK * 16;
-        if (!c->keep_levels) {
-            if (c->page_left == 0) {
-                LOCHAN_TRY(skip_pages(c, &rows, err));
-                continue;
-            }
-            n = n < c->page_left ? n : c->page_left;
+        if (c->keep_levels) {
+            LOCHAN_TRY(lochan_pq_column__read(c, n, err));
+            lochan_pq_column__clear(c);
+        } else if (c->page_left == 0) {
+            LOCHAN_TRY(skip_pages(c, &rows, err));
+            continue;
+        } else {
+            n = rows < c->page_left ? rows : c->page_left;
+            LOCHAN_TRY(skip_in_page(c, (uint32_t)n, err));
         }
-        LOCHAN_TRY(lochan_pq_column__read(c, n, err));
-        lochan_pq_column__clear(c);
         rows -= n;
+    }
+    return LOCHAN_OK;
+}
+
+/* First row from `at` on whose bit is `on`; `rows` if there is none. */
+static int64_t find_bit(const uint8_t *bits, int64_t at, int64_t rows, bool on) {
+    uint8_t dull = on ? 0 : 0xff; /* a byte without it */
+    while (at < rows) {
+        if ((at & 7) == 0 && bits[at >> 3] == dull)
+            at += 8;
+        else if (((bits[at >> 3] >> (at & 7)) & 1) == on)
+            return at;
+        else
+            at++;
+    }
+    return rows;
+}
+
+lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t *bits,
+                                              int64_t rows, int64_t kept, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_out__reserve(&c->out, kept, err));
+    for (int64_t at = 0; at < rows;) {
+        int64_t begin = find_bit(bits, at, rows, true), end = find_bit(bits, begin, rows, false);
+        LOCHAN_TRY(lochan_pq_column__skip(c, begin - at, err));
+        LOCHAN_TRY(read_flat(c, end - begin, err));
+        at = end;
     }
     return LOCHAN_OK;
 }

@@ -55,6 +55,10 @@ void lochan_pq_column__close(lochan_pq_column *c); /* a zeroed one is fine */
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err);
 /* Passes over rows; whole pages are not decompressed. */
 lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err);
+/* As read, but of the next `rows` rows only those whose bit is set, `kept` of them. Flat columns.
+ */
+lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t *bits,
+                                              int64_t rows, int64_t kept, lochan_error *err);
 /* Empties out and levels for the next batch. */
 void lochan_pq_column__clear(lochan_pq_column *c);
 

@@ -45,13 +45,13 @@ void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool di
         break;
     case LOCHAN_TYPE_LARGE_STRING:
     case LOCHAN_TYPE_LARGE_BINARY:
-        out->kind = LOCHAN_PQ_OUT_LARGE;
-        out->width = 8;
+        out->kind = dictionary ? LOCHAN_PQ_OUT_KEYS : LOCHAN_PQ_OUT_LARGE;
+        out->width = dictionary ? 4 : 8;
         break;
     case LOCHAN_TYPE_STRING_VIEW:
     case LOCHAN_TYPE_BINARY_VIEW:
-        out->kind = LOCHAN_PQ_OUT_VIEW;
-        out->width = 16;
+        out->kind = dictionary ? LOCHAN_PQ_OUT_KEYS : LOCHAN_PQ_OUT_VIEW;
+        out->width = dictionary ? 4 : 16;
         break;
     default:
         break;

@@ -42,16 +42,24 @@ typedef struct lochan_pq_group_read {
     int *selected;            /* leaf indices */
     size_t n_selected;
     int64_t rows_left;
+    bool keyed; /* some columns of text come as keys, though their schema does not say so */
 } lochan_pq_group_read;
 
-/* window: bytes read ahead per column. */
+/* window: bytes read ahead per column. text_keys: flat columns of text that have a dictionary come
+ * as int32 keys into it (lochan_pq_group_read__is_keyed). */
 lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
                                           int row_group, const int *columns, size_t n,
-                                          size_t window, lochan_error *err);
+                                          size_t window, bool text_keys, lochan_error *err);
+/* Whether the i-th of the columns comes as keys only because text_keys was set. */
+bool lochan_pq_group_read__is_keyed(const lochan_pq_group_read *g, size_t i);
 void lochan_pq_group_read__end(lochan_pq_group_read *g);
 /* The next `rows` rows (at most rows_left) of all columns, in parallel, as a struct array. */
 lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
                                          struct ArrowArray *out, lochan_error *err);
+/* As next, but only the rows whose bit is set, `kept` of them: what lies between is passed over. */
+lochan_status lochan_pq_group_read__next_selected(lochan_pq_group_read *g, int64_t rows,
+                                                  const uint8_t *bits, int64_t kept,
+                                                  struct ArrowArray *out, lochan_error *err);
 lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, lochan_error *err);
 
 #endif

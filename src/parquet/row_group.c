@@ -2,6 +2,7 @@
  * parallel. Invariant: a batch is assembled only after every leaf delivered its rows. May call:
  * base/, arrow/, the rest of parquet/.
  */
+#include "arrow/kernels.h"
 #include "parquet/assemble.h"
 #include "parquet/reader_own.h"
 
@@ -37,9 +38,20 @@ static lochan_status select_leaves(lochan_pq_group_read *g, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* Whether a flat column of text has a dictionary in this row group. */
+static bool has_text_dictionary(const lochan_pq_leaf *leaf, const lochan_pq_column_chunk *chunk) {
+    return leaf->convert == LOCHAN_PQ_CONVERT_BYTES && lochan_type__is_bytes(leaf->type.id) &&
+           leaf->n_parts == 1 && leaf->max_rep == 0 && LOCHAN_PQ_HAS(&chunk->meta, 11);
+}
+
+bool lochan_pq_group_read__is_keyed(const lochan_pq_group_read *g, size_t i) {
+    const lochan_pq_field *field = &g->reader->schema.root.children[g->columns[i]];
+    return field->leaf >= 0 && g->leaves[field->leaf].as_keys && !field->schema->dictionary;
+}
+
 lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
                                           int row_group, const int *columns, size_t n,
-                                          size_t window, lochan_error *err) {
+                                          size_t window, bool text_keys, lochan_error *err) {
     lochan_status rc;
     *g = (lochan_pq_group_read){
         .reader = reader, .row_group = row_group, .columns = columns, .n = n};
@@ -48,10 +60,13 @@ lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_rea
     atomic_fetch_add_explicit(&reader->file.row_groups_read, 1, memory_order_relaxed);
     for (size_t i = 0; i < g->n_selected; i++) {
         const lochan_pq_leaf *leaf = &reader->schema.leaves[g->selected[i]];
-        bool as_keys = reader->schema.root.children[leaf->column].schema->dictionary != NULL;
-        LOCHAN_TRYG(lochan_pq_column__open(&g->leaves[leaf->index], &reader->file, leaf,
-                                           lochan_pq_reader__chunk(reader, row_group, leaf->index),
-                                           row_group, as_keys, window, err));
+        const lochan_pq_column_chunk *chunk =
+            lochan_pq_reader__chunk(reader, row_group, leaf->index);
+        bool asked = reader->schema.root.children[leaf->column].schema->dictionary != NULL;
+        bool keyed = text_keys && !asked && has_text_dictionary(leaf, chunk);
+        g->keyed = g->keyed || keyed;
+        LOCHAN_TRYG(lochan_pq_column__open(&g->leaves[leaf->index], &reader->file, leaf, chunk,
+                                           row_group, asked || keyed, window, err));
     }
 done:
     if (rc != LOCHAN_OK)
@@ -69,12 +84,16 @@ void lochan_pq_group_read__end(lochan_pq_group_read *g) {
 
 typedef struct leaf_task {
     lochan_pq_group_read *g;
-    int64_t rows;
+    int64_t rows, kept;
+    const uint8_t *bits; /* of the rows wanted; NULL: all */
 } leaf_task;
 
 static lochan_status read_leaf(void *ctx, size_t i, lochan_error *err) {
     leaf_task *task = ctx;
-    return lochan_pq_column__read(&task->g->leaves[task->g->selected[i]], task->rows, err);
+    lochan_pq_column *c = &task->g->leaves[task->g->selected[i]];
+    if (task->bits && !c->keep_levels)
+        return lochan_pq_column__read_selected(c, task->bits, task->rows, task->kept, err);
+    return lochan_pq_column__read(c, task->rows, err);
 }
 
 static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
@@ -84,14 +103,27 @@ static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
 
 typedef struct assemble_task {
     lochan_pq_group_read *g;
+    const uint8_t *bits;
     struct ArrowArray *out;
 } assemble_task;
+
+/* Nested columns are read whole: the rows wanted are picked here. */
+static lochan_status pick_rows(const lochan_pq_field *field, const uint8_t *bits,
+                               struct ArrowArray *a, lochan_error *err) {
+    struct ArrowArray kept;
+    LOCHAN_TRY(lochan_filter(field->schema, a, bits, &kept, err));
+    lochan_array__release(a);
+    lochan_array__move(&kept, a);
+    return LOCHAN_OK;
+}
 
 static lochan_status assemble_column(void *ctx, size_t i, lochan_error *err) {
     assemble_task *task = ctx;
     lochan_pq_group_read *g = task->g;
     const lochan_pq_field *field = &g->reader->schema.root.children[g->columns[i]];
     LOCHAN_TRY(lochan_pq_assemble(field, g->leaves, task->out->children[i], err));
+    if (task->bits && g->leaves[field->first_leaf].keep_levels)
+        LOCHAN_TRY(pick_rows(field, task->bits, task->out->children[i], err));
     for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++)
         lochan_pq_column__clear(&g->leaves[l]);
     return LOCHAN_OK;
@@ -105,26 +137,31 @@ static bool has_nested(const lochan_pq_group_read *g) {
     return false;
 }
 
-static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, int64_t rows,
+static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, leaf_task task,
                                 lochan_error *err) {
     const lochan_ctx *ctx = &g->reader->file.ctx;
-    leaf_task task = {g, rows};
-    lochan_pool *pool = rows >= ROWS_FOR_TASKS ? ctx->pool : NULL;
+    lochan_pool *pool = task.rows >= ROWS_FOR_TASKS ? ctx->pool : NULL;
     return lochan_pool__for(pool, g->n_selected, fn, &task, ctx->cancel, err);
 }
 
 lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
                                          struct ArrowArray *out, lochan_error *err) {
+    return lochan_pq_group_read__next_selected(g, rows, NULL, rows, out, err);
+}
+
+lochan_status lochan_pq_group_read__next_selected(lochan_pq_group_read *g, int64_t rows,
+                                                  const uint8_t *bits, int64_t kept,
+                                                  struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_ctx *ctx = &g->reader->file.ctx;
-    assemble_task task = {g, out};
+    assemble_task task = {g, bits, out};
     memset(out, 0, sizeof *out);
-    LOCHAN_TRY(for_leaves(g, read_leaf, rows, err));
+    LOCHAN_TRY(for_leaves(g, read_leaf, (leaf_task){g, rows, kept, bits}, err));
     LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
     /* flat columns only hand their buffers over */
     lochan_pool *pool = rows >= ROWS_FOR_TASKS && has_nested(g) ? ctx->pool : NULL;
     LOCHAN_TRYG(lochan_pool__for(pool, g->n, assemble_column, &task, ctx->cancel, err));
-    out->length = rows;
+    out->length = kept;
     g->rows_left -= rows;
 done:
     if (rc != LOCHAN_OK)
@@ -133,7 +170,7 @@ done:
 }
 
 lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, lochan_error *err) {
-    LOCHAN_TRY(for_leaves(g, skip_leaf, rows, err));
+    LOCHAN_TRY(for_leaves(g, skip_leaf, (leaf_task){g, rows, 0, NULL}, err));
     g->rows_left -= rows;
     return LOCHAN_OK;
 }
@@ -178,7 +215,8 @@ lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row
             all[i] = (int)i;
         columns = all;
     }
-    LOCHAN_TRYG(lochan_pq_group_read__begin(&g, reader, row_group, columns, n, WHOLE_CHUNK, err));
+    LOCHAN_TRYG(
+        lochan_pq_group_read__begin(&g, reader, row_group, columns, n, WHOLE_CHUNK, false, err));
     LOCHAN_TRYG(check_output(&g, err));
     LOCHAN_TRYG(lochan_pq_group_read__next(&g, g.rows_left, out, err));
 done:

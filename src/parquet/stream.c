@@ -4,6 +4,7 @@
  * parquet/.
  */
 #include "arrow/kernels.h"
+#include "arrow/view.h"
 #include "parquet/prune.h"
 
 /* Where pages are left out, little is read ahead. */
@@ -28,9 +29,10 @@ typedef struct pq_stream {
     int *order; /* position of each output column among `columns` */
     size_t n_out;
     struct ArrowSchema first_schema, rest_schema;
-    bool open;               /* a row group is under way */
-    bool all_match;          /* its statistics say that the predicate holds everywhere */
-    lochan_pq_range *ranges; /* rows of the row group that may match; NULL: all */
+    struct ArrowSchema keyed_schema; /* of `first` where some of its columns come as keys */
+    bool open;                       /* a row group is under way */
+    bool all_match;                  /* its statistics say that the predicate holds everywhere */
+    lochan_pq_range *ranges;         /* rows of the row group that may match; NULL: all */
     size_t n_ranges, next_range;
     int64_t row; /* of the row group, next to be read */
     lochan_pq_group_read first, rest;
@@ -41,6 +43,7 @@ static void free_stream(void *state) {
     lochan_pq_group_read__end(&s->first);
     lochan_pq_group_read__end(&s->rest);
     lochan_schema__release(&s->first_schema);
+    lochan_schema__release(&s->keyed_schema);
     lochan_schema__release(&s->rest_schema);
     lochan_mem__free(s->ranges);
     lochan_mem__free(s->groups);
@@ -70,11 +73,31 @@ static size_t stream_window(const pq_stream *s) {
 static void close_group(pq_stream *s) {
     lochan_pq_group_read__end(&s->first);
     lochan_pq_group_read__end(&s->rest);
+    lochan_schema__release(&s->keyed_schema);
     lochan_mem__free(s->ranges);
     s->ranges = NULL;
     s->n_ranges = s->next_range = 0;
     s->row = 0;
     s->open = false;
+}
+
+/* The predicate's columns with those that come as keys described as such. */
+static lochan_status describe_keys(pq_stream *s, lochan_error *err) {
+    const lochan_type keys = {.id = LOCHAN_TYPE_INT32};
+    if (!s->first.keyed)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_schema__dup(&s->first_schema, &s->keyed_schema, err));
+    for (size_t i = 0; i < s->n_first; i++) {
+        struct ArrowSchema *from = s->first_schema.children[i], *to = s->keyed_schema.children[i];
+        lochan_type type;
+        if (!lochan_pq_group_read__is_keyed(&s->first, i))
+            continue;
+        LOCHAN_TRY(lochan_type__parse(from->format, &type, err));
+        lochan_schema__release(to);
+        LOCHAN_TRY(lochan_schema__set_dictionary(to, from->name, &keys, &type,
+                                                 from->flags & ARROW_FLAG_NULLABLE, err));
+    }
+    return LOCHAN_OK;
 }
 
 /* Opens the next row group that may hold matching rows. *more = false: none is left. */
@@ -99,11 +122,14 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
         }
         size_t window = s->ranges ? PRUNED_WINDOW : stream_window(s);
         LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
-                                               window, err));
+                                               window, !s->all_match, err));
         lochan_status rc =
             lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
-                                        s->n_columns - s->n_first, window, err);
+                                        s->n_columns - s->n_first, window, false, err);
+        if (rc == LOCHAN_OK)
+            rc = describe_keys(s, err);
         if (rc != LOCHAN_OK) {
+            lochan_pq_group_read__end(&s->rest);
             lochan_pq_group_read__end(&s->first);
             return rc;
         }
@@ -126,6 +152,42 @@ static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArr
     return LOCHAN_OK;
 }
 
+/* Turns keys back into text. */
+static lochan_status expand_keys(const pq_stream *s, struct ArrowArray *first, lochan_error *err) {
+    for (size_t i = 0; s->first.keyed && i < s->n_first; i++) {
+        struct ArrowArray *a = first->children[i], text;
+        if (!lochan_pq_group_read__is_keyed(&s->first, i))
+            continue;
+        const int32_t *keys = (const int32_t *)a->buffers[1] + a->offset;
+        const uint8_t *valid = a->null_count != 0 ? a->buffers[0] : NULL;
+        int64_t *rows = lochan_mem__array((size_t)a->length + 1, sizeof *rows);
+        if (!rows)
+            return lochan_error__nomem(err);
+        for (int64_t r = 0; r < a->length; r++)
+            rows[r] = valid && !lochan_bit__get(valid, a->offset + r) ? -1 : keys[r];
+        lochan_status rc = lochan_take(s->first_schema.children[i], a->dictionary, rows,
+                                       (size_t)a->length, &text, err);
+        lochan_mem__free(rows);
+        if (rc != LOCHAN_OK)
+            return rc;
+        lochan_array__release(a);
+        lochan_array__move(&text, a);
+    }
+    return LOCHAN_OK;
+}
+
+/* Whether the rows wanted lie in so few stretches that passing over the others pays. */
+static bool is_sparse(const uint8_t *bits, int64_t rows) {
+    enum { ROWS_PER_STRETCH = 64 };
+    int64_t edges = 0;
+    unsigned before = 0;
+    for (int64_t i = 0; i < (rows + 7) / 8; i++) {
+        edges += __builtin_popcount((bits[i] ^ (bits[i] << 1 | before)) & 0xff);
+        before = bits[i] >> 7;
+    }
+    return edges / 2 * ROWS_PER_STRETCH <= rows;
+}
+
 /* Columns of both parts in the order asked for. */
 static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct ArrowArray *rest,
                                 int64_t rows, struct ArrowArray *out, lochan_error *err) {
@@ -145,6 +207,7 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     int64_t left = s->ranges ? s->ranges[s->next_range].end - s->row : s->rest.rows_left;
     int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept = rows;
     struct ArrowArray first = {0}, rest = {0};
+    const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->first_schema;
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
     if (s->n_first > 0)
@@ -155,18 +218,21 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
             rc = lochan_error__nomem(err);
             goto done;
         }
-        LOCHAN_TRYG(lochan_expr__apply(s->predicate, &s->first_schema, &first, bits, &kept, err));
+        LOCHAN_TRYG(lochan_expr__apply(s->predicate, schema, &first, bits, &kept, err));
     }
     if (kept == 0) {
         rc = lochan_pq_group_read__skip(&s->rest, rows, err);
         goto done;
     }
-    LOCHAN_TRYG(lochan_pq_group_read__next(&s->rest, rows, &rest, err));
+    bool sparse = kept < rows && is_sparse(bits, rows);
+    LOCHAN_TRYG(lochan_pq_group_read__next_selected(&s->rest, rows, sparse ? bits : NULL,
+                                                    sparse ? kept : rows, &rest, err));
     if (kept < rows) {
-        LOCHAN_TRYG(keep_rows(&s->first_schema, &first, bits, err));
-        if (s->n_columns > s->n_first)
+        LOCHAN_TRYG(keep_rows(schema, &first, bits, err));
+        if (s->n_columns > s->n_first && !sparse)
             LOCHAN_TRYG(keep_rows(&s->rest_schema, &rest, bits, err));
     }
+    LOCHAN_TRYG(expand_keys(s, &first, err));
     rc = join_parts(s, &first, &rest, kept, out, err);
 done:
     s->row += rows;

@@ -1,0 +1,130 @@
+/* test_stream.c - streams with predicates: rows picked out of pages, texts compared as keys, give
+ * what reading everything and filtering gives. */
+#include "parquet/pq_sample.h"
+
+#include "parquet/metadata.h"
+
+enum { ROWS = 4000 };
+
+/* Values come in short runs and again and again, so that dictionaries pay. */
+static void repeated_file(const lochan_pq_write_options *base, bool nested, lochan_buf *file) {
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    lochan_builder *b;
+    pq_schema(&schema, nested);
+    assert_ok(lochan_builder__create(&schema, &b, &err));
+    for (int64_t r = 0; r < ROWS; r++) {
+        for (int64_t c = 0; c < schema.n_children; c++)
+            assert_ok(
+                sample_fill(lochan_builder__child(b, c), schema.children[c], r / 7 % 97, &err));
+        assert_ok(lochan_builder__end_row(b, &err));
+    }
+    assert_ok(lochan_builder__finish(b, &batch, &err));
+    lochan_pq_write_options o = *base;
+    o.row_group_rows = 1500;
+    o.page_rows = 130;
+    assert_ok(pq_write(NULL, &schema, &batch, 0, &o, file, NULL, &err));
+    lochan_builder__free(b);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+}
+
+static void print_filtered(lochan_pq_reader *r, const lochan_expr *e, lochan_buf *out) {
+    lochan_error err;
+    const struct ArrowSchema *schema = lochan_pq_reader__schema(r);
+    for (int g = 0; g < lochan_pq_reader__row_groups(r); g++) {
+        struct ArrowArray a, kept;
+        uint8_t bits[ROWS / 8 + 1];
+        int64_t count;
+        assert_ok(lochan_pq_reader__read_row_group(r, g, NULL, 0, &a, &err));
+        assert_ok(lochan_expr__apply(e, schema, &a, bits, &count, &err));
+        assert_ok(lochan_filter(schema, &a, bits, &kept, &err));
+        pq_print(schema, &kept, out);
+        lochan_array__release(&kept);
+        lochan_array__release(&a);
+    }
+}
+
+static void check(const lochan_buf *file, lochan_pq_strings strings, int64_t batch_rows) {
+    static const char *const texts[] = {
+        "u = 'v20'",
+        "u in ('v20', 'v44') or l = 7",
+        "vu = 'v6' and U = 'v6'",
+        "U = 'value 21 of some length \xc3\xa4' or z = 'v90'",
+        "u is null and l is null",
+        "u = 'nowhere'",
+        "g > 45 and u >= 'v9'",
+        "not u = 'v2'",
+        "l >= 0 or l is null",
+    };
+    lochan_error err;
+    lochan_pq_reader *r;
+    const lochan_pq_read_options o = {.strings = strings};
+    assert_ok(pq_open(NULL, file, &o, &r, &err));
+    for (size_t i = 0; i < LOCHAN_COUNTOF(texts); i++) {
+        lochan_expr *e;
+        lochan_buf got, want;
+        assert_ok(lochan_expr__parse(texts[i], &e, &err));
+        assert_ok(lochan_expr__bind(e, lochan_pq_reader__schema(r), &err));
+        lochan_buf__init(&got, 1 << 26);
+        lochan_buf__init(&want, 1 << 26);
+        lochan_pq_scan scan = {.predicate = e, .batch_rows = batch_rows};
+        assert_ok(pq_read(r, &scan, &got, &err));
+        print_filtered(r, e, &want);
+        assert_same_lines(&got, &want);
+        lochan_buf__deinit(&got);
+        lochan_buf__deinit(&want);
+        lochan_expr__free(e);
+    }
+    lochan_pq_reader__close(r);
+}
+
+static void check_all(const lochan_pq_write_options *o, bool nested) {
+    lochan_buf file;
+    repeated_file(o, nested, &file);
+    check(&file, LOCHAN_PQ_STRINGS_PLAIN, 1000);
+    check(&file, LOCHAN_PQ_STRINGS_LARGE, 333);
+    check(&file, LOCHAN_PQ_STRINGS_VIEW, 0);
+    check(&file, LOCHAN_PQ_STRINGS_DICTIONARY, 1000);
+    lochan_buf__deinit(&file);
+}
+
+static void test_stream__picks_rows_of_dictionaries(void **state) {
+    (void)state;
+    check_all(&(lochan_pq_write_options){0}, false);
+}
+
+static void test_stream__picks_rows_of_plain_pages(void **state) {
+    (void)state;
+    check_all(&(lochan_pq_write_options){.no_dictionary = true, .no_page_index = true}, false);
+}
+
+static void test_stream__picks_rows_beside_nested_columns(void **state) {
+    (void)state;
+    check_all(&(lochan_pq_write_options){.page_v2 = true}, true);
+}
+
+static void test_stream__picks_rows_of_every_encoding(void **state) {
+    static const lochan_pq_column_encoding encodings[] = {
+        {"l", LOCHAN_PQ_DELTA_BINARY_PACKED},       {"i", LOCHAN_PQ_BYTE_STREAM_SPLIT},
+        {"g", LOCHAN_PQ_BYTE_STREAM_SPLIT},         {"f", LOCHAN_PQ_BYTE_STREAM_SPLIT},
+        {"u", LOCHAN_PQ_DELTA_BYTE_ARRAY},          {"U", LOCHAN_PQ_DELTA_LENGTH_BYTE_ARRAY},
+        {"tsm:UTC", LOCHAN_PQ_DELTA_BINARY_PACKED},
+    };
+    (void)state;
+    check_all(&(lochan_pq_write_options){.encodings = encodings,
+                                         .n_encodings = LOCHAN_COUNTOF(encodings),
+                                         .no_dictionary = true},
+              false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream__picks_rows_of_dictionaries),
+        cmocka_unit_test(test_stream__picks_rows_of_plain_pages),
+        cmocka_unit_test(test_stream__picks_rows_beside_nested_columns),
+        cmocka_unit_test(test_stream__picks_rows_of_every_encoding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
