@@ -1,4 +1,4 @@
-"""The exceptions of lochan; see errors.py."""
+"""The exceptions of lochan; see errors.py. Written by tools/python_errors.py."""
 
 from lochan._lochan import AccountingError as AccountingError
 from lochan._lochan import ArgumentError as ArgumentError
