@@ -72,14 +72,8 @@ typedef struct lochan_progress {
 } lochan_progress;
 typedef void (*lochan_progress_fn)(void *payload, const lochan_progress *progress);
 
-typedef enum lochan_validate_level {
-    LOCHAN_VALIDATE_DEFAULT = 0, /* standard */
-    LOCHAN_VALIDATE_OFF = 1,     /* types and keys only: what the table itself needs */
-    LOCHAN_VALIDATE_STANDARD = 2,
-} lochan_validate_level;
-
-/* The request context of the update API. Dates are "YYYY-MM-DD", inclusive; NULL start = where the ledger ends (or the
- * spec's default_start); NULL end = today. */
+/* The request context of the update API. Dates are "YYYY-MM-DD", inclusive. NULL start = the spec's default_start or the
+ * first day the ledger knows, whichever is earlier; NULL end = today. Only days that are not final are asked for. */
 typedef struct lochan_update_request {
     uint32_t struct_size;
     const char *source;
@@ -90,9 +84,8 @@ typedef struct lochan_update_request {
     size_t n_assets;
     bool force;    /* ask again what the ledger calls final */
     bool repair;   /* ask again the scopes recorded as failed or invalid, only those */
-    bool backfill; /* recorded as a backfill; start and end are explicit */
+    bool backfill; /* recorded as a backfill; start and end must be given */
     bool dry_run;  /* plan only: report.scopes says what would be asked; asks and writes nothing */
-    lochan_validate_level validate;
     int32_t workers;                 /* requests in flight, 0 = the source's, then 4 */
     int32_t batch_size;              /* assets a request, 0 = the spec's */
     int32_t max_retries;             /* a page, -1 = the source's, then 4 */
@@ -106,7 +99,7 @@ typedef struct lochan_update_request {
 } lochan_update_request;
 #define LOCHAN_UPDATE_REQUEST_INIT                                                                                     \
     {sizeof(lochan_update_request), NULL, NULL, NULL, NULL, NULL, 0, false, false, false, false,                       \
-     LOCHAN_VALIDATE_DEFAULT, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, {0}}
+     0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, {0}}
 
 /* What an update did. rows_fetched (after wide-to-long) = new + replaced + unchanged + duplicate + rejected + filtered. */
 typedef struct lochan_update_report {
@@ -126,7 +119,7 @@ typedef struct lochan_update_report {
 
 /* Brings one dataset up to date. PARTIAL: some scopes failed, the others were published; the failures are recorded and
  * asked again by the next update. The report is filled on every outcome. After CANCELLED or a kill, the next update goes
- * on from the staged pages. */
+ * on from the staged pages; with force it asks again, since a staged page may be older than a revision. */
 LOCHAN_API lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request,
                                            lochan_update_report *report, lochan_error *err) LOCHAN_MUST_CHECK;
 

@@ -11,26 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static lochan_status read_validate(lochan_cli *cli, lochan_update_request *request) {
-    static const char *const names[] = {"off", "standard"};
-    const char *text = lochan_cli__value(cli, "validate");
-    if (!text)
-        return LOCHAN_OK;
-    if (strcmp(text, "off") == 0) {
-        request->validate = LOCHAN_VALIDATE_OFF;
-    } else if (strcmp(text, "standard") == 0) {
-        request->validate = LOCHAN_VALIDATE_STANDARD;
-    } else {
-        const char *nearest = lochan_cli__nearest(text, names, 2);
-        lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
-                         "--validate: expected off or standard, got '%s'", text);
-        if (nearest)
-            lochan_cli__hint(&cli->err, "did you mean %s?", nearest);
-        return cli->err.code;
-    }
-    return LOCHAN_OK;
-}
-
 static lochan_status read_numbers(lochan_cli *cli, lochan_update_request *request) {
     int64_t workers = 0, batch = 0, retries = -1;
     lochan_status rc = lochan_cli__int_value(cli, "workers", 1, 256, &workers);
@@ -64,8 +44,7 @@ static lochan_status read_request(lochan_cli *cli, bool backfill, lochan_update_
     if (request->force && request->repair)
         return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
                                 "--force and --repair exclude each other");
-    lochan_status rc = read_validate(cli, request);
-    return rc == LOCHAN_OK ? read_numbers(cli, request) : rc;
+    return read_numbers(cli, request);
 }
 
 /* ---- the report ---- */
@@ -289,7 +268,6 @@ static const lochan_cli_option update_options[] = {
     {"force", NULL, "ask again what is final"},
     {"repair", NULL, "ask again what failed, and only that"},
     {"dry-run", NULL, "plan only: ask nothing, write nothing"},
-    {"validate", "LEVEL", "off or standard"},
     {"workers", "N", "requests at a time; default: the source's"},
     {"batch-size", "N", "assets a request; default: the spec's"},
     {"max-retries", "N", "of a page; default: the source's"},

@@ -28,7 +28,7 @@ struct extras {
 };
 
 static bool has_rows(const lochan_scope *scope) {
-    return scope->state == LOCHAN_PAGE_DONE && scope->batch.release && scope->batch.length > 0;
+    return scope->state == LOCHAN_SCOPE_DONE && scope->batch.release && scope->batch.length > 0;
 }
 
 /* A number as JSON writes it: no leading zeros, no plus, no blanks, no "nan". */
@@ -379,20 +379,14 @@ static lochan_status merge_task(void *ctx, size_t partition, lochan_error *err) 
 /* ---- into the table ---- */
 
 static lochan_status open_table(lochan_job *job, lochan_error *err) {
-    const lochan_dataset_spec *spec = job->spec;
-    static const char *const time_column[] = {"time"};
-    lochan_table_spec wish = {.source = spec->source,
-                              .name = spec->name,
-                              .schema = &job->schema,
-                              .key = spec->primary_key,
-                              .n_key = spec->n_primary_key,
-                              .sort = spec->sort_columns,
-                              .n_sort = spec->n_sort,
-                              .point_in_time = spec->point_in_time};
-    wish.partition.strategy = spec->partition_strategy;
-    wish.partition.columns = time_column;
-    wish.partition.n_columns = lochan_partition__column_count(spec->partition_strategy);
-    return lochan_table__ensure(job->lake, &wish, &job->table, err);
+    lochan_table_spec wish;
+    int64_t removed;
+    lochan_dataset_spec__table(job->spec, &job->schema, &wish);
+    LOCHAN_TRY(lochan_table__ensure(job->lake, &wish, &job->table, err));
+    if (job->adopted == 0)
+        return LOCHAN_OK;
+    /* an update was cut off, perhaps while it wrote: what it left under temporary names is of no use */
+    return lochan_table__clean(job->lake, job->table, &removed, err);
 }
 
 static void report_write(lochan_job *job, int64_t duplicates) {
@@ -445,7 +439,7 @@ lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(unify(job, err));
     for (size_t i = 0; i < job->n_scopes; i++) {
         const lochan_scope *scope = &job->scopes[i];
-        if (scope->state != LOCHAN_PAGE_DONE)
+        if (scope->state != LOCHAN_SCOPE_DONE)
             continue;
         job->report->rows_fetched += scope->rows_fetched;
         job->report->rows_filtered += scope->rows_filtered;

@@ -89,7 +89,7 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     if (rc == LOCHAN_OK && task->stage)
         rc = stage_page(task, &error);
     if (rc == LOCHAN_OK) {
-        scope->state = LOCHAN_PAGE_DONE;
+        scope->state = LOCHAN_SCOPE_DONE;
     } else {
         scope->error = error;
         if (ends_update(rc))
@@ -104,9 +104,17 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* When the budget is short, the pages that are being decoded are waited for: they give theirs back. */
+static lochan_status take_budget(collector *all, size_t bytes, lochan_error *err) {
+    if (lochan_budget__try_take(all->job->lake->ctx.budget, bytes))
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_group__wait(all->group, err));
+    return lochan_budget__take(all->job->lake->ctx.budget, bytes, "a page on its way", err);
+}
+
 /* Takes *body, also on failure. */
 static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool stage, lochan_error *err) {
-    lochan_status rc = lochan_budget__take(all->job->lake->ctx.budget, body->len, "a page on its way", err);
+    lochan_status rc = take_budget(all, body->len, err);
     struct page_task *task = rc == LOCHAN_OK ? lochan_mem__zalloc(sizeof *task) : NULL;
     if (!task) {
         if (rc == LOCHAN_OK) {
@@ -136,7 +144,7 @@ static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool
 
 void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error, int32_t attempts) {
     lochan_scope *scope = &job->scopes[index];
-    scope->state = LOCHAN_PAGE_FAILED;
+    scope->state = LOCHAN_SCOPE_FAILED;
     scope->error = *error;
     scope->attempts = attempts;
     scope->asked_ns = lochan_clock__wall_ns();
@@ -190,7 +198,7 @@ static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lo
     scope->bytes = meta->bytes;
     scope->open_ended = !meta->end_is_marked;
     if (meta->empty) { /* the source's spec says that this status means "no rows" */
-        scope->state = LOCHAN_PAGE_DONE;
+        scope->state = LOCHAN_SCOPE_DONE;
         all->job->report->pages++;
         all->job->progress.pages_done++;
         return LOCHAN_OK;

@@ -15,18 +15,18 @@
 #include "update/staging.h"
 #include <lochan/update.h>
 
-typedef enum lochan_page_state {
-    LOCHAN_PAGE_OPEN = 0,
-    LOCHAN_PAGE_DONE,  /* decoded: schema and batch are there */
-    LOCHAN_PAGE_FAILED /* given up: error says why */
-} lochan_page_state;
+typedef enum lochan_scope_state {
+    LOCHAN_SCOPE_OPEN = 0,
+    LOCHAN_SCOPE_DONE,  /* decoded: schema and batch are there */
+    LOCHAN_SCOPE_FAILED /* given up: error says why */
+} lochan_scope_state;
 
 /* One scope: a window of days, answered by one page (a physical request). */
 typedef struct lochan_scope {
     lochan_window window;
     lochan_source_request request;
     lochan_hash128 request_hash;
-    lochan_page_state state;
+    lochan_scope_state state;
     bool open_ended;  /* nothing but the connection's end says that the answer is whole */
     lochan_error error;
     int32_t attempts;
@@ -64,6 +64,7 @@ typedef struct lochan_job {
     size_t plan_budget; /* taken for scopes */
 
     lochan_staging *staging;
+    int64_t adopted; /* pages that a cut-off update left */
     lochan_progress progress;
     int64_t last_progress_mono;
 

@@ -295,7 +295,6 @@ lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
 /* What a table will be made of the declared columns is checked when the spec is added, not at the first update. */
 static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *err) {
     static const char *const constants[] = {"source", "source_dataset"};
-    static const char *const time_column[] = {"time"};
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
     struct ArrowSchema schema = {0};
     int64_t n = (int64_t)spec->n_columns;
@@ -306,17 +305,8 @@ static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *
                                              spec->columns[i].nullable, err));
     for (int64_t i = 0; i < 2; i++)
         LOCHAN_TRYG(lochan_schema__set_field(schema.children[n + i], constants[i], &text, false, err));
-    lochan_table_spec wish = {.source = spec->source,
-                              .name = spec->name,
-                              .schema = &schema,
-                              .key = spec->primary_key,
-                              .n_key = spec->n_primary_key,
-                              .sort = spec->sort_columns,
-                              .n_sort = spec->n_sort,
-                              .point_in_time = spec->point_in_time};
-    wish.partition.strategy = spec->partition_strategy;
-    wish.partition.columns = time_column;
-    wish.partition.n_columns = lochan_partition__column_count(spec->partition_strategy);
+    lochan_table_spec wish;
+    lochan_dataset_spec__table(spec, &schema, &wish);
     LOCHAN_TRYG(lochan_table_spec__check(&wish, err));
 done:
     lochan_schema__release(&schema);

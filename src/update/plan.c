@@ -54,7 +54,7 @@ static lochan_status choose_start(lochan_job *job, lochan_error *err) {
     return rc;
 }
 
-/* Last day of the chunk that holds `day`. Chunks of years and months begin at year 1, month 1; days at 1970-01-01. */
+/* Last day of the chunk that holds `day`. Chunks of years and months count from year 0; days at 1970-01-01. */
 static int32_t chunk_end(const lochan_dataset_spec *spec, int32_t day) {
     lochan_civil c = lochan_civil__from_days(day);
     int32_t n = spec->chunk_count;

@@ -28,7 +28,7 @@ static lochan_cover_state failed_state(lochan_status code) {
 static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
     lochan_cover cover = {.from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
     memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
-    if (scope->state == LOCHAN_PAGE_DONE) {
+    if (scope->state == LOCHAN_SCOPE_DONE) {
         cover.rows = scope->rows_fetched - scope->rows_filtered;
         cover.state = cover.rows > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
     } else {
@@ -115,7 +115,7 @@ static lochan_status put_run(lochan_job *job, lochan_txn *txn, const char *state
 static lochan_status put_failures(lochan_job *job, lochan_txn *txn, lochan_error *err) {
     for (size_t i = 0; i < job->n_scopes; i++) {
         const lochan_scope *scope = &job->scopes[i];
-        if (scope->state != LOCHAN_PAGE_FAILED)
+        if (scope->state != LOCHAN_SCOPE_FAILED)
             continue;
         char from[16], to[16], window[40];
         lochan_civil__format_date(scope->window.from, from);
@@ -136,7 +136,7 @@ static lochan_status put_failures(lochan_job *job, lochan_txn *txn, lochan_error
 
 static const lochan_error *first_failure(const lochan_job *job) {
     for (size_t i = 0; i < job->n_scopes; i++) {
-        if (job->scopes[i].state == LOCHAN_PAGE_FAILED)
+        if (job->scopes[i].state == LOCHAN_SCOPE_FAILED)
             return &job->scopes[i].error;
     }
     return NULL;
@@ -184,8 +184,8 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));
     else
         LOCHAN_TRY(commit_ledger(job, err));
-    /* Published: from here on nothing may make the update report a failure. What cannot be cleaned up now is taken away by
-     * the next update of this dataset. */
+    /* Published: from here on nothing may make the update report a failure. What cannot be cleaned up now goes when an
+     * update of this dataset has something to fetch again; its pages are never taken for new ones. */
     (void)lochan_failpoint__hit("update.publish.committed", NULL);
     lochan_error why;
     lochan_error_init(&why);

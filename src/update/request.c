@@ -32,8 +32,6 @@ static lochan_status check_numbers(const lochan_update_request *r, lochan_error 
     if (!(r->retry_backoff_seconds <= MAX_BACKOFF)) /* NaN too */
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "retry_backoff_seconds: expected 0 to %g, got %g",
                                  MAX_BACKOFF, r->retry_backoff_seconds);
-    if ((int)r->validate < LOCHAN_VALIDATE_DEFAULT || (int)r->validate > LOCHAN_VALIDATE_STANDARD)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "validate: unknown level %d", (int)r->validate);
     return LOCHAN_OK;
 }
 
@@ -45,8 +43,8 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
     LOCHAN_TRY(check_numbers(r, err));
     if (r->force && r->repair)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "force and repair exclude each other");
-    if (r->backfill && (!r->start && !r->end))
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "a backfill needs a start or an end");
+    if (r->backfill && (!r->start || !r->end))
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "a backfill needs a start and an end");
     return LOCHAN_OK;
 }
 

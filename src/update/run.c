@@ -68,7 +68,7 @@ static lochan_status outcome(const lochan_job *job, lochan_error *err) {
         return LOCHAN_OK;
     const lochan_error *first = NULL;
     for (size_t i = 0; i < job->n_scopes && !first; i++)
-        first = job->scopes[i].state == LOCHAN_PAGE_FAILED ? &job->scopes[i].error : NULL;
+        first = job->scopes[i].state == LOCHAN_SCOPE_FAILED ? &job->scopes[i].error : NULL;
     bool none_landed = report->scopes_failed == report->scopes;
     lochan_status code = none_landed ? first->code : LOCHAN_ERR_PARTIAL;
     if (err) {
@@ -86,10 +86,9 @@ static lochan_status outcome(const lochan_job *job, lochan_error *err) {
 }
 
 static lochan_status run_steps(lochan_job *job, lochan_error *err) {
-    int64_t adopted;
     lochan_job__enter(job, LOCHAN_STAGE_FETCH);
     LOCHAN_TRY(lochan_staging__open(lochan_lake_path(job->lake), job->update_id, job->spec->source, job->spec->name,
-                                    job->spec->staging_max_age_ns, &job->staging, &adopted, err));
+                                    job->spec->staging_max_age_ns, &job->staging, &job->adopted, err));
     LOCHAN_FAILPOINT("update.staging.open", err);
     LOCHAN_TRY(lochan_job__collect(job, err));
     LOCHAN_FAILPOINT("update.collected", err);

@@ -46,6 +46,22 @@ const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_sp
     return NULL;
 }
 
+void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct ArrowSchema *schema,
+                                lochan_table_spec *out) {
+    static const char *const time_column[] = {"time"};
+    *out = (lochan_table_spec){.source = spec->source,
+                               .name = spec->name,
+                               .schema = schema,
+                               .key = spec->primary_key,
+                               .n_key = spec->n_primary_key,
+                               .sort = spec->sort_columns,
+                               .n_sort = spec->n_sort,
+                               .point_in_time = spec->point_in_time};
+    out->partition.strategy = spec->partition_strategy;
+    out->partition.columns = time_column;
+    out->partition.n_columns = lochan_partition__column_count(spec->partition_strategy);
+}
+
 const char *lochan_dataset_spec__canonical(const lochan_dataset_spec *spec, const char *field) {
     for (size_t i = 0; i < spec->n_field_mapping; i++) {
         if (strcmp(spec->field_mapping[i].name, field) == 0)

@@ -98,6 +98,11 @@ lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const ch
                                          lochan_error *err);
 void lochan_dataset_spec__free(lochan_dataset_spec *spec); /* NULL is a no-op */
 
+/* The table that the spec asks for, with the columns of `schema`. Everything in *out is borrowed from both. */
+struct lochan_table_spec;
+void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct ArrowSchema *schema,
+                                struct lochan_table_spec *out);
+
 /* The canonical name of a provider's field. */
 const char *lochan_dataset_spec__canonical(const lochan_dataset_spec *spec, const char *field);
 /* The declared column of that canonical name, NULL if it is not declared. */

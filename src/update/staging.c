@@ -230,33 +230,34 @@ done:
     return rc;
 }
 
-/* Decodes a page file; false if anything about it is wrong. */
-static bool decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body, int64_t *fetched_at) {
+/* Decodes a page file; *good = false if anything about it is wrong. */
+static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body, int64_t *fetched_at,
+                                 bool *good, lochan_error *err) {
     lochan_cursor c = {file->data, file->data + file->len};
     const uint8_t *magic, *text;
     uint64_t when, size, zero;
     lochan_hash128 want;
     uint32_t http_status, text_size;
+    *good = false;
     if (!lochan_cursor__bytes(&c, 8, &magic) || memcmp(magic, MAGIC, 8) != 0 ||
         !lochan_cursor__u64le(&c, &when) || !lochan_cursor__u64le(&c, &size) ||
         !lochan_cursor__u64le(&c, &want.lo) || !lochan_cursor__u64le(&c, &want.hi) ||
         !lochan_cursor__u32le(&c, &http_status) || !lochan_cursor__u32le(&c, &text_size) ||
-        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) || size > max_body)
-        return false;
-    if (ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
-        return false;
-    if (lochan_buf__reserve(body, (size_t)size + 1, NULL) != LOCHAN_OK)
-        return false;
+        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) || size > max_body ||
+        ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_buf__reserve(body, (size_t)size + 1, err));
     size_t n = ZSTD_decompress(body->data + body->len, (size_t)size, c.pos, lochan_cursor__left(&c));
     if (ZSTD_isError(n) || n != size)
-        return false;
+        return LOCHAN_OK;
     lochan_hash128 got = lochan_hash__128(body->data + body->len, n);
-    if (got.lo != want.lo || got.hi != want.hi)
-        return false;
-    body->len += n;
-    body->data[body->len] = 0;
-    *fetched_at = (int64_t)when;
-    return true;
+    *good = got.lo == want.lo && got.hi == want.hi;
+    if (*good) {
+        body->len += n;
+        body->data[body->len] = 0;
+        *fetched_at = (int64_t)when;
+    }
+    return LOCHAN_OK;
 }
 
 lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body, lochan_buf *body,
@@ -271,11 +272,10 @@ lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 reques
     lochan_status rc = LOCHAN_OK;
     if (lochan_fs__exists(path)) {
         rc = lochan_fs__read_all(path, max_file, &file, err);
-        if (rc == LOCHAN_OK) {
-            *found = decode_page(&file, max_body, body, fetched_at);
-            if (!*found)
-                rc = lochan_fs__unlink(path, true, err);
-        }
+        if (rc == LOCHAN_OK)
+            rc = decode_page(&file, max_body, body, fetched_at, found, err);
+        if (rc == LOCHAN_OK && !*found)
+            rc = lochan_fs__unlink(path, true, err);
     }
     lochan_buf__deinit(&file);
     lochan_mem__free(path);

@@ -105,7 +105,6 @@ static void test_usage__wrong_values_and_counts(void **state) {
         {{"scan", ""}, "does not name a dataset"},
         {{"update", "a/b", "--workers", "0"}, "--workers: expected a whole number"},
         {{"update", "a/b", "--retry-backoff", "nan"}, "--retry-backoff: expected a number"},
-        {{"update", "a/b", "--validate", "of"}, "did you mean off?"},
         {{"update", "a/b", "--force", "--repair"}, "exclude each other"},
         {{"backfill", "a/b", "--start", "2020-01-01"}, "backfill needs --start and --end"},
         {{"status", "--memory-limit", "lots"}, "expected a size like 64MB"},
