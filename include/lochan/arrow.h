@@ -1,9 +1,11 @@
-/* arrow.h - the Arrow C data and C stream interfaces, the currency of every lochan call that moves rows.
+/* arrow.h - the Arrow C data and C stream interfaces, the currency of every lochan call that moves
+ * rows.
  *
- * The three structs are those of the Arrow specification ("The Arrow C data interface", "The Arrow C stream interface");
- * their layout is fixed for ever and shared with every other Arrow library, hence the include guards of the specification.
- * Ownership: a struct with a non-NULL `release` owns its contents; whoever holds it calls `release(self)` once, or moves
- * the struct (copy the bytes, then set the old `release` to NULL).
+ * The three structs are those of the Arrow specification ("The Arrow C data interface", "The Arrow
+ * C stream interface"); their layout is fixed for ever and shared with every other Arrow library,
+ * hence the include guards of the specification. Ownership: a struct with a non-NULL `release` owns
+ * its contents; whoever holds it calls `release(self)` once, or moves the struct (copy the bytes,
+ * then set the old `release` to NULL).
  */
 #ifndef LOCHAN_ARROW_H
 #define LOCHAN_ARROW_H
@@ -19,8 +21,8 @@ extern "C" {
 #define ARROW_C_DATA_INTERFACE
 
 #define ARROW_FLAG_DICTIONARY_ORDERED 1
-#define ARROW_FLAG_NULLABLE 2
-#define ARROW_FLAG_MAP_KEYS_SORTED 4
+#define ARROW_FLAG_NULLABLE           2
+#define ARROW_FLAG_MAP_KEYS_SORTED    4
 
 struct ArrowSchema {
     const char *format;
@@ -63,14 +65,17 @@ struct ArrowArrayStream {
 #endif
 
 /* ---- reading a stream ----
- * The same as calling get_schema and get_next of the stream, but with the whole error: of a stream of lochan with its code,
- * place and hint, where the C stream interface only has an errno and a text. Since 0.1. */
+ * The same as calling get_schema and get_next of the stream, but with the whole error: of a stream
+ * of lochan with its code, place and hint, where the C stream interface only has an errno and a
+ * text. Since 0.1. */
 
 /* *out is released by the caller. */
-LOCHAN_API lochan_status lochan_stream_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out,
+LOCHAN_API lochan_status lochan_stream_get_schema(struct ArrowArrayStream *stream,
+                                                  struct ArrowSchema *out,
                                                   lochan_error *err) LOCHAN_MUST_CHECK;
 /* At the end *out has a NULL release. Otherwise it is released by the caller. */
-LOCHAN_API lochan_status lochan_stream_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out,
+LOCHAN_API lochan_status lochan_stream_get_next(struct ArrowArrayStream *stream,
+                                                struct ArrowArray *out,
                                                 lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* log.h - what the library says while it works. Since 0.1. Thread rule: the callback may be called from any thread, one
- * call at a time. */
+/* log.h - what the library says while it works. Since 0.1. Thread rule: the callback may be called
+ * from any thread, one call at a time. */
 #ifndef LOCHAN_LOG_H
 #define LOCHAN_LOG_H
 
@@ -20,8 +20,8 @@ typedef enum lochan_log_level {
 /* message: one line without a newline, valid during the call only. */
 typedef void (*lochan_log_fn)(void *payload, lochan_log_level level, const char *message);
 
-/* Process-wide. fn NULL restores the default: lines at `level` and above go to stderr as "lochan: warning: ...".
- * Default level: LOCHAN_LOG_WARN. */
+/* Process-wide. fn NULL restores the default: lines at `level` and above go to stderr as "lochan:
+ * warning: ...". Default level: LOCHAN_LOG_WARN. */
 LOCHAN_API void lochan_log_set(lochan_log_fn fn, void *payload, lochan_log_level level);
 
 #ifdef __cplusplus

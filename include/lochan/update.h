@@ -1,8 +1,8 @@
 /* update.h - sources, datasets, and keeping datasets current.
  *
- * A source says where rows come from; a dataset says which rows, how they are typed, keyed, partitioned and merged. Both are
- * YAML documents (docs/specs.md), kept in the catalog. Thread rule as in lake.h; one update of a dataset runs at a time
- * (LOCKED names the holder). Since 0.1.
+ * A source says where rows come from; a dataset says which rows, how they are typed, keyed,
+ * partitioned and merged. Both are YAML documents (docs/specs.md), kept in the catalog. Thread rule
+ * as in lake.h; one update of a dataset runs at a time (LOCKED names the holder). Since 0.1.
  */
 #ifndef LOCHAN_UPDATE_H
 #define LOCHAN_UPDATE_H
@@ -16,51 +16,59 @@ extern "C" {
 /* ---- sources ---- */
 
 /* Adds a source from the text of a spec; file names it in errors. EXISTS unless replace. */
-LOCHAN_API lochan_status lochan_source_add(lochan_lake *lake, const char *yaml, size_t size, const char *file, bool replace,
+LOCHAN_API lochan_status lochan_source_add(lochan_lake *lake, const char *yaml, size_t size,
+                                           const char *file, bool replace,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 /* Adds the bundled source of that name. NOT_FOUND names the bundled ones. */
-LOCHAN_API lochan_status lochan_source_add_bundled(lochan_lake *lake, const char *name, lochan_error *err)
-    LOCHAN_MUST_CHECK;
-/* Overrides one field of a source, e.g. ("ecb", "url", "http://127.0.0.1:8000"); value NULL takes the override back.
- * Dotted keys reach nested fields. The value is checked as in a spec. Secrets are references (env:NAME, file:PATH). */
-LOCHAN_API lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char *key, const char *value,
-                                           lochan_error *err) LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_source_add_bundled(lochan_lake *lake, const char *name,
+                                                   lochan_error *err) LOCHAN_MUST_CHECK;
+/* Overrides one field of a source, e.g. ("ecb", "url", "http://127.0.0.1:8000"); value NULL takes
+ * the override back. Dotted keys reach nested fields. The value is checked as in a spec. Secrets
+ * are references (env:NAME, file:PATH). */
+LOCHAN_API lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char *key,
+                                           const char *value, lochan_error *err) LOCHAN_MUST_CHECK;
 /* Columns: name, kind, url, bundled (bool), datasets (int64). */
-LOCHAN_API lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out, lochan_error *err)
-    LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
 /* The effective spec as YAML, overrides applied; free with lochan_free. */
-LOCHAN_API lochan_status lochan_source_show(lochan_lake *lake, const char *name, char **yaml, lochan_error *err)
-    LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_source_show(lochan_lake *lake, const char *name, char **yaml,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- datasets ---- */
 
-LOCHAN_API lochan_status lochan_dataset_add(lochan_lake *lake, const char *yaml, size_t size, const char *file,
-                                            bool replace, lochan_error *err) LOCHAN_MUST_CHECK;
-/* name: "ecb/fx_daily", or "ecb" for all datasets bundled with that source; *added = how many were new. */
-LOCHAN_API lochan_status lochan_dataset_add_bundled(lochan_lake *lake, const char *name, int64_t *added,
+LOCHAN_API lochan_status lochan_dataset_add(lochan_lake *lake, const char *yaml, size_t size,
+                                            const char *file, bool replace,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
+/* name: "ecb/fx_daily", or "ecb" for all datasets bundled with that source; *added = how many were
+ * new. */
+LOCHAN_API lochan_status lochan_dataset_add_bundled(lochan_lake *lake, const char *name,
+                                                    int64_t *added,
                                                     lochan_error *err) LOCHAN_MUST_CHECK;
 /* Columns: source, dataset, category, enabled, key, partition, update_mode, rows, last_update. */
-LOCHAN_API lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArrayStream *out, lochan_error *err)
-    LOCHAN_MUST_CHECK;
-LOCHAN_API lochan_status lochan_dataset_show(lochan_lake *lake, const char *source, const char *dataset, char **yaml,
+LOCHAN_API lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArrayStream *out,
+                                             lochan_error *err) LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_dataset_show(lochan_lake *lake, const char *source,
+                                             const char *dataset, char **yaml,
                                              lochan_error *err) LOCHAN_MUST_CHECK;
 /* The bundled specs. Columns: kind ("source" | "dataset"), name. Needs no lake. */
-LOCHAN_API lochan_status lochan_bundled_list(struct ArrowArrayStream *out, lochan_error *err) LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_bundled_list(struct ArrowArrayStream *out,
+                                             lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- update ---- */
 
 typedef enum lochan_stage {
     LOCHAN_STAGE_PLAN,
     LOCHAN_STAGE_FETCH,     /* until every page has ended */
-    LOCHAN_STAGE_NORMALISE, /* decode, normalise, validate, stage: in worker threads while pages come */
-    LOCHAN_STAGE_WRITE, /* deduplicate, merge into partitions */
+    LOCHAN_STAGE_NORMALISE, /* decode, normalise, validate, stage: in worker threads while pages
+                               come */
+    LOCHAN_STAGE_WRITE,     /* deduplicate, merge into partitions */
     LOCHAN_STAGE_PUBLISH,
     LOCHAN_STAGE_DONE,
     LOCHAN_STAGE_COUNT
 } lochan_stage;
 
-/* A sign of life; strings are valid during the call. Called from the thread that runs the update, at most about ten times a
- * second and at each change of stage. */
+/* A sign of life; strings are valid during the call. Called from the thread that runs the update,
+ * at most about ten times a second and at each change of stage. */
 typedef struct lochan_progress {
     uint32_t struct_size;
     lochan_stage stage;
@@ -68,72 +76,88 @@ typedef struct lochan_progress {
     int64_t rows;
     int64_t bytes;
     int64_t retries;
-    const char *waiting_for; /* why nothing moves ("back-off 2 s after HTTP 503"), NULL = it moves */
+    const char
+        *waiting_for; /* why nothing moves ("back-off 2 s after HTTP 503"), NULL = it moves */
 } lochan_progress;
 typedef void (*lochan_progress_fn)(void *payload, const lochan_progress *progress);
 
-/* The request context of the update API. Dates are "YYYY-MM-DD", inclusive. NULL start = the spec's default_start or the
- * first day the ledger knows, whichever is earlier; NULL end = today. Only days that are not final are asked for. */
+/* The request context of the update API. Dates are "YYYY-MM-DD", inclusive. NULL start = the spec's
+ * default_start or the first day the ledger knows, whichever is earlier; NULL end = today. Only
+ * days that are not final are asked for. */
 typedef struct lochan_update_request {
     uint32_t struct_size;
     const char *source;
     const char *dataset;
     const char *start;
     const char *end;
-    const char *const *assets; /* NULL = all; refused if the dataset's planner does not ask by asset */
+    const char *const
+        *assets; /* NULL = all; refused if the dataset's planner does not ask by asset */
     size_t n_assets;
     bool force;    /* ask again what the ledger calls final */
     bool repair;   /* ask again the scopes recorded as failed or invalid, only those */
     bool backfill; /* recorded as a backfill; start and end must be given */
     bool dry_run;  /* plan only: report.scopes says what would be asked; asks and writes nothing */
-    int32_t workers;                 /* requests in flight, 0 = the source's, then 4 */
-    int32_t batch_size;              /* assets a request, 0 = the spec's */
-    int32_t max_retries;             /* a page, -1 = the source's, then 4 */
-    double retry_backoff_seconds;    /* first back-off, < 0 = the source's, then 0.5 */
+    int32_t workers;                   /* requests in flight, 0 = the source's, then 4 */
+    int32_t batch_size;                /* assets a request, 0 = the spec's */
+    int32_t max_retries;               /* a page, -1 = the source's, then 4 */
+    double retry_backoff_seconds;      /* first back-off, < 0 = the source's, then 0.5 */
     const char *const *source_options; /* "key=value" pairs for the source */
     size_t n_source_options;
-    const char *token;               /* commit token, NULL = none */
-    lochan_progress_fn progress;     /* NULL = none */
+    const char *token;           /* commit token, NULL = none */
+    lochan_progress_fn progress; /* NULL = none */
     void *payload;
     uint8_t reserved[32];
 } lochan_update_request;
-#define LOCHAN_UPDATE_REQUEST_INIT                                                                                     \
-    {sizeof(lochan_update_request), NULL, NULL, NULL, NULL, NULL, 0, false, false, false, false,                       \
-     0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, {0}}
+#define LOCHAN_UPDATE_REQUEST_INIT                                                                 \
+    {                                                                                              \
+        sizeof(lochan_update_request), NULL, NULL, NULL, NULL, NULL, 0, false, false, false,       \
+            false, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, {                                    \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
-/* What an update did. rows_fetched (after wide-to-long) = new + replaced + unchanged + duplicate + rejected + filtered. */
+/* What an update did. rows_fetched (after wide-to-long) = new + replaced + unchanged + duplicate +
+ * rejected + filtered. */
 typedef struct lochan_update_report {
     uint32_t struct_size;
     char update_id[40];
     int64_t snapshot_id; /* -1: nothing was published */
     int64_t scopes, scopes_failed;
     int64_t requests, pages, pages_resumed, retries, failures;
-    int64_t rows_fetched, rows_new, rows_replaced, rows_unchanged, rows_duplicate, rows_rejected, rows_filtered;
+    int64_t rows_fetched, rows_new, rows_replaced, rows_unchanged, rows_duplicate, rows_rejected,
+        rows_filtered;
     int64_t partitions_written, partitions_skipped, files_written;
     int64_t bytes_fetched, bytes_written;
-    double stage_seconds[LOCHAN_STAGE_COUNT]; /* of NORMALISE: seconds of the worker threads, summed */
+    double
+        stage_seconds[LOCHAN_STAGE_COUNT]; /* of NORMALISE: seconds of the worker threads, summed */
     double seconds;
     bool nothing_to_do; /* the ledger calls everything asked for final */
     uint8_t reserved[32];
 } lochan_update_report;
 
-/* Brings one dataset up to date. PARTIAL: some scopes failed, the others were published; the failures are recorded and
- * asked again by the next update. The report is filled on every outcome. After CANCELLED or a kill, the next update goes
- * on from the staged pages; with force it asks again, since a staged page may be older than a revision. */
+/* Brings one dataset up to date. PARTIAL: some scopes failed, the others were published; the
+ * failures are recorded and asked again by the next update. The report is filled on every outcome.
+ * After CANCELLED or a kill, the next update goes on from the staged pages; with force it asks
+ * again, since a staged page may be older than a revision. */
 LOCHAN_API lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request,
-                                           lochan_update_report *report, lochan_error *err) LOCHAN_MUST_CHECK;
+                                           lochan_update_report *report,
+                                           lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- status ---- */
 
-/* One row a dataset (filters may be NULL). Columns: source, dataset, rows, bytes, files, partitions, time_min, time_max,
- * covered_to (date up to which the ledger is final), last_update, last_state, failed_scopes, staged_bytes, snapshot_id. */
-LOCHAN_API lochan_status lochan_status_datasets(lochan_lake *lake, const char *source, const char *dataset,
-                                                struct ArrowArrayStream *out, lochan_error *err) LOCHAN_MUST_CHECK;
-/* Past updates, newest first. Columns: update_id, source, dataset, kind, state, started_at, seconds, requests, retries,
- * rows_fetched, rows_new, rows_replaced, rows_unchanged, rows_duplicate, rows_rejected, partitions_written, snapshot_id,
- * error. */
-LOCHAN_API lochan_status lochan_status_runs(lochan_lake *lake, const char *source, const char *dataset, int64_t limit,
-                                            struct ArrowArrayStream *out, lochan_error *err) LOCHAN_MUST_CHECK;
+/* One row a dataset (filters may be NULL). Columns: source, dataset, rows, bytes, files,
+ * partitions, time_min, time_max, covered_to (date up to which the ledger is final), last_update,
+ * last_state, failed_scopes, staged_bytes, snapshot_id. */
+LOCHAN_API lochan_status lochan_status_datasets(lochan_lake *lake, const char *source,
+                                                const char *dataset, struct ArrowArrayStream *out,
+                                                lochan_error *err) LOCHAN_MUST_CHECK;
+/* Past updates, newest first. Columns: update_id, source, dataset, kind, state, started_at,
+ * seconds, requests, retries, rows_fetched, rows_new, rows_replaced, rows_unchanged,
+ * rows_duplicate, rows_rejected, partitions_written, snapshot_id, error. */
+LOCHAN_API lochan_status lochan_status_runs(lochan_lake *lake, const char *source,
+                                            const char *dataset, int64_t limit,
+                                            struct ArrowArrayStream *out,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,11 @@
-/* assemble.c - rows of all good scopes into the table: one schema, one partition at a time, each key once.
+/* assemble.c - rows of all good scopes into the table: one schema, one partition at a time, each
+ * key once.
  *
- * The type of a field that the spec does not declare is decided here, once for the table: what the table has already;
- * else float64 if every value of this update is a number as JSON writes it (so "000001" is text); else string; and a
- * field without any value yet is no column yet.
- * "Last" is decided by the order of the plan (scope, then row), never by arrival.
- * May call: base/, arrow/, table/.
+ * The type of a field that the spec does not declare is decided here, once for the table: what the
+ * table has already; else float64 if every value of this update is a number as JSON writes it (so
+ * "000001" is text); else string; and a field without any value yet is no column yet. "Last" is
+ * decided by the order of the plan (scope, then row), never by arrival. May call: base/, arrow/,
+ * table/.
  */
 #include "update/job.h"
 
@@ -51,8 +52,8 @@ static struct extra *find_extra(struct extras *all, const char *name) {
     return NULL;
 }
 
-static lochan_status add_extra(struct extras *all, const char *name, const lochan_table *table, struct extra **out,
-                               lochan_error *err) {
+static lochan_status add_extra(struct extras *all, const char *name, const lochan_table *table,
+                               struct extra **out, lochan_error *err) {
     if (all->n == all->capacity) {
         size_t wanted = all->capacity ? all->capacity * 2 : 16;
         void *p = lochan_mem__realloc(all->items, wanted * sizeof *all->items);
@@ -92,7 +93,8 @@ static lochan_status look_at_column(struct extra *extra, const struct ArrowSchem
     return LOCHAN_OK;
 }
 
-static lochan_status find_extras(lochan_job *job, const lochan_table *table, struct extras *all, lochan_error *err) {
+static lochan_status find_extras(lochan_job *job, const lochan_table *table, struct extras *all,
+                                 lochan_error *err) {
     all->declared = (int64_t)job->spec->n_columns + 2; /* source and source_dataset */
     for (size_t i = 0; i < job->n_scopes; i++) {
         const lochan_scope *scope = &job->scopes[i];
@@ -102,7 +104,8 @@ static lochan_status find_extras(lochan_job *job, const lochan_table *table, str
             struct extra *extra = find_extra(all, scope->schema.children[c]->name);
             if (!extra)
                 LOCHAN_TRY(add_extra(all, scope->schema.children[c]->name, table, &extra, err));
-            LOCHAN_TRY(look_at_column(extra, scope->schema.children[c], scope->batch.children[c], err));
+            LOCHAN_TRY(
+                look_at_column(extra, scope->schema.children[c], scope->batch.children[c], err));
         }
     }
     size_t kept = 0;
@@ -114,19 +117,21 @@ static lochan_status find_extras(lochan_job *job, const lochan_table *table, str
     return LOCHAN_OK;
 }
 
-static lochan_status build_schema(lochan_job *job, const lochan_scope *first, const struct extras *extras,
-                                  lochan_error *err) {
-    LOCHAN_TRY(lochan_schema__init_struct(&job->schema, extras->declared + (int64_t)extras->n, err));
+static lochan_status build_schema(lochan_job *job, const lochan_scope *first,
+                                  const struct extras *extras, lochan_error *err) {
+    LOCHAN_TRY(
+        lochan_schema__init_struct(&job->schema, extras->declared + (int64_t)extras->n, err));
     for (int64_t i = 0; i < extras->declared; i++)
         LOCHAN_TRY(lochan_schema__dup(first->schema.children[i], job->schema.children[i], err));
     for (size_t i = 0; i < extras->n; i++)
         LOCHAN_TRY(lochan_schema__set_field(job->schema.children[extras->declared + (int64_t)i],
-                                            extras->items[i].name, &extras->items[i].type, true, err));
+                                            extras->items[i].name, &extras->items[i].type, true,
+                                            err));
     return LOCHAN_OK;
 }
 
-static lochan_status null_column(const struct ArrowSchema *schema, int64_t rows, struct ArrowArray *out,
-                                 lochan_error *err) {
+static lochan_status null_column(const struct ArrowSchema *schema, int64_t rows,
+                                 struct ArrowArray *out, lochan_error *err) {
     lochan_builder *builder = NULL;
     LOCHAN_TRY(lochan_builder__create(schema, &builder, err));
     lochan_status rc = LOCHAN_OK;
@@ -139,7 +144,8 @@ static lochan_status null_column(const struct ArrowSchema *schema, int64_t rows,
 }
 
 /* Brings one scope's batch to the common schema. */
-static lochan_status conform(const lochan_job *job, int64_t declared, lochan_scope *scope, lochan_error *err) {
+static lochan_status conform(const lochan_job *job, int64_t declared, lochan_scope *scope,
+                             lochan_error *err) {
     int64_t n = job->schema.n_children;
     struct ArrowArray out = {0};
     lochan_status rc;
@@ -154,7 +160,8 @@ static lochan_status conform(const lochan_job *job, int64_t declared, lochan_sco
             LOCHAN_TRYG(null_column(to, out.length, out.children[i], err));
             continue;
         }
-        rc = lochan_cast(scope->schema.children[from], scope->batch.children[from], to, out.children[i], err);
+        rc = lochan_cast(scope->schema.children[from], scope->batch.children[from], to,
+                         out.children[i], err);
         if (rc != LOCHAN_OK) {
             lochan_error__in_table(err, rc, job->full_name, to->name, -1);
             goto done;
@@ -200,7 +207,8 @@ static lochan_status unify(lochan_job *job, lochan_error *err) {
     if (!first)
         return LOCHAN_OK;
     if (job->dataset->table_id >= 0)
-        LOCHAN_TRYG(lochan_table__open(job->lake, job->spec->source, job->spec->name, -1, &existing, err));
+        LOCHAN_TRYG(
+            lochan_table__open(job->lake, job->spec->source, job->spec->name, -1, &existing, err));
     LOCHAN_TRYG(find_extras(job, existing, &extras, err));
     LOCHAN_TRYG(build_schema(job, first, &extras, err));
     LOCHAN_TRYG(conform_all(job, extras.declared, err));
@@ -252,8 +260,8 @@ static lochan_status list_batches(struct split *split, lochan_error *err) {
         bytes += job->scopes[i].budget;
     }
     if (split->total > UINT32_MAX)
-        return lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT, "%s: more than %u rows in one update",
-                                 job->full_name, UINT32_MAX);
+        return lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
+                                 "%s: more than %u rows in one update", job->full_name, UINT32_MAX);
     split->bytes_per_row = split->total ? bytes / split->total + 1 : 0;
     return LOCHAN_OK;
 }
@@ -264,7 +272,8 @@ static lochan_status find_partitions(struct split *split, lochan_error *err) {
         split->ids[b] = lochan_mem__array(n, sizeof **split->ids);
         if (!split->ids[b])
             return lochan_error__nomem(err);
-        LOCHAN_TRY(lochan_write__partition_of(split->job->write, split->batches[b], split->ids[b], err));
+        LOCHAN_TRY(
+            lochan_write__partition_of(split->job->write, split->batches[b], split->ids[b], err));
     }
     split->n_partitions = lochan_write__partitions(split->job->write);
     return LOCHAN_OK;
@@ -277,7 +286,8 @@ static lochan_status index_rows(struct split *split, lochan_error *err) {
     split->row_of = lochan_mem__array(split->total, sizeof *split->row_of);
     if (!split->begin || !split->batch_of || !split->row_of)
         return lochan_error__nomem(err);
-    size_t *next = split->begin + 1; /* shifted by one: ends up as `begin` of the following partition */
+    size_t *next =
+        split->begin + 1; /* shifted by one: ends up as `begin` of the following partition */
     for (size_t b = 0; b < split->n_batches; b++) {
         for (int64_t i = 0; i < split->batches[b]->length; i++)
             next[split->ids[b][i] + 1]++;
@@ -297,15 +307,18 @@ static lochan_status index_rows(struct split *split, lochan_error *err) {
 /* ---- one partition ---- */
 
 /* Of rows in sorted order, the last of each key. *n_kept <= n. */
-static lochan_status keep_last(const struct split *split, const struct ArrowArray *batch, const int64_t *order,
-                               int64_t *kept, size_t *n_kept, lochan_error *err) {
+static lochan_status keep_last(const struct split *split, const struct ArrowArray *batch,
+                               const int64_t *order, int64_t *kept, size_t *n_kept,
+                               lochan_error *err) {
     size_t n_keys, n = (size_t)batch->length;
     const lochan_sort_key *keys = lochan_write__order(split->job->write, &n_keys);
     lochan_comparator *comparator = NULL;
-    LOCHAN_TRY(lochan_comparator__create(&split->job->schema, keys, n_keys, &batch, 1, &comparator, err));
+    LOCHAN_TRY(
+        lochan_comparator__create(&split->job->schema, keys, n_keys, &batch, 1, &comparator, err));
     *n_kept = 0;
     for (size_t i = 0; i < n; i++) {
-        bool last = i + 1 == n || lochan_comparator__compare(comparator, 0, order[i], 0, order[i + 1]) != 0;
+        bool last =
+            i + 1 == n || lochan_comparator__compare(comparator, 0, order[i], 0, order[i + 1]) != 0;
         if (last)
             kept[(*n_kept)++] = order[i];
     }
@@ -321,8 +334,8 @@ static bool is_identity(const int64_t *rows, size_t n) {
     return true;
 }
 
-static lochan_status merge_rows(struct split *split, uint32_t partition, const struct ArrowArray *batch,
-                                lochan_error *err) {
+static lochan_status merge_rows(struct split *split, uint32_t partition,
+                                const struct ArrowArray *batch, lochan_error *err) {
     size_t n_keys, n = (size_t)batch->length, n_kept = 0;
     const lochan_sort_key *keys = lochan_write__order(split->job->write, &n_keys);
     int64_t *order = NULL;
@@ -366,8 +379,8 @@ static lochan_status merge_task(void *ctx, size_t partition, lochan_error *err) 
     if (is_whole_batch(split, first, n)) {
         rc = merge_rows(split, (uint32_t)partition, split->batches[split->batch_of[first]], err);
     } else {
-        rc = lochan_take_many(&split->job->schema, split->batches, split->n_batches, split->batch_of + first,
-                              split->row_of + first, n, &gathered, err);
+        rc = lochan_take_many(&split->job->schema, split->batches, split->n_batches,
+                              split->batch_of + first, split->row_of + first, n, &gathered, err);
         if (rc == LOCHAN_OK)
             rc = merge_rows(split, (uint32_t)partition, &gathered, err);
         lochan_array__release(&gathered);
@@ -385,7 +398,8 @@ static lochan_status open_table(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(lochan_table__ensure(job->lake, &wish, &job->table, err));
     if (job->adopted == 0)
         return LOCHAN_OK;
-    /* an update was cut off, perhaps while it wrote: what it left under temporary names is of no use */
+    /* an update was cut off, perhaps while it wrote: what it left under temporary names is of no
+     * use */
     return lochan_table__clean(job->lake, job->table, &removed, err);
 }
 
@@ -411,27 +425,30 @@ static lochan_status write_rows(lochan_job *job, lochan_error *err) {
                                     .message = job->update_id};
     lochan_status rc;
     LOCHAN_TRYG(open_table(job, err));
-    LOCHAN_TRYG(lochan_write__begin(job->lake, job->table, &job->schema, &options, &job->write, err));
+    LOCHAN_TRYG(
+        lochan_write__begin(job->lake, job->table, &job->schema, &options, &job->write, err));
     LOCHAN_TRYG(list_batches(&split, err));
     LOCHAN_TRYG(find_partitions(&split, err));
     LOCHAN_TRYG(index_rows(&split, err));
-    LOCHAN_TRYG(lochan_pool__for(job->lake->ctx.pool, split.n_partitions, merge_task, &split, job->lake->ctx.cancel,
-                                 err));
+    LOCHAN_TRYG(lochan_pool__for(job->lake->ctx.pool, split.n_partitions, merge_task, &split,
+                                 job->lake->ctx.cancel, err));
     report_write(job, split.duplicates);
 done:
     split_deinit(&split);
     return rc;
 }
 
-/* fetched = new + replaced + unchanged + duplicate + rejected + filtered, or nothing is published. */
+/* fetched = new + replaced + unchanged + duplicate + rejected + filtered, or nothing is published.
+ */
 static lochan_status check_accounting(const lochan_job *job, lochan_error *err) {
     const lochan_update_report *r = job->report;
-    int64_t sum = r->rows_new + r->rows_replaced + r->rows_unchanged + r->rows_duplicate + r->rows_rejected +
-                  r->rows_filtered;
+    int64_t sum = r->rows_new + r->rows_replaced + r->rows_unchanged + r->rows_duplicate +
+                  r->rows_rejected + r->rows_filtered;
     if (sum == r->rows_fetched)
         return LOCHAN_OK;
-    return lochan_error__set(err, LOCHAN_ERR_ACCOUNTING, "%s: %lld rows fetched, but %lld accounted for",
-                             job->full_name, (long long)r->rows_fetched, (long long)sum);
+    return lochan_error__set(err, LOCHAN_ERR_ACCOUNTING,
+                             "%s: %lld rows fetched, but %lld accounted for", job->full_name,
+                             (long long)r->rows_fetched, (long long)sum);
 }
 
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {

@@ -1,10 +1,12 @@
-/* collect.c - gets the answer of every scope: from staging if an earlier update left it there, else from the provider.
+/* collect.c - gets the answer of every scope: from staging if an earlier update left it there, else
+ * from the provider.
  *
- * One thread (the caller's) speaks to the network; worker threads decode and stage what came. A page that turns out to be
- * unusable goes back to the network thread and is asked again within its budget of retries; a page that breaks the
- * dataset's contract fails its scope at once. Staging takes a page only after it was decoded, so what an update goes on
- * from is never what made it stop.
- * Invariant: a scope belongs to one task at a time. May call: base/, arrow/, source/, staging.h.
+ * One thread (the caller's) speaks to the network; worker threads decode and stage what came. A
+ * page that turns out to be unusable goes back to the network thread and is asked again within its
+ * budget of retries; a page that breaks the dataset's contract fails its scope at once. Staging
+ * takes a page only after it was decoded, so what an update goes on from is never what made it
+ * stop. Invariant: a scope belongs to one task at a time. May call: base/, arrow/, source/,
+ * staging.h.
  */
 #include "update/job.h"
 
@@ -19,8 +21,8 @@ struct page_task {
     collector *all;
     size_t index;
     lochan_buf body;
-    bool stage;     /* it came from the network */
-    bool usable;    /* false with LOCHAN_ERR_PAGE: ask again */
+    bool stage;  /* it came from the network */
+    bool usable; /* false with LOCHAN_ERR_PAGE: ask again */
     struct page_task *next;
 };
 
@@ -30,10 +32,10 @@ struct collector {
     lochan_group *group;
     int64_t rows; /* decoded so far, for progress */
     _Atomic int64_t worker_ns;
-    size_t outstanding;           /* tasks not yet back; network thread only */
+    size_t outstanding; /* tasks not yet back; network thread only */
     pthread_mutex_t mutex;
-    struct page_task *finished;   /* under mutex: tasks that came back */
-    bool stop;                    /* under mutex: the update itself failed */
+    struct page_task *finished; /* under mutex: tasks that came back */
+    bool stop;                  /* under mutex: the update itself failed */
     lochan_error stop_error;
 };
 
@@ -55,7 +57,8 @@ static bool ends_update(lochan_status code) {
 static lochan_status stage_page(struct page_task *task, lochan_error *err) {
     lochan_scope *scope = &task->all->job->scopes[task->index];
     lochan_staged_page page = {scope->request_hash, scope->request.url, 200, scope->asked_ns};
-    return lochan_staging__put(task->all->job->staging, &page, task->body.data, task->body.len, err);
+    return lochan_staging__put(task->all->job->staging, &page, task->body.data, task->body.len,
+                               err);
 }
 
 static void give_back(collector *all, struct page_task *task) {
@@ -104,7 +107,8 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-/* When the budget is short, the pages that are being decoded are waited for: they give theirs back. */
+/* When the budget is short, the pages that are being decoded are waited for: they give theirs back.
+ */
 static lochan_status take_budget(collector *all, size_t bytes, lochan_error *err) {
     if (lochan_budget__try_take(all->job->lake->ctx.budget, bytes))
         return LOCHAN_OK;
@@ -113,7 +117,8 @@ static lochan_status take_budget(collector *all, size_t bytes, lochan_error *err
 }
 
 /* Takes *body, also on failure. */
-static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool stage, lochan_error *err) {
+static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool stage,
+                            lochan_error *err) {
     lochan_status rc = take_budget(all, body->len, err);
     struct page_task *task = rc == LOCHAN_OK ? lochan_mem__zalloc(sizeof *task) : NULL;
     if (!task) {
@@ -142,7 +147,8 @@ static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool
 
 /* ---- the network thread ---- */
 
-void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error, int32_t attempts) {
+void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error,
+                            int32_t attempts) {
     lochan_scope *scope = &job->scopes[index];
     scope->state = LOCHAN_SCOPE_FAILED;
     scope->error = *error;
@@ -152,8 +158,8 @@ void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *e
     job->report->scopes_failed++;
 }
 
-/* Handles the tasks that came back. A page from staging that cannot be decoded is fetched; one from the network is asked
- * again if another answer may be better. */
+/* Handles the tasks that came back. A page from staging that cannot be decoded is fetched; one from
+ * the network is asked again if another answer may be better. */
 static lochan_status handle_finished(collector *all, lochan_error *err) {
     pthread_mutex_lock(&all->mutex);
     struct page_task *list = all->finished;
@@ -189,8 +195,8 @@ static lochan_status handle_finished(collector *all, lochan_error *err) {
     return rc;
 }
 
-static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lochan_fetch_meta *meta,
-                             lochan_error *err) {
+static lochan_status on_page(void *ctx, size_t index, lochan_buf *body,
+                             const lochan_fetch_meta *meta, lochan_error *err) {
     collector *all = ctx;
     lochan_scope *scope = &all->job->scopes[index];
     scope->attempts = meta->attempts;
@@ -208,8 +214,8 @@ static lochan_status on_page(void *ctx, size_t index, lochan_buf *body, const lo
     return submit(all, index, &taken, true, err);
 }
 
-static lochan_status on_failure(void *ctx, size_t index, const lochan_error *error, int32_t attempts,
-                                lochan_error *err) {
+static lochan_status on_failure(void *ctx, size_t index, const lochan_error *error,
+                                int32_t attempts, lochan_error *err) {
     (void)err;
     collector *all = ctx;
     lochan_job__fail_scope(all->job, index, error, attempts);
@@ -236,16 +242,17 @@ static lochan_status on_turn(void *ctx, lochan_fetch_turn *turn, lochan_error *e
 
 /* ---- before and after ---- */
 
-/* The answer that an earlier update staged, unless the ledger knows a newer one (that update was killed after it had
- * published) or the caller wants the provider asked. */
-static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_buf *body, bool *found,
-                                lochan_error *err) {
+/* The answer that an earlier update staged, unless the ledger knows a newer one (that update was
+ * killed after it had published) or the caller wants the provider asked. */
+static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_buf *body,
+                                bool *found, lochan_error *err) {
     *found = false;
     if (job->request->force)
         return LOCHAN_OK;
-    LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body, body,
-                                   &scope->asked_ns, found, err));
-    int64_t known = lochan_ledger__asked_at(&job->ledger, scope->window); /* the catalog keeps microseconds */
+    LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body,
+                                   body, &scope->asked_ns, found, err));
+    int64_t known =
+        lochan_ledger__asked_at(&job->ledger, scope->window); /* the catalog keeps microseconds */
     *found = *found && scope->asked_ns / 1000 > known / 1000;
     return LOCHAN_OK;
 }
@@ -293,8 +300,8 @@ static lochan_status run_all(collector *all, lochan_error *err) {
                                         .on_progress = on_progress,
                                         .on_turn = on_turn};
     LOCHAN_TRY(lochan_group__create(all->job->lake->ctx.pool, &all->group, err));
-    LOCHAN_TRY(
-        lochan_fetcher__create(&all->job->lake->ctx, all->job->source, &options, &callbacks, &all->fetcher, err));
+    LOCHAN_TRY(lochan_fetcher__create(&all->job->lake->ctx, all->job->source, &options, &callbacks,
+                                      &all->fetcher, err));
     LOCHAN_TRY(start_all(all, err));
     LOCHAN_TRY(lochan_fetcher__run(all->fetcher, err));
     return handle_finished(all, err);

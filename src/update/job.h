@@ -1,8 +1,9 @@
 /* job.h - one update of one dataset, from request to report: the state its steps share.
- * The steps, each in a file of its own: request.c, plan.c, collect.c (fetch, stage, decode in parallel), page.c (one page to
- * canonical rows), assemble.c (one table schema, deduplicate, split, merge), publish.c; run.c calls them in this order.
- * Invariant: the dataset's lock is held from plan to the end; nothing of a failed scope reaches the table.
- * May call: base/, arrow/, catalog/, table/, source/.
+ * The steps, each in a file of its own: request.c, plan.c, collect.c (fetch, stage, decode in
+ * parallel), page.c (one page to canonical rows), assemble.c (one table schema, deduplicate, split,
+ * merge), publish.c; run.c calls them in this order. Invariant: the dataset's lock is held from
+ * plan to the end; nothing of a failed scope reaches the table. May call: base/, arrow/, catalog/,
+ * table/, source/.
  */
 #ifndef LOCHAN_UPDATE_JOB_H
 #define LOCHAN_UPDATE_JOB_H
@@ -27,7 +28,7 @@ typedef struct lochan_scope {
     lochan_source_request request;
     lochan_hash128 request_hash;
     lochan_scope_state state;
-    bool open_ended;  /* nothing but the connection's end says that the answer is whole */
+    bool open_ended; /* nothing but the connection's end says that the answer is whole */
     lochan_error error;
     int32_t attempts;
     int64_t asked_ns; /* when the answer came, or was given up */
@@ -54,8 +55,8 @@ typedef struct lochan_job {
     lochan_dataset_spec *spec;
     lochan_source_spec *source;
     lochan_lock *lock;
-    lochan_ledger ledger;        /* as it was */
-    lochan_ledger ledger_after;  /* with this update's results */
+    lochan_ledger ledger;       /* as it was */
+    lochan_ledger ledger_after; /* with this update's results */
 
     int32_t start, end; /* days, inclusive */
     bool has_start;
@@ -81,9 +82,12 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err);
 /* collect.c: every scope ends DONE or FAILED; an error only if the update itself cannot go on. */
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err);
 /* collect.c: gives a scope up; its error becomes part of the ledger and of the run's failures. */
-void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error, int32_t attempts);
-/* page.c: one answer to canonical rows. PAGE: worth asking again; VALIDATION, SCHEMA: the answer breaks the contract. */
-lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body, lochan_error *err);
+void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error,
+                            int32_t attempts);
+/* page.c: one answer to canonical rows. PAGE: worth asking again; VALIDATION, SCHEMA: the answer
+ * breaks the contract. */
+lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
+                                      lochan_error *err);
 /* assemble.c: rows of all good scopes into job->write. */
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err);
 /* publish.c: ledger, run record and table in one transaction; then the staging is removed. */

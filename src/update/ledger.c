@@ -1,6 +1,6 @@
 /* ledger.c - interval algebra of the coverage ledger.
- * A series is a sorted array; it is short (neighbours are joined), so plain splicing is fast enough and easy to follow.
- * May call: base/.
+ * A series is a sorted array; it is short (neighbours are joined), so plain splicing is fast enough
+ * and easy to follow. May call: base/.
  */
 #include "update/ledger.h"
 
@@ -35,7 +35,8 @@ void lochan_windows__deinit(lochan_windows *windows) {
 }
 
 /* Room for one more item in a growing array of `size`-byte items. */
-static lochan_status grow(void **items, size_t count, size_t *capacity, size_t size, lochan_error *err) {
+static lochan_status grow(void **items, size_t count, size_t *capacity, size_t size,
+                          lochan_error *err) {
     if (count < *capacity)
         return LOCHAN_OK;
     size_t wanted = *capacity ? *capacity * 2 : 16, bytes;
@@ -49,7 +50,8 @@ static lochan_status grow(void **items, size_t count, size_t *capacity, size_t s
     return LOCHAN_OK;
 }
 
-lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to, lochan_error *err) {
+lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to,
+                                  lochan_error *err) {
     void *items = windows->items;
     LOCHAN_TRY(grow(&items, windows->count, &windows->capacity, sizeof *windows->items, err));
     windows->items = items;
@@ -65,11 +67,12 @@ static lochan_status push(lochan_ledger *ledger, const lochan_cover *cover, loch
     return LOCHAN_OK;
 }
 
-lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err) {
+lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover,
+                                  lochan_error *err) {
     bool sorted = ledger->count == 0 || ledger->rows[ledger->count - 1].to < cover->from;
     if (!sorted || cover->to < cover->from)
-        return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "coverage intervals of the ledger overlap at day %d",
-                                 cover->from);
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "coverage intervals of the ledger overlap at day %d", cover->from);
     return push(ledger, cover, err);
 }
 
@@ -89,8 +92,8 @@ static int32_t final_end(const lochan_cover *cover, int32_t settle_days) {
     return day < cover->to ? day : cover->to;
 }
 
-static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int32_t to, lochan_windows *out,
-                                 lochan_error *err) {
+static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
+                                 lochan_windows *out, lochan_error *err) {
     for (size_t i = 0; i < ledger->count; i++) {
         const lochan_cover *cover = &ledger->rows[i];
         int32_t a = cover->from > from ? cover->from : from;
@@ -101,8 +104,9 @@ static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int3
     return LOCHAN_OK;
 }
 
-lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to, int32_t settle_days,
-                                  lochan_gap_kind kind, lochan_windows *out, lochan_error *err) {
+lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
+                                  int32_t settle_days, lochan_gap_kind kind, lochan_windows *out,
+                                  lochan_error *err) {
     if (kind == LOCHAN_GAP_FAILED)
         return failed_gaps(ledger, from, to, out, err);
     int32_t next = from; /* first day not known to be final */
@@ -133,13 +137,15 @@ static lochan_cover cut(const lochan_cover *cover, int32_t from, int32_t to) {
     return part;
 }
 
-/* Two touching intervals say the same and can be one: final good ones of one state, or failures of one cause. */
+/* Two touching intervals say the same and can be one: final good ones of one state, or failures of
+ * one cause. */
 static bool joinable(const lochan_cover *a, const lochan_cover *b, int32_t settle_days) {
     if (a->to + 1 != b->from || a->state != b->state)
         return false;
     if (good(a))
         return final_end(a, settle_days) == a->to && final_end(b, settle_days) == b->to;
-    return a->asked_at == b->asked_at && a->attempts == b->attempts && strcmp(a->message, b->message) == 0;
+    return a->asked_at == b->asked_at && a->attempts == b->attempts &&
+           strcmp(a->message, b->message) == 0;
 }
 
 static void join(lochan_cover *a, const lochan_cover *b) {
@@ -152,8 +158,8 @@ static void join(lochan_cover *a, const lochan_cover *b) {
     }
 }
 
-static lochan_status push_joined(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
-                                 lochan_error *err) {
+static lochan_status push_joined(lochan_ledger *ledger, const lochan_cover *cover,
+                                 int32_t settle_days, lochan_error *err) {
     if (ledger->count > 0 && joinable(&ledger->rows[ledger->count - 1], cover, settle_days)) {
         join(&ledger->rows[ledger->count - 1], cover);
         return LOCHAN_OK;
@@ -173,15 +179,16 @@ static lochan_status push_new(lochan_ledger *ledger, const lochan_cover *cover, 
     return push_joined(ledger, &recent, settle_days, err);
 }
 
-lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
-                                    lochan_error *err) {
+lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover,
+                                    int32_t settle_days, lochan_error *err) {
     lochan_ledger merged = {0};
     lochan_status rc = LOCHAN_OK;
     bool placed = false;
     for (size_t i = 0; i < ledger->count; i++) {
         const lochan_cover *old = &ledger->rows[i];
         if (old->from < cover->from) {
-            lochan_cover left = cut(old, old->from, old->to < cover->from ? old->to : cover->from - 1);
+            lochan_cover left =
+                cut(old, old->from, old->to < cover->from ? old->to : cover->from - 1);
             LOCHAN_TRYG(push_joined(&merged, &left, settle_days, err));
         }
         if (!placed && old->to >= cover->from) {
@@ -189,7 +196,8 @@ lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *c
             placed = true;
         }
         if (old->to > cover->to) {
-            lochan_cover right = cut(old, old->from > cover->to ? old->from : cover->to + 1, old->to);
+            lochan_cover right =
+                cut(old, old->from > cover->to ? old->from : cover->to + 1, old->to);
             LOCHAN_TRYG(push_joined(&merged, &right, settle_days, err));
         }
     }

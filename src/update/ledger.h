@@ -1,10 +1,11 @@
 /* ledger.h - coverage: which days of a dataset were asked for, when, and with what result.
  *
- * One series of intervals per (dataset, asset or all, parameter variant). A day is final if the last answer for it was
- * success or empty and it was asked late enough: providers revise recent days and deliver late, so the settle delay of the
- * spec must have passed between the day and the asking. Days that are not final are asked again.
- * Invariant: the intervals of a series are sorted, disjoint, and neighbours that say the same are joined, so a series
- * stays small however often it is asked. May call: base/.
+ * One series of intervals per (dataset, asset or all, parameter variant). A day is final if the
+ * last answer for it was success or empty and it was asked late enough: providers revise recent
+ * days and deliver late, so the settle delay of the spec must have passed between the day and the
+ * asking. Days that are not final are asked again. Invariant: the intervals of a series are sorted,
+ * disjoint, and neighbours that say the same are joined, so a series stays small however often it
+ * is asked. May call: base/.
  */
 #ifndef LOCHAN_UPDATE_LEDGER_H
 #define LOCHAN_UPDATE_LEDGER_H
@@ -51,10 +52,12 @@ typedef struct lochan_windows {
 
 void lochan_ledger__deinit(lochan_ledger *ledger);
 void lochan_windows__deinit(lochan_windows *windows);
-lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to, lochan_error *err);
+lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to,
+                                  lochan_error *err);
 
 /* Appends an interval as read from the catalog; CORRUPT if it overlaps or precedes the last one. */
-lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err);
+lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover,
+                                  lochan_error *err);
 
 /* Last final day an asking at `asked_at` can make: days after it may still change. */
 int32_t lochan_ledger__final_day(int64_t asked_at, int32_t settle_days);
@@ -66,13 +69,14 @@ typedef enum lochan_gap_kind {
 } lochan_gap_kind;
 
 /* The windows of [from, to] to ask for, in order, disjoint. */
-lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to, int32_t settle_days,
-                                  lochan_gap_kind kind, lochan_windows *out, lochan_error *err);
+lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
+                                  int32_t settle_days, lochan_gap_kind kind, lochan_windows *out,
+                                  lochan_error *err);
 
-/* Records the result for the days of `cover`: replaces what was known of them, splits off the part that is not final yet,
- * joins equal neighbours. */
-lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
-                                    lochan_error *err);
+/* Records the result for the days of `cover`: replaces what was known of them, splits off the part
+ * that is not final yet, joins equal neighbours. */
+lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover,
+                                    int32_t settle_days, lochan_error *err);
 
 /* When a day of the window was last asked for, 0 = never. */
 int64_t lochan_ledger__asked_at(const lochan_ledger *ledger, lochan_window window);

@@ -9,8 +9,8 @@
 
 /* ---- sources ---- */
 
-static lochan_status list_source(lochan_lake *lake, lochan_listing *list, const lochan_source_row *row,
-                                 lochan_error *err) {
+static lochan_status list_source(lochan_lake *lake, lochan_listing *list,
+                                 const lochan_source_row *row, lochan_error *err) {
     static const char *const kinds[] = {"http"};
     lochan_source_spec *spec = NULL;
     lochan_dataset_rows datasets = {0};
@@ -29,13 +29,11 @@ done:
     return rc;
 }
 
-lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out, lochan_error *err) {
-    static const lochan_listing_column columns[] = {{"name", "string"},
-                                                    {"kind", "string"},
-                                                    {"url", "string"},
-                                                    {"bundled", "bool"},
-                                                    {"datasets", "int64"},
-                                                    {NULL, NULL}};
+lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out,
+                                 lochan_error *err) {
+    static const lochan_listing_column columns[] = {{"name", "string"},    {"kind", "string"},
+                                                    {"url", "string"},     {"bundled", "bool"},
+                                                    {"datasets", "int64"}, {NULL, NULL}};
     LOCHAN_CHECK_ARG(lake && out, err);
     lochan_listing list = {0};
     lochan_source_rows rows = {0};
@@ -77,15 +75,16 @@ static lochan_status gather_row(void *ctx, lochan_dataset_status *row, lochan_er
     return LOCHAN_OK;
 }
 
-static lochan_status join_names(const char *const *names, size_t n, lochan_buf *out, lochan_error *err) {
+static lochan_status join_names(const char *const *names, size_t n, lochan_buf *out,
+                                lochan_error *err) {
     lochan_buf__clear(out);
     for (size_t i = 0; i < n; i++)
         LOCHAN_TRY(lochan_buf__printf(out, err, "%s%s", i ? ", " : "", names[i]));
     return LOCHAN_OK;
 }
 
-static lochan_status list_dataset(lochan_listing *list, const lochan_dataset_row *row, const struct gather *figures,
-                                  lochan_error *err) {
+static lochan_status list_dataset(lochan_listing *list, const lochan_dataset_row *row,
+                                  const struct gather *figures, lochan_error *err) {
     lochan_dataset_spec *spec = NULL;
     lochan_buf key;
     lochan_status rc;
@@ -114,12 +113,18 @@ done:
     return rc;
 }
 
-lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArrayStream *out, lochan_error *err) {
-    static const lochan_listing_column columns[] = {{"source", "string"},      {"dataset", "string"},
-                                                    {"category", "string"},    {"enabled", "bool"},
-                                                    {"key", "string"},         {"partition", "string"},
-                                                    {"update_mode", "string"}, {"rows", "int64"},
-                                                    {"last_update", "timestamp[us, UTC]"}, {NULL, NULL}};
+lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArrayStream *out,
+                                  lochan_error *err) {
+    static const lochan_listing_column columns[] = {{"source", "string"},
+                                                    {"dataset", "string"},
+                                                    {"category", "string"},
+                                                    {"enabled", "bool"},
+                                                    {"key", "string"},
+                                                    {"partition", "string"},
+                                                    {"update_mode", "string"},
+                                                    {"rows", "int64"},
+                                                    {"last_update", "timestamp[us, UTC]"},
+                                                    {NULL, NULL}};
     LOCHAN_CHECK_ARG(lake && out, err);
     lochan_listing list = {0};
     lochan_dataset_rows rows = {0};
@@ -127,7 +132,8 @@ lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArrayStream *ou
     struct ArrowArrayStream status = {0};
     lochan_status rc;
     out->release = NULL;
-    LOCHAN_TRYG(lochan_catalog__query_status(lake->catalog, NULL, NULL, gather_row, &figures, &status, err));
+    LOCHAN_TRYG(lochan_catalog__query_status(lake->catalog, NULL, NULL, gather_row, &figures,
+                                             &status, err));
     LOCHAN_TRYG(lochan_catalog__datasets(lake->catalog, NULL, NULL, &rows, err));
     LOCHAN_TRYG(lochan_listing__init(&list, columns, err));
     for (size_t i = 0; i < rows.n; i++)
@@ -144,7 +150,8 @@ done:
 /* ---- bundled ---- */
 
 lochan_status lochan_bundled_list(struct ArrowArrayStream *out, lochan_error *err) {
-    static const lochan_listing_column columns[] = {{"kind", "string"}, {"name", "string"}, {NULL, NULL}};
+    static const lochan_listing_column columns[] = {
+        {"kind", "string"}, {"name", "string"}, {NULL, NULL}};
     LOCHAN_CHECK_ARG(out, err);
     lochan_listing list = {0};
     lochan_status rc;
@@ -171,7 +178,8 @@ done:
 /* ---- status ---- */
 
 static lochan_status add_staged(void *ctx, lochan_dataset_status *row, lochan_error *err) {
-    return lochan_staging__disk_use(lochan_lake_path(ctx), row->source, row->dataset, &row->staged_bytes, err);
+    return lochan_staging__disk_use(lochan_lake_path(ctx), row->source, row->dataset,
+                                    &row->staged_bytes, err);
 }
 
 lochan_status lochan_status_datasets(lochan_lake *lake, const char *source, const char *dataset,
@@ -180,8 +188,8 @@ lochan_status lochan_status_datasets(lochan_lake *lake, const char *source, cons
     return lochan_catalog__query_status(lake->catalog, source, dataset, add_staged, lake, out, err);
 }
 
-lochan_status lochan_status_runs(lochan_lake *lake, const char *source, const char *dataset, int64_t limit,
-                                 struct ArrowArrayStream *out, lochan_error *err) {
+lochan_status lochan_status_runs(lochan_lake *lake, const char *source, const char *dataset,
+                                 int64_t limit, struct ArrowArrayStream *out, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && out && limit >= -1, err);
     return lochan_catalog__query_runs(lake->catalog, source, dataset, limit, out, err);
 }

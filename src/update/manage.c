@@ -1,6 +1,7 @@
 /* manage.c - sources and datasets in the catalog: add, override, show, and load for an update.
- * A source's overrides are a JSON object of dotted keys; they are laid over the spec each time it is read, so a new version
- * of a bundled spec keeps them. May call: base/, arrow/, catalog/, source/, spec.h, bundled.h.
+ * A source's overrides are a JSON object of dotted keys; they are laid over the spec each time it
+ * is read, so a new version of a bundled spec keeps them. May call: base/, arrow/, catalog/,
+ * source/, spec.h, bundled.h.
  */
 #include "update/manage.h"
 
@@ -44,7 +45,8 @@ static void list_bundled(const char *folder, char *dst, size_t cap) {
 
 typedef lochan_status (*put_fn)(void *ctx, lochan_txn *txn, lochan_error *err);
 
-static lochan_status commit_row(lochan_lake *lake, const char *kind, put_fn put, void *ctx, lochan_error *err) {
+static lochan_status commit_row(lochan_lake *lake, const char *kind, put_fn put, void *ctx,
+                                lochan_error *err) {
     lochan_txn *txn = NULL;
     bool done = false;
     lochan_txn_options options = {.kind = kind};
@@ -69,12 +71,14 @@ static lochan_status put_dataset(void *ctx, lochan_txn *txn, lochan_error *err) 
 
 /* ---- sources ---- */
 
-static lochan_status find_source(lochan_lake *lake, const char *name, lochan_source_rows *rows, lochan_error *err) {
+static lochan_status find_source(lochan_lake *lake, const char *name, lochan_source_rows *rows,
+                                 lochan_error *err) {
     LOCHAN_TRY(lochan_catalog__sources(lake->catalog, name, rows, err));
     if (rows->n > 0)
         return LOCHAN_OK;
     lochan_status rc =
-        lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no source '%.100s' in lake %.200s", name, lochan_lake_path(lake));
+        lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no source '%.100s' in lake %.200s", name,
+                          lochan_lake_path(lake));
     if (find_bundled("sources", name))
         lochan_error__hint(err, "add the bundled one with 'lochan source add %.100s'", name);
     else
@@ -90,7 +94,8 @@ static lochan_status apply_overrides(lochan_yaml *doc, const char *overrides, lo
     LOCHAN_TRY(lochan_yaml__parse(overrides, strlen(overrides), "overrides", &map, err));
     const lochan_yaml_node *root = lochan_yaml__root(map);
     lochan_status rc = LOCHAN_OK;
-    for (const lochan_yaml_node *entry = root->first; entry && rc == LOCHAN_OK; entry = entry->next) {
+    for (const lochan_yaml_node *entry = root->first; entry && rc == LOCHAN_OK;
+         entry = entry->next) {
         const char *value;
         rc = lochan_yaml__to_string(entry, &value, err);
         if (rc == LOCHAN_OK)
@@ -104,14 +109,15 @@ static lochan_status apply_option(lochan_yaml *doc, const char *option, lochan_e
     char key[128];
     const char *equals = strchr(option, '=');
     if (!equals || equals == option || (size_t)(equals - option) >= sizeof key)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "source option: expected key=value");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "source option: expected key=value");
     (void)lochan_format(key, sizeof key, "%.*s", (int)(equals - option), option);
     return lochan_yaml__set(doc, key, equals + 1, err);
 }
 
 /* The document of a source as it is in force. */
-static lochan_status effective_source(const lochan_source_row *row, const char *const *options, size_t n_options,
-                                      lochan_yaml **out, lochan_error *err) {
+static lochan_status effective_source(const lochan_source_row *row, const char *const *options,
+                                      size_t n_options, lochan_yaml **out, lochan_error *err) {
     char file[160];
     (void)lochan_format(file, sizeof file, "source %.100s", row->name);
     LOCHAN_TRY(lochan_yaml__parse(row->spec, strlen(row->spec), file, out, err));
@@ -125,8 +131,9 @@ static lochan_status effective_source(const lochan_source_row *row, const char *
     return rc;
 }
 
-lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name, const char *const *options,
-                                         size_t n_options, lochan_source_spec **out, lochan_error *err) {
+lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name,
+                                         const char *const *options, size_t n_options,
+                                         lochan_source_spec **out, lochan_error *err) {
     lochan_source_rows rows = {0};
     lochan_yaml *doc = NULL;
     lochan_status rc;
@@ -140,8 +147,8 @@ done:
     return rc;
 }
 
-static lochan_status add_source(lochan_lake *lake, const char *yaml, size_t size, const char *file, bool replace,
-                                bool bundled, lochan_error *err) {
+static lochan_status add_source(lochan_lake *lake, const char *yaml, size_t size, const char *file,
+                                bool replace, bool bundled, lochan_error *err) {
     lochan_source_spec *spec = NULL;
     lochan_source_rows rows = {0};
     char *text = NULL;
@@ -149,7 +156,8 @@ static lochan_status add_source(lochan_lake *lake, const char *yaml, size_t size
     LOCHAN_TRYG(lochan_source_spec__parse(yaml, size, file, &spec, err));
     LOCHAN_TRYG(lochan_catalog__sources(lake->catalog, spec->name, &rows, err));
     if (rows.n > 0 && !replace) {
-        rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "source '%s' is in the lake already", spec->name);
+        rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "source '%s' is in the lake already",
+                               spec->name);
         lochan_error__hint(err, "--replace puts the new spec in its place");
         goto done;
     }
@@ -170,8 +178,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_source_add(lochan_lake *lake, const char *yaml, size_t size, const char *file, bool replace,
-                                lochan_error *err) {
+lochan_status lochan_source_add(lochan_lake *lake, const char *yaml, size_t size, const char *file,
+                                bool replace, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && yaml && file, err);
     return add_source(lake, yaml, size, file, replace, false, err);
 }
@@ -182,21 +190,23 @@ lochan_status lochan_source_add_bundled(lochan_lake *lake, const char *name, loc
     if (!spec) {
         char names[400];
         list_bundled("sources", names, sizeof names);
-        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no bundled source '%.60s'; there are: %s", name, names);
+        return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND,
+                                 "no bundled source '%.60s'; there are: %s", name, names);
     }
     return add_source(lake, spec->text, spec->size, spec->path, false, true, err);
 }
 
 /* The overrides as JSON with `key` set to `value`, or taken back. */
-static lochan_status change_overrides(const char *overrides, const char *key, const char *value, lochan_buf *out,
-                                      lochan_error *err) {
+static lochan_status change_overrides(const char *overrides, const char *key, const char *value,
+                                      lochan_buf *out, lochan_error *err) {
     lochan_yaml *map = NULL;
     const char *text = overrides[0] ? overrides : "{}", *sep = "";
     bool had = false;
     lochan_status rc;
     LOCHAN_TRYG(lochan_yaml__parse(text, strlen(text), "overrides", &map, err));
     LOCHAN_TRYG(lochan_buf__putc(out, '{', err));
-    for (const lochan_yaml_node *entry = lochan_yaml__root(map)->first; entry; entry = entry->next) {
+    for (const lochan_yaml_node *entry = lochan_yaml__root(map)->first; entry;
+         entry = entry->next) {
         had = had || strcmp(entry->key, key) == 0;
         if (strcmp(entry->key, key) == 0)
             continue;
@@ -222,8 +232,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char *key, const char *value,
-                                lochan_error *err) {
+lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char *key,
+                                const char *value, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && name && key, err);
     lochan_source_rows rows = {0};
     lochan_yaml *doc = NULL;
@@ -232,7 +242,8 @@ lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char 
     lochan_status rc;
     lochan_buf__init(&overrides, MAX_SPEC);
     if (strcmp(key, "name") == 0)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the name of a source cannot be overridden");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "the name of a source cannot be overridden");
     LOCHAN_TRYG(find_source(lake, name, &rows, err));
     LOCHAN_TRYG(change_overrides(rows.rows[0].overrides, key, value, &overrides, err));
     lochan_source_row row = rows.rows[0];
@@ -248,7 +259,8 @@ done:
     return rc;
 }
 
-lochan_status lochan_source_show(lochan_lake *lake, const char *name, char **yaml, lochan_error *err) {
+lochan_status lochan_source_show(lochan_lake *lake, const char *name, char **yaml,
+                                 lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && name && yaml, err);
     lochan_source_rows rows = {0};
     lochan_yaml *doc = NULL;
@@ -261,7 +273,8 @@ lochan_status lochan_source_show(lochan_lake *lake, const char *name, char **yam
         LOCHAN_TRYG(effective_source(&rows.rows[0], NULL, 0, &doc, err));
         LOCHAN_TRYG(lochan_yaml__print(lochan_yaml__root(doc), &text, err));
     } else {
-        LOCHAN_TRYG(lochan_buf__puts(&text, rows.rows[0].spec, err)); /* as written, with its comments */
+        LOCHAN_TRYG(
+            lochan_buf__puts(&text, rows.rows[0].spec, err)); /* as written, with its comments */
     }
     *yaml = (char *)lochan_buf__take(&text, NULL);
 done:
@@ -273,15 +286,17 @@ done:
 
 /* ---- datasets ---- */
 
-lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source, const char *dataset,
-                                          lochan_dataset_rows *rows, lochan_dataset_spec **spec, lochan_error *err) {
+lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
+                                          const char *dataset, lochan_dataset_rows *rows,
+                                          lochan_dataset_spec **spec, lochan_error *err) {
     char name[300];
     *spec = NULL;
     LOCHAN_TRY(lochan_catalog__datasets(lake->catalog, source, dataset, rows, err));
     (void)lochan_format(name, sizeof name, "%s/%s", source, dataset);
     if (rows->n == 0) {
-        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no dataset %.200s in lake %.200s", name,
-                                             lochan_lake_path(lake));
+        lochan_status rc =
+            lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no dataset %.200s in lake %.200s", name,
+                              lochan_lake_path(lake));
         if (find_bundled("datasets", name))
             lochan_error__hint(err, "add the bundled one with 'lochan dataset add %.200s'", name);
         else
@@ -292,7 +307,8 @@ lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
     return lochan_dataset_spec__parse(text, strlen(text), name, spec, err);
 }
 
-/* What a table will be made of the declared columns is checked when the spec is added, not at the first update. */
+/* What a table will be made of the declared columns is checked when the spec is added, not at the
+ * first update. */
 static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *err) {
     static const char *const constants[] = {"source", "source_dataset"};
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
@@ -301,10 +317,12 @@ static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *
     lochan_status rc;
     LOCHAN_TRYG(lochan_schema__init_struct(&schema, n + 2, err));
     for (int64_t i = 0; i < n; i++)
-        LOCHAN_TRYG(lochan_schema__set_field(schema.children[i], spec->columns[i].name, &spec->columns[i].type,
-                                             spec->columns[i].nullable, err));
+        LOCHAN_TRYG(lochan_schema__set_field(schema.children[i], spec->columns[i].name,
+                                             &spec->columns[i].type, spec->columns[i].nullable,
+                                             err));
     for (int64_t i = 0; i < 2; i++)
-        LOCHAN_TRYG(lochan_schema__set_field(schema.children[n + i], constants[i], &text, false, err));
+        LOCHAN_TRYG(
+            lochan_schema__set_field(schema.children[n + i], constants[i], &text, false, err));
     lochan_table_spec wish;
     lochan_dataset_spec__table(spec, &schema, &wish);
     LOCHAN_TRYG(lochan_table_spec__check(&wish, err));
@@ -313,19 +331,22 @@ done:
     return rc;
 }
 
-/* A hash of all that decides how a provider's row becomes a stored row; a description or a chunk size does not. */
-static lochan_status hash_mapping(const lochan_dataset_spec *spec, char hex[33], lochan_error *err) {
+/* A hash of all that decides how a provider's row becomes a stored row; a description or a chunk
+ * size does not. */
+static lochan_status hash_mapping(const lochan_dataset_spec *spec, char hex[33],
+                                  lochan_error *err) {
     lochan_buf text;
     lochan_status rc;
     lochan_buf__init(&text, 4 * MAX_SPEC);
-    LOCHAN_TRYG(lochan_buf__printf(&text, err, "%d|%d|%d|%s|", (int)spec->normalizer, (int)spec->dedup,
-                                   (int)spec->new_columns, spec->source_dataset));
+    LOCHAN_TRYG(lochan_buf__printf(&text, err, "%d|%d|%d|%s|", (int)spec->normalizer,
+                                   (int)spec->dedup, (int)spec->new_columns, spec->source_dataset));
     for (size_t i = 0; i < spec->n_columns; i++) {
         const lochan_dataset_column *column = &spec->columns[i];
         char type[80];
         lochan_type__name(&column->type, type);
-        LOCHAN_TRYG(lochan_buf__printf(&text, err, "%s=%s:%s:%d:%s|", column->name, column->field, type,
-                                       column->nullable, column->has_format ? column->format.text : ""));
+        LOCHAN_TRYG(lochan_buf__printf(&text, err, "%s=%s:%s:%d:%s|", column->name, column->field,
+                                       type, column->nullable,
+                                       column->has_format ? column->format.text : ""));
     }
     for (size_t i = 0; i < spec->n_field_mapping; i++)
         LOCHAN_TRYG(lochan_buf__printf(&text, err, "%s>%s|", spec->field_mapping[i].name,
@@ -340,15 +361,17 @@ done:
     return rc;
 }
 
-static lochan_status put_dataset_text(lochan_lake *lake, const lochan_dataset_spec *spec, const char *yaml,
-                                      size_t size, bool bundled, const lochan_dataset_rows *old, lochan_error *err) {
+static lochan_status put_dataset_text(lochan_lake *lake, const lochan_dataset_spec *spec,
+                                      const char *yaml, size_t size, bool bundled,
+                                      const lochan_dataset_rows *old, lochan_error *err) {
     char spec_hash[33], mapping_hash[33];
     LOCHAN_TRY(hash_mapping(spec, mapping_hash, err));
     lochan_hash128__hex(lochan_hash__128(yaml, size), spec_hash);
     char *text = lochan_mem__strndup(yaml, size);
     if (!text)
         return lochan_error__nomem(err);
-    lochan_dataset_row row = {.source = spec->source, .name = spec->name, .enabled = true, .table_id = -1};
+    lochan_dataset_row row = {
+        .source = spec->source, .name = spec->name, .enabled = true, .table_id = -1};
     if (old->n > 0)
         row = old->rows[0];
     row.spec = text;
@@ -362,8 +385,8 @@ static lochan_status put_dataset_text(lochan_lake *lake, const lochan_dataset_sp
     return rc;
 }
 
-static lochan_status add_dataset(lochan_lake *lake, const char *yaml, size_t size, const char *file, bool replace,
-                                 bool bundled, lochan_error *err) {
+static lochan_status add_dataset(lochan_lake *lake, const char *yaml, size_t size, const char *file,
+                                 bool replace, bool bundled, lochan_error *err) {
     lochan_dataset_spec *spec = NULL;
     lochan_dataset_rows old = {0};
     lochan_source_rows sources = {0};
@@ -377,8 +400,8 @@ static lochan_status add_dataset(lochan_lake *lake, const char *yaml, size_t siz
     LOCHAN_TRYG(find_source(lake, spec->source, &sources, err));
     LOCHAN_TRYG(lochan_catalog__datasets(lake->catalog, spec->source, spec->name, &old, err));
     if (old.n > 0 && !replace) {
-        rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "dataset %s/%s is in the lake already", spec->source,
-                               spec->name);
+        rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "dataset %s/%s is in the lake already",
+                               spec->source, spec->name);
         lochan_error__hint(err, "--replace puts the new spec in its place");
         goto done;
     }
@@ -390,15 +413,15 @@ done:
     return rc;
 }
 
-lochan_status lochan_dataset_add(lochan_lake *lake, const char *yaml, size_t size, const char *file, bool replace,
-                                 lochan_error *err) {
+lochan_status lochan_dataset_add(lochan_lake *lake, const char *yaml, size_t size, const char *file,
+                                 bool replace, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && yaml && file, err);
     return add_dataset(lake, yaml, size, file, replace, false, err);
 }
 
 /* All datasets bundled with one source; those that are there already stay as they are. */
-static lochan_status add_all_bundled(lochan_lake *lake, const char *source, int64_t *added, bool *any,
-                                     lochan_error *err) {
+static lochan_status add_all_bundled(lochan_lake *lake, const char *source, int64_t *added,
+                                     bool *any, lochan_error *err) {
     char prefix[200];
     size_t n;
     *any = false;
@@ -423,7 +446,8 @@ static lochan_status add_all_bundled(lochan_lake *lake, const char *source, int6
     return LOCHAN_OK;
 }
 
-lochan_status lochan_dataset_add_bundled(lochan_lake *lake, const char *name, int64_t *added, lochan_error *err) {
+lochan_status lochan_dataset_add_bundled(lochan_lake *lake, const char *name, int64_t *added,
+                                         lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && name && added, err);
     bool any = false;
     *added = 0;
@@ -438,11 +462,12 @@ lochan_status lochan_dataset_add_bundled(lochan_lake *lake, const char *name, in
         return LOCHAN_OK;
     char names[400];
     list_bundled("datasets", names, sizeof names);
-    return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no bundled dataset '%.60s'; there are: %s", name, names);
+    return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "no bundled dataset '%.60s'; there are: %s",
+                             name, names);
 }
 
-lochan_status lochan_dataset_show(lochan_lake *lake, const char *source, const char *dataset, char **yaml,
-                                  lochan_error *err) {
+lochan_status lochan_dataset_show(lochan_lake *lake, const char *source, const char *dataset,
+                                  char **yaml, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && source && dataset && yaml, err);
     lochan_dataset_rows rows = {0};
     lochan_dataset_spec *spec = NULL;

@@ -9,13 +9,15 @@
 #include "table/lake.h"
 #include "update/spec.h"
 
-/* The dataset's row and parsed spec. NOT_FOUND names the datasets of the source, or the command that adds a bundled one.
- * Deinit rows, free spec (also after a failure). */
-lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source, const char *dataset,
-                                          lochan_dataset_rows *rows, lochan_dataset_spec **spec, lochan_error *err);
+/* The dataset's row and parsed spec. NOT_FOUND names the datasets of the source, or the command
+ * that adds a bundled one. Deinit rows, free spec (also after a failure). */
+lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
+                                          const char *dataset, lochan_dataset_rows *rows,
+                                          lochan_dataset_spec **spec, lochan_error *err);
 
 /* The source's spec with its overrides, then `options` ("key=value"), applied. */
-lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name, const char *const *options,
-                                         size_t n_options, lochan_source_spec **out, lochan_error *err);
+lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name,
+                                         const char *const *options, size_t n_options,
+                                         lochan_source_spec **out, lochan_error *err);
 
 #endif

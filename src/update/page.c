@@ -1,9 +1,10 @@
-/* page.c - one answer to canonical rows: decode, wide to long, rename and order the columns, validate, keep the window.
+/* page.c - one answer to canonical rows: decode, wide to long, rename and order the columns,
+ * validate, keep the window.
  *
- * Declared columns come in their declared type. Fields the spec does not declare come as text and stay so here: their
- * type is decided once for the table, over all pages (assemble.c), never page by page.
- * Errors: PAGE if the answer is broken and another one may be better; VALIDATION if it is whole but breaks the dataset's
- * contract. May call: base/, arrow/, source/csv.h.
+ * Declared columns come in their declared type. Fields the spec does not declare come as text and
+ * stay so here: their type is decided once for the table, over all pages (assemble.c), never page
+ * by page. Errors: PAGE if the answer is broken and another one may be better; VALIDATION if it is
+ * whole but breaks the dataset's contract. May call: base/, arrow/, source/csv.h.
  */
 #include "update/job.h"
 
@@ -31,8 +32,8 @@ static bool is_wide_target(const lochan_dataset_spec *spec, const char *name) {
            (strcmp(name, spec->wide_name_to) == 0 || strcmp(name, spec->wide_value_to) == 0);
 }
 
-/* Declared columns as the decoder wants them. Nulls are let through, so that a missing value is reported as what it is: a
- * breach of the contract, not a broken page. */
+/* Declared columns as the decoder wants them. Nulls are let through, so that a missing value is
+ * reported as what it is: a breach of the contract, not a broken page. */
 static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
     size_t n = 0;
     for (size_t i = 0; i < job->spec->n_columns; i++) {
@@ -53,8 +54,8 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
     return n;
 }
 
-static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope, const lochan_buf *body,
-                                struct rows *out, lochan_error *err) {
+static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope,
+                                const lochan_buf *body, struct rows *out, lochan_error *err) {
     const lochan_dataset_spec *spec = job->spec;
     lochan_csv_column *columns = lochan_mem__array(spec->n_columns + 1, sizeof *columns);
     if (!columns)
@@ -73,8 +74,8 @@ static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope
     } else if (spec->new_columns == LOCHAN_NEW_COLUMNS_IGNORE) {
         options.rest = LOCHAN_CSV_REST_SKIP;
     }
-    lochan_status rc =
-        lochan_csv__decode(&job->lake->ctx, &options, body->data, body->len, &out->schema, &out->batch, err);
+    lochan_status rc = lochan_csv__decode(&job->lake->ctx, &options, body->data, body->len,
+                                          &out->schema, &out->batch, err);
     lochan_mem__free(columns);
     return rc;
 }
@@ -82,7 +83,8 @@ static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope
 /* ---- wide to long ---- */
 
 /* The declared column that a provider's field fills, NULL if it is not declared. */
-static const lochan_dataset_column *declared_by(const lochan_dataset_spec *spec, const char *field) {
+static const lochan_dataset_column *declared_by(const lochan_dataset_spec *spec,
+                                                const char *field) {
     for (size_t i = 0; i < spec->n_columns; i++) {
         if (strcmp(spec->columns[i].field, field) == 0)
             return &spec->columns[i];
@@ -128,20 +130,25 @@ static lochan_status melt_finish(struct melt *melt, struct rows *out, lochan_err
     for (int64_t i = 0; i < n; i++) {
         const struct ArrowSchema *schema = melt->wide->schema.children[melt->kept[i]];
         LOCHAN_TRY(lochan_schema__dup(schema, out->schema.children[i], err));
-        LOCHAN_TRY(lochan_take(schema, melt->wide->batch.children[melt->kept[i]], melt->rows, melt->n_rows,
-                               out->batch.children[i], err));
+        LOCHAN_TRY(lochan_take(schema, melt->wide->batch.children[melt->kept[i]], melt->rows,
+                               melt->n_rows, out->batch.children[i], err));
     }
-    const lochan_dataset_column *name = lochan_dataset_spec__column(melt->spec, melt->spec->wide_name_to);
-    const lochan_dataset_column *value = lochan_dataset_spec__column(melt->spec, melt->spec->wide_value_to);
-    LOCHAN_TRY(lochan_schema__set_field(out->schema.children[n], name->field, &name->type, true, err));
-    LOCHAN_TRY(lochan_schema__set_field(out->schema.children[n + 1], value->field, &value->type, true, err));
+    const lochan_dataset_column *name =
+        lochan_dataset_spec__column(melt->spec, melt->spec->wide_name_to);
+    const lochan_dataset_column *value =
+        lochan_dataset_spec__column(melt->spec, melt->spec->wide_value_to);
+    LOCHAN_TRY(
+        lochan_schema__set_field(out->schema.children[n], name->field, &name->type, true, err));
+    LOCHAN_TRY(lochan_schema__set_field(out->schema.children[n + 1], value->field, &value->type,
+                                        true, err));
     LOCHAN_TRY(lochan_builder__finish(melt->names, out->batch.children[n], err));
     return lochan_builder__finish(melt->values, out->batch.children[n + 1], err);
 }
 
 static lochan_status melt_builders(struct melt *melt, lochan_error *err) {
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
-    const lochan_dataset_column *value = lochan_dataset_spec__column(melt->spec, melt->spec->wide_value_to);
+    const lochan_dataset_column *value =
+        lochan_dataset_spec__column(melt->spec, melt->spec->wide_value_to);
     struct ArrowSchema field = {0};
     lochan_status rc;
     LOCHAN_TRYG(lochan_schema__set_field(&field, "name", &text, false, err));
@@ -156,7 +163,8 @@ done:
 
 /* What the cells will take as rows: a long name of a column makes a short cell large. */
 static size_t long_bytes(const lochan_dataset_spec *spec, const struct rows *rows) {
-    size_t per_cell = sizeof(int64_t) + sizeof(int32_t) + 16, total = 0; /* row number, offset, value */
+    size_t per_cell = sizeof(int64_t) + sizeof(int32_t) + 16,
+           total = 0; /* row number, offset, value */
     for (int64_t i = 0; i < rows->schema.n_children; i++) {
         const struct ArrowArray *cells = rows->batch.children[i];
         const char *name = rows->schema.children[i]->name;
@@ -168,7 +176,8 @@ static size_t long_bytes(const lochan_dataset_spec *spec, const struct rows *row
 }
 
 /* Replaces *rows by one row for each cell that is not null. */
-static lochan_status wide_to_long(const lochan_dataset_spec *spec, struct rows *rows, lochan_error *err) {
+static lochan_status wide_to_long(const lochan_dataset_spec *spec, struct rows *rows,
+                                  lochan_error *err) {
     size_t n_columns = (size_t)rows->schema.n_children, cells;
     struct rows out = {0};
     struct melt melt = {.spec = spec, .wide = rows};
@@ -204,7 +213,8 @@ done:
 
 /* ---- canonical order and names ---- */
 
-static lochan_status constant_column(const char *text, int64_t rows, struct ArrowArray *out, lochan_error *err) {
+static lochan_status constant_column(const char *text, int64_t rows, struct ArrowArray *out,
+                                     lochan_error *err) {
     const lochan_type type = {.id = LOCHAN_TYPE_STRING};
     struct ArrowSchema field = {0};
     lochan_builder *builder = NULL;
@@ -224,8 +234,8 @@ done:
 }
 
 /* Puts column `from` of *rows at position `at` of *out under its canonical name. */
-static lochan_status move_column(struct rows *rows, int from, struct rows *out, int64_t at, const char *name,
-                                 bool nullable, lochan_error *err) {
+static lochan_status move_column(struct rows *rows, int from, struct rows *out, int64_t at,
+                                 const char *name, bool nullable, lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(rows->schema.children[from]->format, &type, err));
     LOCHAN_TRY(lochan_schema__set_field(out->schema.children[at], name, &type, nullable, err));
@@ -233,32 +243,38 @@ static lochan_status move_column(struct rows *rows, int from, struct rows *out, 
     return LOCHAN_OK;
 }
 
-static lochan_status check_undeclared(const lochan_dataset_spec *spec, const struct ArrowSchema *taken,
-                                      const char *field, lochan_error *err) {
+static lochan_status check_undeclared(const lochan_dataset_spec *spec,
+                                      const struct ArrowSchema *taken, const char *field,
+                                      lochan_error *err) {
     lochan_error why;
     lochan_error_init(&why);
     if (spec->new_columns == LOCHAN_NEW_COLUMNS_FAIL)
-        return lochan_error__set(err, LOCHAN_ERR_VALIDATION,
-                                 "field '%.100s' is not declared, and the spec says new_columns: fail", field);
+        return lochan_error__set(
+            err, LOCHAN_ERR_VALIDATION,
+            "field '%.100s' is not declared, and the spec says new_columns: fail", field);
     if (lochan_name__check("column", field, &why) != LOCHAN_OK || field[0] == '_')
-        return lochan_error__set(err, LOCHAN_ERR_VALIDATION,
-                                 "field '%.100s' cannot be the name of a column; map it with field_mapping", field);
+        return lochan_error__set(
+            err, LOCHAN_ERR_VALIDATION,
+            "field '%.100s' cannot be the name of a column; map it with field_mapping", field);
     for (int64_t i = 0; i < taken->n_children && taken->children[i]->release; i++) {
         if (strcmp(taken->children[i]->name, field) == 0)
-            return lochan_error__set(err, LOCHAN_ERR_VALIDATION,
-                                     "field '%.100s' has the name of a column that is filled from elsewhere; map it "
-                                     "with field_mapping",
-                                     field);
+            return lochan_error__set(
+                err, LOCHAN_ERR_VALIDATION,
+                "field '%.100s' has the name of a column that is filled from elsewhere; map it "
+                "with field_mapping",
+                field);
     }
     return LOCHAN_OK;
 }
 
-/* Declared columns in table order, source, source_dataset, then what is not declared, in the page's order. */
+/* Declared columns in table order, source, source_dataset, then what is not declared, in the page's
+ * order. */
 static lochan_status canonicalise(const lochan_job *job, struct rows *rows, lochan_error *err) {
     const lochan_dataset_spec *spec = job->spec;
     struct rows out = {0};
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
-    const char *const constants[2][2] = {{"source", spec->source}, {"source_dataset", spec->source_dataset}};
+    const char *const constants[2][2] = {{"source", spec->source},
+                                         {"source_dataset", spec->source_dataset}};
     int64_t declared = (int64_t)spec->n_columns;
     int64_t rest = rows->schema.n_children - declared, at = 0, n = rows->batch.length;
     lochan_status rc;
@@ -269,18 +285,22 @@ static lochan_status canonicalise(const lochan_job *job, struct rows *rows, loch
     for (; at < declared; at++) {
         int from = lochan_schema__find(&rows->schema, spec->columns[at].field);
         LOCHAN_ASSERT(from >= 0); /* the decoder refuses a page without a declared column */
-        LOCHAN_TRYG(move_column(rows, from, &out, at, spec->columns[at].name, spec->columns[at].nullable, err));
+        LOCHAN_TRYG(move_column(rows, from, &out, at, spec->columns[at].name,
+                                spec->columns[at].nullable, err));
     }
     for (size_t i = 0; i < 2; i++, at++) {
-        LOCHAN_TRYG(lochan_schema__set_field(out.schema.children[at], constants[i][0], &text, false, err));
+        LOCHAN_TRYG(
+            lochan_schema__set_field(out.schema.children[at], constants[i][0], &text, false, err));
         LOCHAN_TRYG(constant_column(constants[i][1], n, out.batch.children[at], err));
     }
     for (int64_t i = 0; i < rows->schema.n_children; i++) {
         const char *field = rows->schema.children[i]->name;
         if (declared_by(spec, field))
             continue;
-        LOCHAN_TRYG(check_undeclared(spec, &out.schema, lochan_dataset_spec__canonical(spec, field), err));
-        LOCHAN_TRYG(move_column(rows, (int)i, &out, at++, lochan_dataset_spec__canonical(spec, field), true, err));
+        LOCHAN_TRYG(
+            check_undeclared(spec, &out.schema, lochan_dataset_spec__canonical(spec, field), err));
+        LOCHAN_TRYG(move_column(rows, (int)i, &out, at++,
+                                lochan_dataset_spec__canonical(spec, field), true, err));
     }
     rows_release(rows);
     *rows = out;
@@ -292,13 +312,15 @@ done:
 
 /* ---- validate ---- */
 
-static lochan_status check_not_null(const lochan_job *job, const struct rows *rows, lochan_error *err) {
+static lochan_status check_not_null(const lochan_job *job, const struct rows *rows,
+                                    lochan_error *err) {
     for (size_t c = 0; c < job->spec->n_columns; c++) {
         const lochan_dataset_column *column = &job->spec->columns[c];
         if (column->nullable || rows->batch.children[c]->null_count == 0)
             continue;
         lochan_view view;
-        LOCHAN_TRY(lochan_view__init(&view, rows->schema.children[c], rows->batch.children[c], err));
+        LOCHAN_TRY(
+            lochan_view__init(&view, rows->schema.children[c], rows->batch.children[c], err));
         int64_t i = 0;
         while (i < view.length && lochan_view__is_valid(&view, i))
             i++;
@@ -306,7 +328,8 @@ static lochan_status check_not_null(const lochan_job *job, const struct rows *ro
         lochan_view__deinit(&view);
         if (found) {
             lochan_status rc = lochan_error__set(
-                err, LOCHAN_ERR_VALIDATION, "row %lld: column '%s' (field '%.100s') is null, but the spec says it never is",
+                err, LOCHAN_ERR_VALIDATION,
+                "row %lld: column '%s' (field '%.100s') is null, but the spec says it never is",
                 (long long)i, column->name, column->field);
             return lochan_error__in_table(err, rc, job->full_name, column->name, i);
         }
@@ -325,19 +348,22 @@ static int64_t units_per_day(const lochan_type *type) {
     return type->id == LOCHAN_TYPE_TIMESTAMP ? per_second[type->unit] * SECONDS_PER_DAY : 1;
 }
 
-/* A provider may send more than was asked for. Those rows belong to other scopes; believing them here would put days into
- * the table that the ledger knows nothing of. */
-static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int time, lochan_error *err) {
+/* A provider may send more than was asked for. Those rows belong to other scopes; believing them
+ * here would put days into the table that the ledger knows nothing of. */
+static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int time,
+                                 lochan_error *err) {
     lochan_view view;
     struct ArrowArray kept = {0};
     int64_t inside = 0, n = rows->batch.length;
-    LOCHAN_TRY(lochan_view__init(&view, rows->schema.children[time], rows->batch.children[time], err));
+    LOCHAN_TRY(
+        lochan_view__init(&view, rows->schema.children[time], rows->batch.children[time], err));
     uint8_t *bits = lochan_mem__zalloc((size_t)n / 8 + 1);
     lochan_status rc = bits ? LOCHAN_OK : lochan_error__nomem(err);
     int64_t per_day = units_per_day(&view.type);
     for (int64_t i = 0; i < n && rc == LOCHAN_OK; i++) {
-        int64_t day = lochan_view__is_valid(&view, i) ? floor_div(lochan_view__int64(&view, i), per_day)
-                                                      : scope->window.from;
+        int64_t day = lochan_view__is_valid(&view, i)
+                          ? floor_div(lochan_view__int64(&view, i), per_day)
+                          : scope->window.from;
         if (day >= scope->window.from && day <= scope->window.to) {
             lochan_bit__set(bits, i);
             inside++;
@@ -374,14 +400,16 @@ static size_t batch_bytes(const struct rows *rows) {
     return total;
 }
 
-lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body, lochan_error *err) {
+lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
+                                      lochan_error *err) {
     struct rows rows = {0};
     lochan_status rc;
     scope->rows_filtered = 0;
     LOCHAN_TRYG(decode_csv(job, scope, body, &rows, err));
     if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
         size_t bytes = long_bytes(job->spec, &rows);
-        LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, bytes, "turning a wide page into rows", err));
+        LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, bytes,
+                                        "turning a wide page into rows", err));
         rc = wide_to_long(job->spec, &rows, err);
         lochan_budget__give(job->lake->ctx.budget, bytes);
         LOCHAN_TRYG(rc);
@@ -389,10 +417,12 @@ lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, cons
     LOCHAN_TRYG(canonicalise(job, &rows, err));
     LOCHAN_TRYG(check_not_null(job, &rows, err));
     scope->rows_fetched = rows.batch.length;
-    if (lochan_dataset_spec__column(job->spec, "time")) /* a field of that name that is not declared is plain text */
+    if (lochan_dataset_spec__column(
+            job->spec, "time")) /* a field of that name that is not declared is plain text */
         LOCHAN_TRYG(keep_window(scope, &rows, lochan_schema__find(&rows.schema, "time"), err));
     scope->budget = batch_bytes(&rows);
-    LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, scope->budget, "rows of an update", err));
+    LOCHAN_TRYG(
+        lochan_budget__take(job->lake->ctx.budget, scope->budget, "rows of an update", err));
     lochan_schema__move(&rows.schema, &scope->schema);
     lochan_array__move(&rows.batch, &scope->batch);
 done:

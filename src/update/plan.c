@@ -1,12 +1,13 @@
 /* plan.c - from the ledger's gaps to scopes: which windows are asked for, each with its request.
- * Windows are cut at calendar boundaries (year, month), so that the same gap gives the same requests whenever it is planned.
- * May call: base/, catalog/, source/, ledger.h.
+ * Windows are cut at calendar boundaries (year, month), so that the same gap gives the same
+ * requests whenever it is planned. May call: base/, catalog/, source/, ledger.h.
  */
 #include "update/job.h"
 
 #define MAX_SCOPES 1000000
 
-static lochan_status load_cover(lochan_ledger *ledger, const lochan_coverage *row, lochan_error *err) {
+static lochan_status load_cover(lochan_ledger *ledger, const lochan_coverage *row,
+                                lochan_error *err) {
     lochan_cover cover = {0};
     cover.from = row->day_from;
     cover.to = row->day_to;
@@ -48,13 +49,15 @@ static lochan_status choose_start(lochan_job *job, lochan_error *err) {
     }
     if (known)
         return LOCHAN_OK;
-    lochan_status rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                         "%s was never updated and its spec has no default_start", job->full_name);
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                          "%s was never updated and its spec has no default_start", job->full_name);
     lochan_error__hint(err, "say from when: --start YYYY-MM-DD, or default_start in the spec");
     return rc;
 }
 
-/* Last day of the chunk that holds `day`. Chunks of years and months count from year 0; days at 1970-01-01. */
+/* Last day of the chunk that holds `day`. Chunks of years and months count from year 0; days at
+ * 1970-01-01. */
 static int32_t chunk_end(const lochan_dataset_spec *spec, int32_t day) {
     lochan_civil c = lochan_civil__from_days(day);
     int32_t n = spec->chunk_count;
@@ -64,7 +67,8 @@ static int32_t chunk_end(const lochan_dataset_spec *spec, int32_t day) {
     case LOCHAN_CHUNK_DAYS:
         return day - (((day % n) + n) % n) + n - 1;
     case LOCHAN_CHUNK_MONTHS: {
-        int32_t month = (c.year * 12 + c.month - 1) / n * n + n; /* first month after the chunk, counted from year 0 */
+        int32_t month = (c.year * 12 + c.month - 1) / n * n +
+                        n; /* first month after the chunk, counted from year 0 */
         c = (lochan_civil){month / 12, month % 12 + 1, 1};
         break;
     }
@@ -75,17 +79,18 @@ static int32_t chunk_end(const lochan_dataset_spec *spec, int32_t day) {
     return c.year > 9999 ? INT32_MAX : lochan_civil__to_days(c) - 1;
 }
 
-static lochan_status cut_windows(const lochan_job *job, const lochan_windows *gaps, lochan_windows *out,
-                                 lochan_error *err) {
+static lochan_status cut_windows(const lochan_job *job, const lochan_windows *gaps,
+                                 lochan_windows *out, lochan_error *err) {
     for (size_t i = 0; i < gaps->count; i++) {
         int32_t from = gaps->items[i].from, last = gaps->items[i].to;
         while (from <= last) {
             int32_t end = chunk_end(job->spec, from);
             end = end < last ? end : last;
             if (out->count >= MAX_SCOPES)
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                         "%s: more than %d requests; ask for a smaller window or larger chunks",
-                                         job->full_name, MAX_SCOPES);
+                return lochan_error__set(
+                    err, LOCHAN_ERR_INVALID_ARGUMENT,
+                    "%s: more than %d requests; ask for a smaller window or larger chunks",
+                    job->full_name, MAX_SCOPES);
             LOCHAN_TRY(lochan_windows__add(out, from, end, err));
             if (end == last)
                 break;
@@ -97,12 +102,16 @@ static lochan_status cut_windows(const lochan_job *job, const lochan_windows *ga
 
 static lochan_status build_request(lochan_job *job, lochan_scope *scope, lochan_error *err) {
     char from[64], to[64];
-    LOCHAN_TRY(lochan_source_spec__print_date(job->source, scope->window.from, from, sizeof from, err));
+    LOCHAN_TRY(
+        lochan_source_spec__print_date(job->source, scope->window.from, from, sizeof from, err));
     LOCHAN_TRY(lochan_source_spec__print_date(job->source, scope->window.to, to, sizeof to, err));
-    const lochan_source_value values[] = {
-        {"start", from}, {"end", to}, {"dataset", job->spec->name}, {"source_dataset", job->spec->source_dataset}};
-    LOCHAN_TRY(lochan_source__build_request(job->source, values, LOCHAN_COUNTOF(values), job->spec->params,
-                                            job->spec->n_params, &scope->request, err));
+    const lochan_source_value values[] = {{"start", from},
+                                          {"end", to},
+                                          {"dataset", job->spec->name},
+                                          {"source_dataset", job->spec->source_dataset}};
+    LOCHAN_TRY(lochan_source__build_request(job->source, values, LOCHAN_COUNTOF(values),
+                                            job->spec->params, job->spec->n_params, &scope->request,
+                                            err));
     return lochan_source_request__hash(&scope->request, &scope->request_hash, err);
 }
 

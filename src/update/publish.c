@@ -1,6 +1,6 @@
-/* publish.c - the end of an update: coverage, run record, failures and files become visible in one transaction.
- * Invariant: the ledger never says more than the table holds, nor less. Staging goes only after the commit.
- * May call: base/, catalog/, table/, ledger.h, staging.h.
+/* publish.c - the end of an update: coverage, run record, failures and files become visible in one
+ * transaction. Invariant: the ledger never says more than the table holds, nor less. Staging goes
+ * only after the commit. May call: base/, catalog/, table/, ledger.h, staging.h.
  */
 #include "update/job.h"
 
@@ -21,12 +21,14 @@ static int32_t earlier_attempts(const lochan_ledger *ledger, lochan_window windo
 }
 
 static lochan_cover_state failed_state(lochan_status code) {
-    bool invalid = code == LOCHAN_ERR_VALIDATION || code == LOCHAN_ERR_SCHEMA || code == LOCHAN_ERR_VALUE;
+    bool invalid =
+        code == LOCHAN_ERR_VALIDATION || code == LOCHAN_ERR_SCHEMA || code == LOCHAN_ERR_VALUE;
     return invalid ? LOCHAN_COVER_INVALID : LOCHAN_COVER_FAILED;
 }
 
 static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
-    lochan_cover cover = {.from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
+    lochan_cover cover = {
+        .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
     memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
     if (scope->state == LOCHAN_SCOPE_DONE) {
         cover.rows = scope->rows_fetched - scope->rows_filtered;
@@ -53,12 +55,13 @@ static const lochan_cover *find_from(const lochan_ledger *ledger, int32_t from) 
 }
 
 static bool same_cover(const lochan_cover *a, const lochan_cover *b) {
-    return a->to == b->to && a->state == b->state && a->asked_at == b->asked_at && a->attempts == b->attempts &&
-           a->rows == b->rows && strcmp(a->hash, b->hash) == 0 && strcmp(a->update_id, b->update_id) == 0 &&
-           strcmp(a->message, b->message) == 0;
+    return a->to == b->to && a->state == b->state && a->asked_at == b->asked_at &&
+           a->attempts == b->attempts && a->rows == b->rows && strcmp(a->hash, b->hash) == 0 &&
+           strcmp(a->update_id, b->update_id) == 0 && strcmp(a->message, b->message) == 0;
 }
 
-static lochan_status put_cover(lochan_job *job, lochan_txn *txn, const lochan_cover *cover, lochan_error *err) {
+static lochan_status put_cover(lochan_job *job, lochan_txn *txn, const lochan_cover *cover,
+                               lochan_error *err) {
     lochan_coverage row = {.asset = "",
                            .variant = "",
                            .day_from = cover->from,
@@ -77,8 +80,8 @@ static lochan_status put_cover(lochan_job *job, lochan_txn *txn, const lochan_co
 static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error *err) {
     for (size_t i = 0; i < job->ledger.count; i++) {
         if (!find_from(&job->ledger_after, job->ledger.rows[i].from))
-            LOCHAN_TRY(lochan_txn__delete_coverage(txn, job->dataset->dataset_id, "", "", job->ledger.rows[i].from,
-                                                   err));
+            LOCHAN_TRY(lochan_txn__delete_coverage(txn, job->dataset->dataset_id, "", "",
+                                                   job->ledger.rows[i].from, err));
     }
     for (size_t i = 0; i < job->ledger_after.count; i++) {
         const lochan_cover *cover = &job->ledger_after.rows[i];
@@ -97,8 +100,8 @@ static const char *kind_of(const lochan_update_request *request) {
     return request->backfill ? "backfill" : "update";
 }
 
-static lochan_status put_run(lochan_job *job, lochan_txn *txn, const char *state, const char *message,
-                             lochan_error *err) {
+static lochan_status put_run(lochan_job *job, lochan_txn *txn, const char *state,
+                             const char *message, lochan_error *err) {
     job->report->seconds = (double)(lochan_clock__mono_ns() - job->started_mono) / 1e9;
     lochan_update_row row = {.update_id = job->update_id,
                              .dataset_id = job->dataset->dataset_id,
@@ -154,7 +157,8 @@ static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
     lochan_job *job = ctx;
     const lochan_error *failure = first_failure(job);
     if (job->table && job->dataset->table_id != job->table->def.table_id)
-        LOCHAN_TRY(lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
+        LOCHAN_TRY(
+            lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
     LOCHAN_TRY(put_coverage(job, txn, err));
     LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
     return put_failures(job, txn, err);
@@ -164,8 +168,10 @@ static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
 static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
     lochan_txn *txn = NULL;
     bool done = false;
-    lochan_txn_options options = {.kind = "update", .token = job->request->token, .message = job->update_id};
-    LOCHAN_TRY(lochan_txn__begin(job->lake->catalog, &options, &done, &job->report->snapshot_id, &txn, err));
+    lochan_txn_options options = {
+        .kind = "update", .token = job->request->token, .message = job->update_id};
+    LOCHAN_TRY(lochan_txn__begin(job->lake->catalog, &options, &done, &job->report->snapshot_id,
+                                 &txn, err));
     if (done)
         return LOCHAN_OK;
     lochan_status rc = put_all(job, txn, err);
@@ -184,8 +190,9 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));
     else
         LOCHAN_TRY(commit_ledger(job, err));
-    /* Published: from here on nothing may make the update report a failure. What cannot be cleaned up now goes when an
-     * update of this dataset has something to fetch again; its pages are never taken for new ones. */
+    /* Published: from here on nothing may make the update report a failure. What cannot be cleaned
+     * up now goes when an update of this dataset has something to fetch again; its pages are never
+     * taken for new ones. */
     (void)lochan_failpoint__hit("update.publish.committed", NULL);
     lochan_error why;
     lochan_error_init(&why);
@@ -194,8 +201,8 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-/* Whether a failure leaves the lake able to take a record of it. After a failed write or sync the disk is left alone; a
- * cancelled update goes on later, from its staged pages. */
+/* Whether a failure leaves the lake able to take a record of it. After a failed write or sync the
+ * disk is left alone; a cancelled update goes on later, from its staged pages. */
 static bool may_record(lochan_status status) {
     switch (status) {
     case LOCHAN_ERR_CANCELLED:
@@ -218,7 +225,8 @@ void lochan_job__record_failure(lochan_job *job, lochan_status status, const loc
     lochan_txn_options options = {.kind = "update", .message = job->update_id};
     if (!may_record(status) || !job->lock || job->n_scopes == 0)
         return;
-    if (lochan_txn__begin(job->lake->catalog, &options, &done, NULL, &txn, NULL) != LOCHAN_OK || done)
+    if (lochan_txn__begin(job->lake->catalog, &options, &done, NULL, &txn, NULL) != LOCHAN_OK ||
+        done)
         return;
     if (put_run(job, txn, "failed", err->message, NULL) != LOCHAN_OK)
         lochan_txn__abort(txn);

@@ -1,5 +1,5 @@
-/* request.c - from what the caller asked to a job that may start: every argument is checked before anything is done.
- * May call: base/, catalog/, source/, spec.h.
+/* request.c - from what the caller asked to a job that may start: every argument is checked before
+ * anything is done. May call: base/, catalog/, source/, spec.h.
  */
 #include "update/job.h"
 
@@ -12,26 +12,29 @@
 #define MAX_BACKOFF     3600.0
 #define MAX_REQUEST_TXT (1u << 20)
 
-static lochan_status parse_day(const char *what, const char *text, int32_t *out, lochan_error *err) {
+static lochan_status parse_day(const char *what, const char *text, int32_t *out,
+                               lochan_error *err) {
     if (!lochan_civil__parse_date(text, strlen(text), out))
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "%s: expected a date like 2026-01-31, got '%.40s'",
-                                 what, text);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "%s: expected a date like 2026-01-31, got '%.40s'", what, text);
     return LOCHAN_OK;
 }
 
 static lochan_status check_numbers(const lochan_update_request *r, lochan_error *err) {
     if (r->workers < 0 || r->workers > MAX_WORKERS)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "workers: expected 1 to %d, got %d", MAX_WORKERS,
-                                 r->workers);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "workers: expected 1 to %d, got %d", MAX_WORKERS, r->workers);
     if (r->batch_size < 0)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "batch_size: expected 1 or more, got %d",
-                                 r->batch_size);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "batch_size: expected 1 or more, got %d", r->batch_size);
     if (r->max_retries < -1 || r->max_retries > MAX_RETRIES)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "max_retries: expected 0 to %d, got %d",
-                                 MAX_RETRIES, r->max_retries);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "max_retries: expected 0 to %d, got %d", MAX_RETRIES,
+                                 r->max_retries);
     if (!(r->retry_backoff_seconds <= MAX_BACKOFF)) /* NaN too */
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "retry_backoff_seconds: expected 0 to %g, got %g",
-                                 MAX_BACKOFF, r->retry_backoff_seconds);
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "retry_backoff_seconds: expected 0 to %g, got %g", MAX_BACKOFF,
+                                 r->retry_backoff_seconds);
     return LOCHAN_OK;
 }
 
@@ -42,9 +45,11 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
         LOCHAN_CHECK_ARG(r->reserved[i] == 0, err);
     LOCHAN_TRY(check_numbers(r, err));
     if (r->force && r->repair)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "force and repair exclude each other");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "force and repair exclude each other");
     if (r->backfill && (!r->start || !r->end))
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "a backfill needs a start and an end");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "a backfill needs a start and an end");
     return LOCHAN_OK;
 }
 
@@ -52,9 +57,10 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
 static lochan_status check_planner(const lochan_job *job, lochan_error *err) {
     const lochan_update_request *r = job->request;
     if (r->n_assets > 0 || r->batch_size > 0)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                                 "%s: request_planner snapshot asks for all assets at once; %s cannot be chosen",
-                                 job->full_name, r->n_assets > 0 ? "assets" : "batch_size");
+        return lochan_error__set(
+            err, LOCHAN_ERR_UNSUPPORTED,
+            "%s: request_planner snapshot asks for all assets at once; %s cannot be chosen",
+            job->full_name, r->n_assets > 0 ? "assets" : "batch_size");
     return LOCHAN_OK;
 }
 
@@ -67,19 +73,21 @@ static lochan_status read_dates(lochan_job *job, lochan_error *err) {
     if (r->start)
         LOCHAN_TRY(parse_day("start", r->start, &job->start, err));
     if (r->start && job->start > job->end)
-        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "start %s lies after end %s", r->start,
-                                 r->end ? r->end : "(today)");
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "start %s lies after end %s",
+                                 r->start, r->end ? r->end : "(today)");
     return LOCHAN_OK;
 }
 
-static lochan_status json_field(lochan_buf *buf, const char *key, const char *value, lochan_error *err) {
+static lochan_status json_field(lochan_buf *buf, const char *key, const char *value,
+                                lochan_error *err) {
     if (!value)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_buf__printf(buf, err, "%s\"%s\": ", buf->len > 1 ? ", " : "", key));
     return lochan_buf__json_string(buf, value, strlen(value), err);
 }
 
-/* What was asked, for the run's record. Source options may carry what is private and are left out. */
+/* What was asked, for the run's record. Source options may carry what is private and are left out.
+ */
 static lochan_status print_request(lochan_job *job, lochan_error *err) {
     const lochan_update_request *r = job->request;
     lochan_buf buf;
@@ -102,12 +110,14 @@ done:
 
 static lochan_status load_specs(lochan_job *job, lochan_error *err) {
     const lochan_update_request *r = job->request;
-    LOCHAN_TRY(lochan_manage__load_dataset(job->lake, r->source, r->dataset, &job->dataset_rows, &job->spec, err));
+    LOCHAN_TRY(lochan_manage__load_dataset(job->lake, r->source, r->dataset, &job->dataset_rows,
+                                           &job->spec, err));
     job->dataset = &job->dataset_rows.rows[0];
     if (!job->dataset->enabled)
-        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "dataset %s is disabled", job->full_name);
-    return lochan_manage__load_source(job->lake, r->source, r->source_options, r->n_source_options, &job->source,
-                                      err);
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "dataset %s is disabled",
+                                 job->full_name);
+    return lochan_manage__load_source(job->lake, r->source, r->source_options, r->n_source_options,
+                                      &job->source, err);
 }
 
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
@@ -122,6 +132,6 @@ lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(print_request(job, err));
     if (job->request->dry_run)
         return LOCHAN_OK;
-    return lochan_catalog__lock_dataset(job->lake->catalog, job->request->source, job->request->dataset, false,
-                                        &job->lock, err);
+    return lochan_catalog__lock_dataset(job->lake->catalog, job->request->source,
+                                        job->request->dataset, false, &job->lock, err);
 }

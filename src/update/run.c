@@ -1,5 +1,5 @@
-/* run.c - one update from start to end: the order of the steps, their times, what the caller is told.
- * May call: base/, catalog/, table/, source/, the rest of update/.
+/* run.c - one update from start to end: the order of the steps, their times, what the caller is
+ * told. May call: base/, catalog/, table/, source/, the rest of update/.
  */
 #include "update/job.h"
 
@@ -35,7 +35,8 @@ static void init_job(lochan_job *job, lochan_lake *lake, const lochan_update_req
     job->progress.struct_size = sizeof job->progress;
     lochan_uuid__make(job->update_id);
     memcpy(report->update_id, job->update_id, sizeof job->update_id);
-    (void)lochan_format(job->full_name, sizeof job->full_name, "%s.%s", request->source ? request->source : "?",
+    (void)lochan_format(job->full_name, sizeof job->full_name, "%s.%s",
+                        request->source ? request->source : "?",
                         request->dataset ? request->dataset : "?");
 }
 
@@ -75,11 +76,13 @@ static lochan_status outcome(const lochan_job *job, lochan_error *err) {
         lochan_error cause = *first; /* where it happened stays in the fields */
         *err = cause;
         err->code = code;
-        (void)lochan_format(err->message, sizeof err->message, "%s: %lld of %lld scopes failed%s; the first: %s",
-                            job->full_name, (long long)report->scopes_failed, (long long)report->scopes,
+        (void)lochan_format(err->message, sizeof err->message,
+                            "%s: %lld of %lld scopes failed%s; the first: %s", job->full_name,
+                            (long long)report->scopes_failed, (long long)report->scopes,
                             none_landed ? "" : ", the others were published", cause.message);
         (void)lochan_format(err->hint, sizeof err->hint, "%s",
-                            none_landed ? lochan_status_hint(code) : lochan_status_hint(LOCHAN_ERR_PARTIAL));
+                            none_landed ? lochan_status_hint(code)
+                                        : lochan_status_hint(LOCHAN_ERR_PARTIAL));
         err->retryable = true;
     }
     return code;
@@ -87,8 +90,9 @@ static lochan_status outcome(const lochan_job *job, lochan_error *err) {
 
 static lochan_status run_steps(lochan_job *job, lochan_error *err) {
     lochan_job__enter(job, LOCHAN_STAGE_FETCH);
-    LOCHAN_TRY(lochan_staging__open(lochan_lake_path(job->lake), job->update_id, job->spec->source, job->spec->name,
-                                    job->spec->staging_max_age_ns, &job->staging, &job->adopted, err));
+    LOCHAN_TRY(lochan_staging__open(lochan_lake_path(job->lake), job->update_id, job->spec->source,
+                                    job->spec->name, job->spec->staging_max_age_ns, &job->staging,
+                                    &job->adopted, err));
     LOCHAN_FAILPOINT("update.staging.open", err);
     LOCHAN_TRY(lochan_job__collect(job, err));
     LOCHAN_FAILPOINT("update.collected", err);
@@ -105,8 +109,8 @@ static lochan_status already_done(lochan_job *job, bool *done, lochan_error *err
     *done = false;
     if (!job->request->token)
         return LOCHAN_OK;
-    return lochan_catalog__commit_by_token(job->lake->catalog, job->request->token, done, &job->report->snapshot_id,
-                                           err);
+    return lochan_catalog__commit_by_token(job->lake->catalog, job->request->token, done,
+                                           &job->report->snapshot_id, err);
 }
 
 static lochan_status run_job(lochan_job *job, lochan_error *err) {
@@ -134,8 +138,8 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
     return outcome(job, err);
 }
 
-lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request, lochan_update_report *report,
-                                lochan_error *err) {
+lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request,
+                                lochan_update_report *report, lochan_error *err) {
     LOCHAN_CHECK_ARG(lake && request && report, err);
     lochan_job job = {0};
     init_job(&job, lake, request, report);

@@ -1,6 +1,7 @@
 /* spec.c - reads and checks dataset specs.
- * Each group of fields has a function of its own; checks that need several fields come last, each pointing at the field to
- * blame. May call: base/, arrow/, source/yaml.h, table/table.h for the names of partition strategies.
+ * Each group of fields has a function of its own; checks that need several fields come last, each
+ * pointing at the field to blame. May call: base/, arrow/, source/yaml.h, table/table.h for the
+ * names of partition strategies.
  */
 #include "update/spec.h"
 
@@ -12,12 +13,13 @@
 #define DAY_NS          INT64_C(86400000000000)
 
 static const char *const known_keys[] = {
-    "name",          "source",           "source_dataset", "category",           "description",
-    "request_planner", "request_options", "default_start", "settle_days",        "staging_max_age",
-    "normalizer",    "normalizer_options", "field_mapping", "columns",           "new_columns",
-    "required_columns", "primary_key",   "business_key",   "asset_column",       "time_column",
-    "period_column", "deduplication",    "partition_strategy", "partition_options", "update_mode",
-    "sort_columns",  "point_in_time",    "reference"};
+    "name",          "source",          "source_dataset",     "category",
+    "description",   "request_planner", "request_options",    "default_start",
+    "settle_days",   "staging_max_age", "normalizer",         "normalizer_options",
+    "field_mapping", "columns",         "new_columns",        "required_columns",
+    "primary_key",   "business_key",    "asset_column",       "time_column",
+    "period_column", "deduplication",   "partition_strategy", "partition_options",
+    "update_mode",   "sort_columns",    "point_in_time",      "reference"};
 static const char *const planners[] = {"snapshot"};
 static const char *const normalizers[] = {"standard", "wide_to_long"};
 static const char *const dedups[] = {"primary_key_last"};
@@ -38,7 +40,8 @@ void lochan_dataset_spec__free(lochan_dataset_spec *spec) {
     }
 }
 
-const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_spec *spec, const char *name) {
+const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_spec *spec,
+                                                         const char *name) {
     for (size_t i = 0; i < spec->n_columns; i++) {
         if (strcmp(spec->columns[i].name, name) == 0)
             return &spec->columns[i];
@@ -80,20 +83,23 @@ static const char *field_of(const lochan_dataset_spec *spec, const char *canonic
 
 /* ---- pieces ---- */
 
-static lochan_status copy_text(lochan_arena *arena, const char *text, const char **out, lochan_error *err) {
+static lochan_status copy_text(lochan_arena *arena, const char *text, const char **out,
+                               lochan_error *err) {
     *out = lochan_arena__strdup(arena, text);
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
 }
 
-static lochan_status copy_string(lochan_dataset_spec *spec, const lochan_yaml_node *root, const char *key,
-                                 const char *otherwise, const char **out, lochan_error *err) {
+static lochan_status copy_string(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                 const char *key, const char *otherwise, const char **out,
+                                 lochan_error *err) {
     const char *text = otherwise;
     LOCHAN_TRY(lochan_yaml__get_string(root, key, &text, err));
     return copy_text(&spec->arena, text, out, err);
 }
 
-static lochan_status copy_list(lochan_dataset_spec *spec, const lochan_yaml_node *map, const char *key,
-                               const char *const **out, size_t *n, lochan_error *err) {
+static lochan_status copy_list(lochan_dataset_spec *spec, const lochan_yaml_node *map,
+                               const char *key, const char *const **out, size_t *n,
+                               lochan_error *err) {
     const char *const *items = NULL;
     LOCHAN_TRY(lochan_yaml__get_strings(map, key, &items, n, err));
     const char **copy = lochan_arena__array(&spec->arena, *n + 1, sizeof *copy);
@@ -105,13 +111,15 @@ static lochan_status copy_list(lochan_dataset_spec *spec, const lochan_yaml_node
     return LOCHAN_OK;
 }
 
-static lochan_status copy_pairs(lochan_dataset_spec *spec, const lochan_yaml_node *map, const char *key,
-                                const lochan_source_pair **out, size_t *n, size_t spare, lochan_error *err) {
+static lochan_status copy_pairs(lochan_dataset_spec *spec, const lochan_yaml_node *map,
+                                const char *key, const lochan_source_pair **out, size_t *n,
+                                size_t spare, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     *n = 0;
     if (node)
         LOCHAN_TRY(lochan_yaml__expect(node, LOCHAN_YAML_MAP, err));
-    lochan_source_pair *pairs = lochan_arena__array(&spec->arena, (node ? node->count : 0) + spare + 1, sizeof *pairs);
+    lochan_source_pair *pairs =
+        lochan_arena__array(&spec->arena, (node ? node->count : 0) + spare + 1, sizeof *pairs);
     if (!pairs)
         return lochan_error__nomem(err);
     for (const lochan_yaml_node *entry = node ? node->first : NULL; entry; entry = entry->next) {
@@ -125,7 +133,8 @@ static lochan_status copy_pairs(lochan_dataset_spec *spec, const lochan_yaml_nod
     return LOCHAN_OK;
 }
 
-static lochan_status read_name(const lochan_yaml_node *root, const char *key, const char **out, lochan_error *err) {
+static lochan_status read_name(const lochan_yaml_node *root, const char *key, const char **out,
+                               lochan_error *err) {
     const lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__require(root, key, &node, err));
     LOCHAN_TRY(lochan_yaml__to_string(node, out, err));
@@ -136,12 +145,14 @@ static lochan_status read_name(const lochan_yaml_node *root, const char *key, co
     return LOCHAN_OK;
 }
 
-static lochan_status read_identity(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_identity(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                   lochan_error *err) {
     const char *name, *source;
     LOCHAN_TRY(read_name(root, "name", &name, err));
     LOCHAN_TRY(read_name(root, "source", &source, err));
     if (strcmp(source, "staging") == 0 || strcmp(source, "runs") == 0)
-        return lochan_yaml__error(lochan_yaml__get(root, "source"), err, "source name '%s' is reserved", source);
+        return lochan_yaml__error(lochan_yaml__get(root, "source"), err,
+                                  "source name '%s' is reserved", source);
     LOCHAN_TRY(copy_text(&spec->arena, name, &spec->name, err));
     LOCHAN_TRY(copy_text(&spec->arena, source, &spec->source, err));
     LOCHAN_TRY(copy_string(spec, root, "source_dataset", name, &spec->source_dataset, err));
@@ -151,17 +162,23 @@ static lochan_status read_identity(lochan_dataset_spec *spec, const lochan_yaml_
     return lochan_yaml__get_bool(root, "reference", &spec->reference, err);
 }
 
-static lochan_status read_choices(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_choices(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                  lochan_error *err) {
     int planner = 0, dedup = 0, mode = 0, fresh = 0;
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "request_planner", planners, LOCHAN_COUNTOF(planners), &planner, err));
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "deduplication", dedups, LOCHAN_COUNTOF(dedups), &dedup, err));
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "update_mode", update_modes, LOCHAN_COUNTOF(update_modes), &mode, err));
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "new_columns", new_columns, LOCHAN_COUNTOF(new_columns), &fresh, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "request_planner", planners, LOCHAN_COUNTOF(planners),
+                                       &planner, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "deduplication", dedups, LOCHAN_COUNTOF(dedups),
+                                       &dedup, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "update_mode", update_modes,
+                                       LOCHAN_COUNTOF(update_modes), &mode, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "new_columns", new_columns,
+                                       LOCHAN_COUNTOF(new_columns), &fresh, err));
     spec->planner = (lochan_planner)planner;
     spec->dedup = (lochan_dedup)dedup;
     spec->update_mode = (lochan_update_mode)mode;
     spec->new_columns = (lochan_new_columns)fresh;
-    LOCHAN_TRY(copy_string(spec, root, "partition_strategy", "single_file", &spec->partition_strategy, err));
+    LOCHAN_TRY(copy_string(spec, root, "partition_strategy", "single_file",
+                           &spec->partition_strategy, err));
     const char *names[MAX_STRATEGIES];
     size_t n = 0;
     while (n < MAX_STRATEGIES && (names[n] = lochan_partition__name(n)) != NULL)
@@ -177,7 +194,8 @@ static lochan_status read_choices(lochan_dataset_spec *spec, const lochan_yaml_n
 
 /* ---- requests ---- */
 
-static lochan_status read_chunk(lochan_dataset_spec *spec, const lochan_yaml_node *options, lochan_error *err) {
+static lochan_status read_chunk(lochan_dataset_spec *spec, const lochan_yaml_node *options,
+                                lochan_error *err) {
     static const char *const keys[] = {"date_chunk_days", "date_chunk_months", "date_chunk_years"};
     const lochan_yaml_node *first = NULL;
     for (size_t i = 0; i < LOCHAN_COUNTOF(keys); i++) {
@@ -185,7 +203,8 @@ static lochan_status read_chunk(lochan_dataset_spec *spec, const lochan_yaml_nod
         if (!node)
             continue;
         if (first)
-            return lochan_yaml__key_error(node, err, "%s and %s exclude each other", first->key, keys[i]);
+            return lochan_yaml__key_error(node, err, "%s and %s exclude each other", first->key,
+                                          keys[i]);
         first = node;
         int64_t count;
         LOCHAN_TRY(lochan_yaml__to_int64(node, 1, MAX_CHUNK, &count, err));
@@ -195,8 +214,10 @@ static lochan_status read_chunk(lochan_dataset_spec *spec, const lochan_yaml_nod
     return LOCHAN_OK;
 }
 
-static lochan_status read_requests(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
-    static const char *const keys[] = {"date_chunk_days", "date_chunk_months", "date_chunk_years", "params"};
+static lochan_status read_requests(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                   lochan_error *err) {
+    static const char *const keys[] = {"date_chunk_days", "date_chunk_months", "date_chunk_years",
+                                       "params"};
     const lochan_yaml_node *options = lochan_yaml__get(root, "request_options");
     if (options) {
         LOCHAN_TRY(lochan_yaml__expect(options, LOCHAN_YAML_MAP, err));
@@ -210,7 +231,8 @@ static lochan_status read_requests(lochan_dataset_spec *spec, const lochan_yaml_
         const char *text;
         LOCHAN_TRY(lochan_yaml__to_string(start, &text, err));
         if (!lochan_civil__parse_date(text, strlen(text), &spec->default_start))
-            return lochan_yaml__error(start, err, "default_start: expected a date like 2020-01-31, got '%s'", text);
+            return lochan_yaml__error(
+                start, err, "default_start: expected a date like 2020-01-31, got '%s'", text);
         spec->has_default_start = true;
     }
     int64_t settle = 1;
@@ -223,7 +245,8 @@ static lochan_status read_requests(lochan_dataset_spec *spec, const lochan_yaml_
 /* ---- columns ---- */
 
 /* asset_column, time_column and period_column are short for entries of field_mapping. */
-static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                  lochan_error *err) {
     static const char *const roles[][2] = {
         {"asset_column", "asset_id"}, {"time_column", "time"}, {"period_column", "period"}};
     LOCHAN_TRY(copy_pairs(spec, root, "field_mapping", &spec->field_mapping, &spec->n_field_mapping,
@@ -239,7 +262,8 @@ static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_n
         if (strcmp(mapped, roles[i][1]) == 0 || strcmp(field, roles[i][1]) == 0)
             continue; /* field_mapping says the same */
         if (mapped != field)
-            return lochan_yaml__error(node, err, "field '%s' is mapped to '%s' already", field, mapped);
+            return lochan_yaml__error(node, err, "field '%s' is mapped to '%s' already", field,
+                                      mapped);
         LOCHAN_TRY(copy_text(&spec->arena, field, &pairs[spec->n_field_mapping].name, err));
         pairs[spec->n_field_mapping++].value = roles[i][1];
     }
@@ -247,14 +271,16 @@ static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_n
     for (size_t i = 0; i < spec->n_field_mapping; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(pairs[i].value, pairs[j].value) == 0)
-                return lochan_yaml__error(place ? place : root, err, "fields '%s' and '%s' both become '%s'",
-                                          pairs[j].name, pairs[i].name, pairs[i].value);
+                return lochan_yaml__error(place ? place : root, err,
+                                          "fields '%s' and '%s' both become '%s'", pairs[j].name,
+                                          pairs[i].name, pairs[i].value);
         }
     }
     return LOCHAN_OK;
 }
 
-static lochan_status read_format(lochan_dataset_column *column, const lochan_yaml_node *node, lochan_error *err) {
+static lochan_status read_format(lochan_dataset_column *column, const lochan_yaml_node *node,
+                                 lochan_error *err) {
     const lochan_yaml_node *format = lochan_yaml__get(node, "format");
     if (!format)
         return LOCHAN_OK;
@@ -278,8 +304,8 @@ static bool is_derived(const char *name) {
     return false;
 }
 
-static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_node *node, lochan_dataset_column *out,
-                                 lochan_error *err) {
+static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_node *node,
+                                 lochan_dataset_column *out, lochan_error *err) {
     static const char *const keys[] = {"type", "format", "nullable", "null_texts"};
     lochan_error why;
     lochan_error_init(&why);
@@ -290,7 +316,8 @@ static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_no
     LOCHAN_TRY(copy_text(&spec->arena, node->key, &out->name, err));
     const char *type = NULL;
     out->nullable = true;
-    if (node->kind == LOCHAN_YAML_SCALAR) { /* `close: float64` is short for `close: {type: float64}` */
+    if (node->kind ==
+        LOCHAN_YAML_SCALAR) { /* `close: float64` is short for `close: {type: float64}` */
         LOCHAN_TRY(lochan_yaml__to_string(node, &type, err));
     } else {
         const lochan_yaml_node *type_node;
@@ -303,8 +330,9 @@ static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_no
         node = type_node->parent;
     }
     if (lochan_type__from_name(type, &out->type, &why) != LOCHAN_OK)
-        return lochan_yaml__error(node->kind == LOCHAN_YAML_MAP ? lochan_yaml__get(node, "type") : node, err, "%s",
-                                  why.message);
+        return lochan_yaml__error(node->kind == LOCHAN_YAML_MAP ? lochan_yaml__get(node, "type")
+                                                                : node,
+                                  err, "%s", why.message);
     out->field = field_of(spec, out->name);
     return read_format(out, node, err);
 }
@@ -334,7 +362,8 @@ static void add_implied(lochan_dataset_spec *spec, lochan_dataset_column *column
     }
 }
 
-static lochan_status read_columns(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_columns(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                  lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(root, "columns");
     if (node)
         LOCHAN_TRY(lochan_yaml__expect(node, LOCHAN_YAML_MAP, err));
@@ -348,7 +377,8 @@ static lochan_status read_columns(lochan_dataset_spec *spec, const lochan_yaml_n
         spec->n_columns++;
     }
     add_implied(spec, columns);
-    for (size_t i = 1; i < spec->n_columns; i++) { /* stable insertion sort by rank: a handful of columns */
+    for (size_t i = 1; i < spec->n_columns;
+         i++) { /* stable insertion sort by rank: a handful of columns */
         lochan_dataset_column moved = columns[i];
         size_t j = i;
         for (; j > 0 && column_rank(columns[j - 1].name) > column_rank(moved.name); j--)
@@ -358,10 +388,12 @@ static lochan_status read_columns(lochan_dataset_spec *spec, const lochan_yaml_n
     return LOCHAN_OK;
 }
 
-static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                     lochan_error *err) {
     static const char *const keys[] = {"name_to", "value_to", "skip"};
     int kind = 0;
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "normalizer", normalizers, LOCHAN_COUNTOF(normalizers), &kind, err));
+    LOCHAN_TRY(lochan_yaml__get_choice(root, "normalizer", normalizers, LOCHAN_COUNTOF(normalizers),
+                                       &kind, err));
     spec->normalizer = (lochan_normalizer)kind;
     const lochan_yaml_node *options = lochan_yaml__get(root, "normalizer_options");
     if (spec->normalizer != LOCHAN_NORMALIZER_WIDE_TO_LONG)
@@ -377,7 +409,8 @@ static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yam
         LOCHAN_TRY(lochan_yaml__to_string(node, &name, err));
         const lochan_dataset_column *column = lochan_dataset_spec__column(spec, name);
         if (!column)
-            return lochan_yaml__error(node, err, "%s: column '%s' is not declared under columns", keys[i], name);
+            return lochan_yaml__error(node, err, "%s: column '%s' is not declared under columns",
+                                      keys[i], name);
         if (i == 0 && column->type.id != LOCHAN_TYPE_STRING)
             return lochan_yaml__error(node, err, "name_to: column '%s' must be a string", name);
         *targets[i] = column->name;
@@ -389,8 +422,9 @@ static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yam
 
 /* ---- checks over several fields ---- */
 
-static lochan_status check_listed(lochan_dataset_spec *spec, const lochan_yaml_node *root, const char *key,
-                                  const char *const **out, size_t *n, lochan_error *err) {
+static lochan_status check_listed(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                  const char *key, const char *const **out, size_t *n,
+                                  lochan_error *err) {
     LOCHAN_TRY(copy_list(spec, root, key, out, n, err));
     for (size_t i = 0; i < *n; i++) {
         const char *name = (*out)[i];
@@ -399,8 +433,8 @@ static lochan_status check_listed(lochan_dataset_spec *spec, const lochan_yaml_n
                                       "%s: column '%s' is not declared under columns", key, name);
         for (size_t j = 0; j < i; j++) {
             if (strcmp((*out)[j], name) == 0)
-                return lochan_yaml__error(lochan_yaml__get(root, key), err, "%s: column '%s' is named twice", key,
-                                          name);
+                return lochan_yaml__error(lochan_yaml__get(root, key), err,
+                                          "%s: column '%s' is named twice", key, name);
         }
     }
     return LOCHAN_OK;
@@ -409,7 +443,8 @@ static lochan_status check_listed(lochan_dataset_spec *spec, const lochan_yaml_n
 /* A key or required column can never be null, whatever `columns` said by default. */
 static void make_required(lochan_dataset_spec *spec, const char *const *names, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        lochan_dataset_column *column = (lochan_dataset_column *)lochan_dataset_spec__column(spec, names[i]);
+        lochan_dataset_column *column =
+            (lochan_dataset_column *)lochan_dataset_spec__column(spec, names[i]);
         if (column)
             column->nullable = false;
     }
@@ -427,37 +462,46 @@ static lochan_status check_partition(const lochan_dataset_spec *spec, const loch
 }
 
 /* A field of a page fills one column; `time` is what windows are made of. */
-static lochan_status check_columns(const lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status check_columns(const lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                   lochan_error *err) {
     const lochan_yaml_node *place = lochan_yaml__get(root, "columns");
     for (size_t i = 0; i < spec->n_columns; i++) {
         const lochan_dataset_column *column = &spec->columns[i];
         for (size_t j = 0; j < i; j++) {
             if (strcmp(spec->columns[j].field, column->field) == 0)
-                return lochan_yaml__error(place ? place : root, err, "columns '%s' and '%s' are both filled from field '%s'",
+                return lochan_yaml__error(place ? place : root, err,
+                                          "columns '%s' and '%s' are both filled from field '%s'",
                                           spec->columns[j].name, column->name, column->field);
         }
-        bool dated = column->type.id == LOCHAN_TYPE_DATE32 || column->type.id == LOCHAN_TYPE_TIMESTAMP;
+        bool dated =
+            column->type.id == LOCHAN_TYPE_DATE32 || column->type.id == LOCHAN_TYPE_TIMESTAMP;
         if (strcmp(column->name, "time") == 0 && !dated)
-            return lochan_yaml__error(place ? place : root, err, "column 'time' must be a date or a timestamp");
+            return lochan_yaml__error(place ? place : root, err,
+                                      "column 'time' must be a date or a timestamp");
     }
     return LOCHAN_OK;
 }
 
-static lochan_status check_keys(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status check_keys(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                lochan_error *err) {
     const char *const *business = NULL;
     size_t n_business = 0;
-    LOCHAN_TRY(check_listed(spec, root, "required_columns", &spec->required_columns, &spec->n_required, err));
-    LOCHAN_TRY(check_listed(spec, root, "primary_key", &spec->primary_key, &spec->n_primary_key, err));
+    LOCHAN_TRY(check_listed(spec, root, "required_columns", &spec->required_columns,
+                            &spec->n_required, err));
+    LOCHAN_TRY(
+        check_listed(spec, root, "primary_key", &spec->primary_key, &spec->n_primary_key, err));
     LOCHAN_TRY(check_listed(spec, root, "business_key", &business, &n_business, err));
     LOCHAN_TRY(check_listed(spec, root, "sort_columns", &spec->sort_columns, &spec->n_sort, err));
     if (spec->n_primary_key == 0)
-        return lochan_yaml__error(root, err, "primary_key: update_mode upsert needs the columns that identify a row");
+        return lochan_yaml__error(
+            root, err, "primary_key: update_mode upsert needs the columns that identify a row");
     make_required(spec, spec->required_columns, spec->n_required);
     make_required(spec, spec->primary_key, spec->n_primary_key);
     return check_partition(spec, root, err);
 }
 
-static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node *root, lochan_error *err) {
+static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                              lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__expect(root, LOCHAN_YAML_MAP, err));
     LOCHAN_TRY(lochan_yaml__check_keys(root, known_keys, LOCHAN_COUNTOF(known_keys), err));
     LOCHAN_TRY(read_identity(spec, root, err));
@@ -470,8 +514,8 @@ static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node 
     return check_keys(spec, root, err);
 }
 
-lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file, lochan_dataset_spec **out,
-                                         lochan_error *err) {
+lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file,
+                                         lochan_dataset_spec **out, lochan_error *err) {
     *out = NULL;
     lochan_yaml *doc = NULL;
     lochan_dataset_spec *spec = lochan_mem__zalloc(sizeof *spec);

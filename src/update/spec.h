@@ -1,9 +1,10 @@
-/* spec.h - the description of a dataset: what to ask for, how rows are typed, keyed, partitioned and merged.
+/* spec.h - the description of a dataset: what to ask for, how rows are typed, keyed, partitioned
+ * and merged.
  *
- * docs/specs.md is the manual of the YAML. Names of fields are those that users of dataset specs know; behaviour is
- * selected by name from small tables (planner, normaliser, ...), never by a branch on a provider.
- * Invariant: a spec in memory was checked whole, so nothing of it can fail halfway through an update for being wrong.
- * May call: base/, arrow/, source/yaml.h, table/.
+ * docs/specs.md is the manual of the YAML. Names of fields are those that users of dataset specs
+ * know; behaviour is selected by name from small tables (planner, normaliser, ...), never by a
+ * branch on a provider. Invariant: a spec in memory was checked whole, so nothing of it can fail
+ * halfway through an update for being wrong. May call: base/, arrow/, source/yaml.h, table/.
  */
 #ifndef LOCHAN_UPDATE_SPEC_H
 #define LOCHAN_UPDATE_SPEC_H
@@ -30,7 +31,8 @@ typedef enum lochan_chunk_unit {
 
 /* What happens to a field that the spec does not declare. */
 typedef enum lochan_new_columns {
-    LOCHAN_NEW_COLUMNS_EVOLVE = 0, /* it becomes a column; docs/specs.md has the rule for its type */
+    LOCHAN_NEW_COLUMNS_EVOLVE =
+        0, /* it becomes a column; docs/specs.md has the rule for its type */
     LOCHAN_NEW_COLUMNS_IGNORE = 1,
     LOCHAN_NEW_COLUMNS_FAIL = 2
 } lochan_new_columns;
@@ -66,14 +68,15 @@ typedef struct lochan_dataset_spec {
     int64_t staging_max_age_ns;
 
     lochan_normalizer normalizer;
-    const char *wide_name_to;  /* wide_to_long: column that gets the name of the provider's column */
-    const char *wide_value_to; /* and the one that gets the cell */
+    const char *wide_name_to; /* wide_to_long: column that gets the name of the provider's column */
+    const char *wide_value_to;    /* and the one that gets the cell */
     const char *const *wide_skip; /* texts of cells that are no row */
     size_t n_wide_skip;
 
     const lochan_source_pair *field_mapping; /* provider's field -> canonical name */
     size_t n_field_mapping;
-    const lochan_dataset_column *columns; /* in table order: asset_id, time, period, then as declared */
+    const lochan_dataset_column
+        *columns; /* in table order: asset_id, time, period, then as declared */
     size_t n_columns;
     lochan_new_columns new_columns;
     const char *const *required_columns;
@@ -94,11 +97,12 @@ typedef struct lochan_dataset_spec {
 const char *lochan_update_mode__name(lochan_update_mode mode);
 
 /* Parses and checks. Every error is LOCHAN_ERR_SPEC with file, line and column. */
-lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file, lochan_dataset_spec **out,
-                                         lochan_error *err);
+lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file,
+                                         lochan_dataset_spec **out, lochan_error *err);
 void lochan_dataset_spec__free(lochan_dataset_spec *spec); /* NULL is a no-op */
 
-/* The table that the spec asks for, with the columns of `schema`. Everything in *out is borrowed from both. */
+/* The table that the spec asks for, with the columns of `schema`. Everything in *out is borrowed
+ * from both. */
 struct lochan_table_spec;
 void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct ArrowSchema *schema,
                                 struct lochan_table_spec *out);
@@ -106,6 +110,7 @@ void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct Ar
 /* The canonical name of a provider's field. */
 const char *lochan_dataset_spec__canonical(const lochan_dataset_spec *spec, const char *field);
 /* The declared column of that canonical name, NULL if it is not declared. */
-const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_spec *spec, const char *name);
+const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_spec *spec,
+                                                         const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /* staging.c - one folder per update under data/staging, one file per page.
- * A page file is: magic, fixed header (little-endian), the request's text, one zstd frame with the body; docs/format.md.
- * May call: base/, source/yaml.h.
+ * A page file is: magic, fixed header (little-endian), the request's text, one zstd frame with the
+ * body; docs/format.md. May call: base/, source/yaml.h.
  */
 #include "update/staging.h"
 
@@ -11,12 +11,14 @@
 #include "source/yaml.h"
 #include <zstd.h>
 
-#define MAGIC         "LCHPAGE1"
-#define HEADER_BYTES  56 /* magic 8, fetched_at 8, body size 8, body hash 16, http status 4, text size 4, 8 of zero */
-#define MAX_TEXT      (64u << 10)
-#define MAX_MANIFEST  (64u << 10)
-#define PAGE_SUFFIX   ".page"
-#define FAST_LEVEL    1 /* staged pages live for seconds: speed before size */
+#define MAGIC "LCHPAGE1"
+#define HEADER_BYTES                                                                               \
+    56 /* magic 8, fetched_at 8, body size 8, body hash 16, http status 4, text size 4, 8 of zero  \
+        */
+#define MAX_TEXT     (64u << 10)
+#define MAX_MANIFEST (64u << 10)
+#define PAGE_SUFFIX  ".page"
+#define FAST_LEVEL   1 /* staged pages live for seconds: speed before size */
 
 struct lochan_staging {
     char *folder; /* <lake>/data/staging/<update id> */
@@ -35,7 +37,8 @@ struct adoption {
     int64_t bytes;
 };
 
-/* Whether the folder's update.yaml says that it belongs to the dataset. Anything unreadable belongs to nobody. */
+/* Whether the folder's update.yaml says that it belongs to the dataset. Anything unreadable belongs
+ * to nobody. */
 static bool belongs_to(const char *folder, const char *source, const char *dataset) {
     bool same = false;
     lochan_buf text;
@@ -66,9 +69,11 @@ struct page_move {
     const char *from;
 };
 
-static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *st,
+                                lochan_error *err) {
     struct page_move *move = ctx;
-    if (st->is_dir || st->is_link || !ends_with(name, PAGE_SUFFIX) || st->mtime_ns < move->all->oldest)
+    if (st->is_dir || st->is_link || !ends_with(name, PAGE_SUFFIX) ||
+        st->mtime_ns < move->all->oldest)
         return LOCHAN_OK;
     char *from = lochan_path__join(move->from, name);
     char *to = lochan_path__join(move->all->into, name);
@@ -82,7 +87,8 @@ static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *
     return rc;
 }
 
-static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat *st,
+                                  lochan_error *err) {
     struct adoption *all = ctx;
     if (!st->is_dir || strcmp(name, all->own) == 0)
         return LOCHAN_OK;
@@ -109,8 +115,9 @@ static lochan_status write_manifest(const char *folder, const char *update_id, c
     char *path = lochan_path__join(folder, "update.yaml");
     lochan_status rc = path ? LOCHAN_OK : lochan_error__nomem(err);
     if (rc == LOCHAN_OK)
-        rc = lochan_buf__printf(&text, err, "update_id: %s\nsource: \"%s\"\ndataset: \"%s\"\nstarted_at: \"%s\"\n",
-                                update_id, source, dataset, started);
+        rc = lochan_buf__printf(
+            &text, err, "update_id: %s\nsource: \"%s\"\ndataset: \"%s\"\nstarted_at: \"%s\"\n",
+            update_id, source, dataset, started);
     if (rc == LOCHAN_OK)
         rc = lochan_fs__write_all(path, text.data, text.len, err);
     lochan_mem__free(path);
@@ -119,8 +126,8 @@ static lochan_status write_manifest(const char *folder, const char *update_id, c
 }
 
 lochan_status lochan_staging__open(const char *lake_path, const char *update_id, const char *source,
-                                   const char *dataset, int64_t max_age_ns, lochan_staging **out, int64_t *adopted,
-                                   lochan_error *err) {
+                                   const char *dataset, int64_t max_age_ns, lochan_staging **out,
+                                   int64_t *adopted, lochan_error *err) {
     *out = NULL;
     *adopted = 0;
     lochan_status rc = LOCHAN_OK;
@@ -133,7 +140,8 @@ lochan_status lochan_staging__open(const char *lake_path, const char *update_id,
     }
     LOCHAN_TRYG(lochan_fs__mkdirs(folder, NULL, err));
     LOCHAN_TRYG(write_manifest(folder, update_id, source, dataset, err));
-    struct adoption all = {root, update_id, source, dataset, folder, lochan_clock__wall_ns() - max_age_ns, 0, 0};
+    struct adoption all = {
+        root, update_id, source, dataset, folder, lochan_clock__wall_ns() - max_age_ns, 0, 0};
     LOCHAN_TRYG(lochan_fs__list(root, adopt_folder, &all, err));
     *adopted = all.adopted;
     staging->folder = folder;
@@ -167,8 +175,8 @@ static char *page_path(const lochan_staging *staging, lochan_hash128 request) {
     return lochan_path__join(staging->folder, name);
 }
 
-static lochan_status append_header(lochan_buf *buf, const lochan_staged_page *page, const void *body, size_t size,
-                                   lochan_error *err) {
+static lochan_status append_header(lochan_buf *buf, const lochan_staged_page *page,
+                                   const void *body, size_t size, lochan_error *err) {
     size_t text = strlen(page->request_text);
     lochan_hash128 hash = lochan_hash__128(body, size);
     text = text < MAX_TEXT ? text : MAX_TEXT;
@@ -193,8 +201,8 @@ static lochan_status write_unsynced(const char *path, const lochan_buf *buf, loc
         return lochan_error__nomem(err);
     (void)lochan_format(temporary, n, "%s.%s.tmp", path, id);
     lochan_file *file = NULL;
-    lochan_status rc =
-        lochan_file__open(temporary, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_EXCLUSIVE, &file, err);
+    lochan_status rc = lochan_file__open(
+        temporary, LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_EXCLUSIVE, &file, err);
     if (rc == LOCHAN_OK)
         rc = lochan_file__write(file, buf->data, buf->len, 0, err);
     LOCHAN_KEEP(lochan_file__close(file, LOCHAN_KEEP_ERR(rc, err)));
@@ -206,8 +214,8 @@ static lochan_status write_unsynced(const char *path, const lochan_buf *buf, loc
     return rc;
 }
 
-lochan_status lochan_staging__put(lochan_staging *staging, const lochan_staged_page *page, const void *body,
-                                  size_t size, lochan_error *err) {
+lochan_status lochan_staging__put(lochan_staging *staging, const lochan_staged_page *page,
+                                  const void *body, size_t size, lochan_error *err) {
     lochan_buf buf;
     size_t bound = ZSTD_compressBound(size);
     lochan_buf__init(&buf, bound + HEADER_BYTES + MAX_TEXT + 1);
@@ -219,7 +227,8 @@ lochan_status lochan_staging__put(lochan_staging *staging, const lochan_staged_p
     LOCHAN_TRYG(lochan_buf__reserve(&buf, bound, err));
     size_t n = ZSTD_compress(buf.data + buf.len, bound, body, size, FAST_LEVEL);
     if (ZSTD_isError(n)) {
-        rc = lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "compressing a staged page: %s", ZSTD_getErrorName(n));
+        rc = lochan_error__set(err, LOCHAN_ERR_NO_MEMORY, "compressing a staged page: %s",
+                               ZSTD_getErrorName(n));
         goto done;
     }
     buf.len += n;
@@ -231,8 +240,8 @@ done:
 }
 
 /* Decodes a page file; *good = false if anything about it is wrong. */
-static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body, int64_t *fetched_at,
-                                 bool *good, lochan_error *err) {
+static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body,
+                                 int64_t *fetched_at, bool *good, lochan_error *err) {
     lochan_cursor c = {file->data, file->data + file->len};
     const uint8_t *magic, *text;
     uint64_t when, size, zero;
@@ -243,11 +252,12 @@ static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan
         !lochan_cursor__u64le(&c, &when) || !lochan_cursor__u64le(&c, &size) ||
         !lochan_cursor__u64le(&c, &want.lo) || !lochan_cursor__u64le(&c, &want.hi) ||
         !lochan_cursor__u32le(&c, &http_status) || !lochan_cursor__u32le(&c, &text_size) ||
-        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) || size > max_body ||
-        ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
+        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) ||
+        size > max_body || ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_buf__reserve(body, (size_t)size + 1, err));
-    size_t n = ZSTD_decompress(body->data + body->len, (size_t)size, c.pos, lochan_cursor__left(&c));
+    size_t n =
+        ZSTD_decompress(body->data + body->len, (size_t)size, c.pos, lochan_cursor__left(&c));
     if (ZSTD_isError(n) || n != size)
         return LOCHAN_OK;
     lochan_hash128 got = lochan_hash__128(body->data + body->len, n);
@@ -260,8 +270,9 @@ static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan
     return LOCHAN_OK;
 }
 
-lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body, lochan_buf *body,
-                                  int64_t *fetched_at, bool *found, lochan_error *err) {
+lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body,
+                                  lochan_buf *body, int64_t *fetched_at, bool *found,
+                                  lochan_error *err) {
     *found = false;
     char *path = page_path(staging, request);
     if (!path)
@@ -284,7 +295,8 @@ lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 reques
 
 /* ---- disk use ---- */
 
-static lochan_status add_size(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status add_size(void *ctx, const char *name, const lochan_stat *st,
+                              lochan_error *err) {
     (void)name;
     (void)err;
     struct adoption *all = ctx;
@@ -292,7 +304,8 @@ static lochan_status add_size(void *ctx, const char *name, const lochan_stat *st
     return LOCHAN_OK;
 }
 
-static lochan_status add_folder(void *ctx, const char *name, const lochan_stat *st, lochan_error *err) {
+static lochan_status add_folder(void *ctx, const char *name, const lochan_stat *st,
+                                lochan_error *err) {
     struct adoption *all = ctx;
     if (!st->is_dir)
         return LOCHAN_OK;
@@ -307,14 +320,15 @@ static lochan_status add_folder(void *ctx, const char *name, const lochan_stat *
     return rc == LOCHAN_ERR_NOT_FOUND ? LOCHAN_OK : rc;
 }
 
-lochan_status lochan_staging__disk_use(const char *lake_path, const char *source, const char *dataset,
-                                       int64_t *bytes, lochan_error *err) {
+lochan_status lochan_staging__disk_use(const char *lake_path, const char *source,
+                                       const char *dataset, int64_t *bytes, lochan_error *err) {
     *bytes = 0;
     char *root = lochan_path__join(lake_path, "data/staging");
     if (!root)
         return lochan_error__nomem(err);
     struct adoption all = {root, "", source, dataset, "", 0, 0, 0};
-    lochan_status rc = lochan_fs__exists(root) ? lochan_fs__list(root, add_folder, &all, err) : LOCHAN_OK;
+    lochan_status rc =
+        lochan_fs__exists(root) ? lochan_fs__list(root, add_folder, &all, err) : LOCHAN_OK;
     if (rc == LOCHAN_ERR_NOT_FOUND)
         rc = LOCHAN_OK;
     *bytes = all.bytes;

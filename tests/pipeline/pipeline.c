@@ -16,7 +16,8 @@
 
 /* ---- provider ---- */
 
-static void provider_child(const char *csv, const lochan_feed_options *options, int ask, int answer) {
+static void provider_child(const char *csv, const lochan_feed_options *options, int ask,
+                           int answer) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     lochan_feed *feed = NULL;
     lochan_error err;
@@ -56,7 +57,8 @@ provider provider_start(const char *csv, const lochan_feed_options *options) {
     p.ask = down[1];
     p.answer = up[0];
     char line[16] = "";
-    for (size_t i = 0; i + 1 < sizeof line && read(p.answer, &line[i], 1) == 1 && line[i] != '\n'; i++)
+    for (size_t i = 0; i + 1 < sizeof line && read(p.answer, &line[i], 1) == 1 && line[i] != '\n';
+         i++)
         ;
     int port = atoi(line);
     assert_true(port > 0);
@@ -147,7 +149,8 @@ pipe_lake pipe_start(market m, const lochan_feed_options *options, const char *e
     p.provider = provider_start(p.csv, options);
     assert_ok(lochan_lake_init(p.path, NULL, &err));
     assert_ok(lochan_lake_open(p.path, NULL, &p.lake, &err));
-    assert_ok(lochan_source_add(p.lake, source_spec, strlen(source_spec), "market.yaml", false, &err));
+    assert_ok(
+        lochan_source_add(p.lake, source_spec, strlen(source_spec), "market.yaml", false, &err));
     assert_ok(lochan_source_set(p.lake, "market", "url", p.provider.url, &err));
     assert_ok(lochan_dataset_add(p.lake, spec, strlen(spec), "daily.yaml", false, &err));
     return p;
@@ -197,8 +200,10 @@ int64_t pipe_rows(lochan_lake *lake, const char *where) {
     return rows;
 }
 
-/* Row i of the whole table must be (day i / assets, asset i % assets): the table's order is known. */
-static int64_t expect_batch(const struct ArrowSchema *schema, const struct ArrowArray *batch, market m, int64_t at) {
+/* Row i of the whole table must be (day i / assets, asset i % assets): the table's order is known.
+ */
+static int64_t expect_batch(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                            market m, int64_t at) {
     lochan_view asset, time, value;
     lochan_error err;
     assert_ok(lochan_view__init(&asset, schema->children[0], batch->children[0], &err));
@@ -256,7 +261,8 @@ void pipe_verify(lochan_lake *lake) {
     assert_ok(lochan_lake_verify(lake, &options, &report, &problems, &err));
     char *detail = stream_text(&problems, "detail");
     if (report.problems > 0)
-        fail_msg("verify: %lld problems, the first: %s", (long long)report.problems, detail ? detail : "?");
+        fail_msg("verify: %lld problems, the first: %s", (long long)report.problems,
+                 detail ? detail : "?");
     free(detail);
 }
 
@@ -268,8 +274,8 @@ int64_t pipe_snapshot(lochan_lake *lake) {
 }
 
 /* The first row's value of a column; *batch stays to be released. */
-static bool first_value(struct ArrowArrayStream *stream, const char *column, struct ArrowSchema *schema,
-                        struct ArrowArray *batch, lochan_view *view) {
+static bool first_value(struct ArrowArrayStream *stream, const char *column,
+                        struct ArrowSchema *schema, struct ArrowArray *batch, lochan_view *view) {
     lochan_error err;
     *batch = (struct ArrowArray){0};
     assert_ok(lochan_stream__schema(stream, schema, &err));
@@ -287,7 +293,8 @@ int64_t stream_int(struct ArrowArrayStream *stream, const char *column) {
     struct ArrowSchema schema;
     struct ArrowArray batch;
     lochan_view view = {0};
-    int64_t v = first_value(stream, column, &schema, &batch, &view) ? lochan_view__int64(&view, 0) : -1;
+    int64_t v =
+        first_value(stream, column, &schema, &batch, &view) ? lochan_view__int64(&view, 0) : -1;
     lochan_view__deinit(&view);
     lochan_array__release(&batch);
     schema.release(&schema);

@@ -1,5 +1,5 @@
-/* An update that is killed, cut off from power, or met by a failing disk or memory: afterwards the lake is whole, and the
- * next update ends with exactly the rows of the provider. */
+/* An update that is killed, cut off from power, or met by a failing disk or memory: afterwards the
+ * lake is whole, and the next update ends with exactly the rows of the provider. */
 #include "pipeline/pipeline.h"
 #include "support/fault.h"
 #include "support/kill.h"
@@ -13,7 +13,8 @@
 static const market before = {.days = 60, .assets = 3};
 static const market after = {.days = 91, .assets = 3, .bump_days = 40, .bump = 0.25};
 
-/* A lake that holds `before`, whose provider now serves `after`; each round works on a copy of it. */
+/* A lake that holds `before`, whose provider now serves `after`; each round works on a copy of it.
+ */
 struct fixture {
     pipe_lake base;
     char copy[320];
@@ -50,7 +51,8 @@ static void fresh_copy(void *ctx) {
     tmpdir_copy(f->base.path, f->copy);
 }
 
-/* The whole life of a process that updates. One thread: the order of operations is then always the same. */
+/* The whole life of a process that updates. One thread: the order of operations is then always the
+ * same. */
 static lochan_status update_copy(void *ctx, lochan_error *err) {
     struct fixture *f = ctx;
     lochan_lake_options options = LOCHAN_LAKE_OPTIONS_INIT;
@@ -63,7 +65,8 @@ static lochan_status update_copy(void *ctx, lochan_error *err) {
         request.source = "market";
         request.dataset = "daily";
         request.end = "2020-03-31";
-        request.force = !f->first_update; /* revised days are met too: files are replaced; without it, staged pages are */
+        request.force = !f->first_update; /* revised days are met too: files are replaced; without
+                                             it, staged pages are */
         request.workers = 1;
         rc = lochan_update_run(lake, &request, &report, err);
     }

@@ -82,8 +82,9 @@ static void test_update__force_finds_revisions(void **state) {
 
 /* Every fault of a page is a failure of that page: nothing of it lands, and it is asked again. */
 static void test_update__every_fault_is_a_failure_and_heals(void **state) {
-    static const char *const faults[] = {"http500", "http503", "http429", "http404", "cut",  "hang", "empty",
-                                         "garbage", "columns", "type",    "html",    "reset"};
+    static const char *const faults[] = {"http500", "http503", "http429", "http404",
+                                         "cut",     "hang",    "empty",   "garbage",
+                                         "columns", "type",    "html",    "reset"};
     pipe_lake p = pipe_start(small, NULL, "");
     lochan_update_request request = no_retries();
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
@@ -94,7 +95,8 @@ static void test_update__every_fault_is_a_failure_and_heals(void **state) {
         pipe_provider(&p, small, &options);
         lochan_status rc = pipe_update(&p, "2020-03-31", &request, &report, &err);
         if (rc == LOCHAN_OK || report.scopes_failed != 3)
-            fail_msg("%s: %s, %lld scopes failed", faults[i], lochan_status_name(rc), (long long)report.scopes_failed);
+            fail_msg("%s: %s, %lld scopes failed", faults[i], lochan_status_name(rc),
+                     (long long)report.scopes_failed);
         assert_int_equal(report.snapshot_id, -1);
         assert_true(strlen(err.message) > 10);
         assert_int_equal(pipe_rows(p.lake, NULL), -1);
@@ -146,7 +148,8 @@ static void test_update__partial_publishes_the_others(void **state) {
     assert_int_equal(pipe_rows(p.lake, NULL), report.rows_new);
     int64_t failed = report.scopes_failed;
     pipe_provider(&p, more, NULL);
-    assert_ok(pipe_update(&p, "2020-12-29", NULL, &report, &err)); /* a plain update asks for them */
+    assert_ok(
+        pipe_update(&p, "2020-12-29", NULL, &report, &err)); /* a plain update asks for them */
     assert_int_equal(report.requests, failed);
     pipe_expect(p.lake, more, 364);
     pipe_verify(p.lake);
@@ -180,8 +183,9 @@ static void test_update__last_of_a_page_wins_and_duplicates_are_counted(void **s
     lochan_update_report report;
     lochan_error err;
     provider_stop(&p.provider);
-    static const char csv[] = "code,day,price,lots\nA000,2020-01-02,1,1\nA000,2020-01-02,2,1\nA000,2020-01-02,3,1\n"
-                              "A001,2020-01-02,9,1\n";
+    static const char csv[] =
+        "code,day,price,lots\nA000,2020-01-02,1,1\nA000,2020-01-02,2,1\nA000,2020-01-02,3,1\n"
+        "A001,2020-01-02,9,1\n";
     tmpdir_write(p.csv, csv, sizeof csv - 1);
     p.provider = provider_start(p.csv, NULL);
     assert_ok(lochan_source_set(p.lake, "market", "url", p.provider.url, &err));
@@ -210,7 +214,8 @@ static void test_update__undeclared_columns_have_one_type(void **state) {
     assert_status(rc, LOCHAN_ERR_VALUE);
     assert_non_null(strstr(err.message, "many"));
     provider_stop(&p.provider);
-    static const char good[] = "code,day,price,lots,flag,empty\nA000,2020-02-02,1,5,007,\nA001,2020-02-02,1,,8,\n";
+    static const char good[] =
+        "code,day,price,lots,flag,empty\nA000,2020-02-02,1,5,007,\nA001,2020-02-02,1,,8,\n";
     tmpdir_write(p.csv, good, sizeof good - 1);
     p.provider = provider_start(p.csv, NULL);
     assert_ok(lochan_source_set(p.lake, "market", "url", p.provider.url, &err));
@@ -243,8 +248,9 @@ static void test_update__new_columns_can_fail_or_be_ignored(void **state) {
 
 /* Without a time column there is no window to keep, whatever the provider calls its fields. */
 static void test_update__a_field_named_time_is_only_a_field(void **state) {
-    static const char spec[] = "name: plain\nsource: market\nsource_dataset: market\ncolumns: {code: string}\n"
-                               "primary_key: [code]\n";
+    static const char spec[] =
+        "name: plain\nsource: market\nsource_dataset: market\ncolumns: {code: string}\n"
+        "primary_key: [code]\n";
     static const char csv[] = "code,time\nA,2020-01-02\nB,2020-01-03\n";
     pipe_lake p = pipe_start(small, NULL, "");
     lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
@@ -275,7 +281,8 @@ static void test_update__recent_days_are_asked_again(void **state) {
     assert_ok(pipe_update(&p, "2020-03-31", NULL, &report, &err));
     assert_int_equal(report.rows_new, 455);
     assert_ok(pipe_update(&p, "2020-03-31", NULL, &report, &err));
-    assert_int_equal(report.requests, 1); /* 2020-03-29 .. 31: later than 03-31 minus one day minus two */
+    assert_int_equal(report.requests,
+                     1); /* 2020-03-29 .. 31: later than 03-31 minus one day minus two */
     assert_int_equal(report.rows_fetched, 15);
     assert_int_equal(report.rows_unchanged, 15);
     assert_int_equal(report.files_written, 0);
@@ -399,8 +406,8 @@ static void stop_before_writing(void *payload, const lochan_progress *progress) 
         lochan_lake_cancel(payload);
 }
 
-/* An update that was killed after its commit leaves its staging: those answers are in the table already, and asking again
- * means asking the provider. */
+/* An update that was killed after its commit leaves its staging: those answers are in the table
+ * already, and asking again means asking the provider. */
 static void test_update__published_pages_are_not_taken_for_new_answers(void **state) {
     pipe_lake p = pipe_start(small, NULL, "settle_days: 36500\n");
     lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
@@ -456,10 +463,11 @@ static void test_update__memory_limit_is_an_error_that_loses_nothing(void **stat
 
 /* What a page or a plan would grow to is known before it is made. */
 static void test_update__memory_limit_holds_for_plans_and_wide_pages(void **state) {
-    static const char spec[] = "name: wide\nsource: market\nsource_dataset: market\ntime_column: day\n"
-                               "request_options: {date_chunk_days: 1}\n"
-                               "columns: {time: date, code: string, rate: float64}\nnormalizer: wide_to_long\n"
-                               "normalizer_options: {name_to: code, value_to: rate}\nprimary_key: [time, code]\n";
+    static const char spec[] =
+        "name: wide\nsource: market\nsource_dataset: market\ntime_column: day\n"
+        "request_options: {date_chunk_days: 1}\n"
+        "columns: {time: date, code: string, rate: float64}\nnormalizer: wide_to_long\n"
+        "normalizer_options: {name_to: code, value_to: rate}\nprimary_key: [time, code]\n";
     pipe_lake p = pipe_start(small, NULL, "");
     lochan_lake_options options = LOCHAN_LAKE_OPTIONS_INIT;
     lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;

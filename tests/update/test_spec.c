@@ -97,7 +97,8 @@ static const struct bad {
     {"name: d\nsource: s\npartition_strategy: year_monht\n", 3, 21, "year_month"},
     {"name: d\nsource: s\nupdate_mode: merge\n", 3, 14, "upsert"},
     {"name: d\nsource: s\nrequest_options: {date_chunk_years: 0}\n", 3, 37, "date_chunk_years"},
-    {"name: d\nsource: s\nrequest_options: {date_chunk_years: 1, date_chunk_days: 2}\n", 3, 19, "exclude"},
+    {"name: d\nsource: s\nrequest_options: {date_chunk_years: 1, date_chunk_days: 2}\n", 3, 19,
+     "exclude"},
     {"name: d\nsource: s\ndefault_start: 2020-13-01\n", 3, 16, "2020-13-01"},
     {"name: d\nsource: s\nsettle_days: -1\n", 3, 14, "settle_days"},
     {"name: d\nsource: s\ncolumns:\n  close: flaot64\n", 4, 10, "flaot64"},
@@ -106,19 +107,23 @@ static const struct bad {
     {"name: d\nsource: s\ncolumns:\n  t: {type: date, format: \"%Q\"}\n", 4, 27, "%Q"},
     {"name: d\nsource: s\ncolumns:\n  _known_at: date\n", 4, 3, "reserved"},
     {"name: d\nsource: s\ncolumns:\n  source: string\n", 4, 3, "reserved"},
-    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a, b]\n", 4, 14, "'b' is not declared"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a, b]\n", 4, 14,
+     "'b' is not declared"},
     {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a, a]\n", 4, 14, "twice"},
     {"name: d\nsource: s\ncolumns: {a: int64}\n", 1, 1, "primary_key"},
-    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\npartition_strategy: year_month\n", 5, 21, "time"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\npartition_strategy: year_month\n",
+     5, 21, "time"},
     {"name: d\nsource: s\nfield_mapping: {x: a, y: a}\n", 3, 16, "both become 'a'"},
     {"name: d\nsource: s\nfield_mapping: {x: a}\ntime_column: x\n", 4, 14, "mapped to 'a'"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\n", 1, 1, "normalizer_options"},
-    {"name: d\nsource: s\nnormalizer: wide_to_long\nnormalizer_options: {name_to: a, value_to: b}\n", 4, 31,
-     "not declared"},
+    {"name: d\nsource: s\nnormalizer: wide_to_long\nnormalizer_options: {name_to: a, value_to: "
+     "b}\n",
+     4, 31, "not declared"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\ncolumns: {v: string}\n"
      "normalizer_options: {name_to: v, value_to: v}\n",
      5, 44, "both 'v'"},
-    {"name: d\nsource: s\ntime_column: day\ncolumns: {day: string}\n", 4, 10, "both filled from field 'day'"},
+    {"name: d\nsource: s\ntime_column: day\ncolumns: {day: string}\n", 4, 10,
+     "both filled from field 'day'"},
     {"name: d\nsource: s\ncolumns: {time: string}\n", 3, 10, "date or a timestamp"},
     {"name: d\nname: e\nsource: s\n", 2, 1, "name"},
     {"name: d\nsource: s\ncolumns: [a]\n", 3, 10, "map"},
@@ -132,7 +137,8 @@ static void test_spec__errors_say_where(void **state) {
         lochan_dataset_spec *spec = NULL;
         lochan_error err;
         lochan_error_init(&err);
-        lochan_status rc = lochan_dataset_spec__parse(bad[i].text, strlen(bad[i].text), "bad.yaml", &spec, &err);
+        lochan_status rc =
+            lochan_dataset_spec__parse(bad[i].text, strlen(bad[i].text), "bad.yaml", &spec, &err);
         if (rc != LOCHAN_ERR_SPEC)
             fail_msg("%s\n: got %s", bad[i].text, lochan_status_name(rc));
         assert_null(spec);
@@ -141,14 +147,17 @@ static void test_spec__errors_say_where(void **state) {
             fail_msg("%s\n: %lld:%lld, expected %d:%d: %s", bad[i].text, (long long)err.line,
                      (long long)err.line_column, bad[i].line, bad[i].column, err.message);
         if (!strstr(err.message, bad[i].says) && !strstr(err.hint, bad[i].says))
-            fail_msg("%s\n: '%s' (hint '%s') does not say '%s'", bad[i].text, err.message, err.hint, bad[i].says);
+            fail_msg("%s\n: '%s' (hint '%s') does not say '%s'", bad[i].text, err.message, err.hint,
+                     bad[i].says);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spec__columns_are_in_table_order), cmocka_unit_test(test_spec__key_columns_are_never_null),
-        cmocka_unit_test(test_spec__defaults),                   cmocka_unit_test(test_spec__bundled_ones_parse),
+        cmocka_unit_test(test_spec__columns_are_in_table_order),
+        cmocka_unit_test(test_spec__key_columns_are_never_null),
+        cmocka_unit_test(test_spec__defaults),
+        cmocka_unit_test(test_spec__bundled_ones_parse),
         cmocka_unit_test(test_spec__errors_say_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

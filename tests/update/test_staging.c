@@ -14,11 +14,13 @@
 
 static const char body[] = "Date,USD\n2020-01-02,1.1193\n";
 
-static lochan_staging *open_staging(const char *lake, const char *id, const char *dataset, int64_t expect_adopted) {
+static lochan_staging *open_staging(const char *lake, const char *id, const char *dataset,
+                                    int64_t expect_adopted) {
     lochan_staging *staging = NULL;
     int64_t adopted = -1;
     lochan_error err;
-    assert_ok(lochan_staging__open(lake, id, "ecb", dataset, 24 * HOUR_NS, &staging, &adopted, &err));
+    assert_ok(
+        lochan_staging__open(lake, id, "ecb", dataset, 24 * HOUR_NS, &staging, &adopted, &err));
     assert_int_equal(adopted, expect_adopted);
     return staging;
 }
@@ -121,8 +123,11 @@ static void test_staging__damaged_pages_are_fetched_again(void **state) {
         bool found;
         int64_t fetched_at;
         lochan_buf__init(&buf, 1 << 20);
-        assert_int_equal(lochan_staging__get(staging, key(1), 1 << 16, &buf, &fetched_at, &found, NULL), LOCHAN_OK);
-        if (found) { /* damage in the description of the request does no harm: the body is what counts */
+        assert_int_equal(
+            lochan_staging__get(staging, key(1), 1 << 16, &buf, &fetched_at, &found, NULL),
+            LOCHAN_OK);
+        if (found) { /* damage in the description of the request does no harm: the body is what
+                        counts */
             assert_int_equal(buf.len, sizeof body - 1);
             assert_memory_equal(buf.data, body, buf.len);
             believed++;
@@ -154,7 +159,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *err) {
     struct sweep *sweep = ctx;
     lochan_staging *staging = NULL;
     int64_t adopted;
-    lochan_status rc = lochan_staging__open(sweep->lake, "u1", "ecb", "fx", HOUR_NS, &staging, &adopted, err);
+    lochan_status rc =
+        lochan_staging__open(sweep->lake, "u1", "ecb", "fx", HOUR_NS, &staging, &adopted, err);
     lochan_staged_page page = {key(1), "http://127.0.0.1/x.csv", 200, 1234567890};
     if (rc == LOCHAN_OK)
         rc = lochan_staging__put(staging, &page, body, sizeof body - 1, err);
