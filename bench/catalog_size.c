@@ -21,10 +21,11 @@ static void must(lochan_status rc, const lochan_error *err) {
 }
 
 static const char source_spec[] = "name: bench\nkind: http\nurl: http://127.0.0.1:1\nformat: csv\n";
-static const char dataset_spec[] = "name: daily\nsource: bench\ncolumns: {asset_id: string, time: date, close: float64, "
-                                   "open: float64, high: float64, low: float64, vol: float64}\n"
-                                   "primary_key: [asset_id, time]\npartition_strategy: year_month\n"
-                                   "sort_columns: [time, asset_id]\n";
+static const char dataset_spec[] =
+    "name: daily\nsource: bench\ncolumns: {asset_id: string, time: date, close: float64, "
+    "open: float64, high: float64, low: float64, vol: float64}\n"
+    "primary_key: [asset_id, time]\npartition_strategy: year_month\n"
+    "sort_columns: [time, asset_id]\n";
 
 static int64_t make_table(lochan_catalog *catalog) {
     static const char *const names[] = {"asset_id", "time", "close", "open", "high", "low", "vol"};
@@ -35,11 +36,17 @@ static int64_t make_table(lochan_catalog *catalog) {
     int64_t table_id;
     must(lochan_schema__init_struct(&schema, 7, &err), &err);
     for (int i = 0; i < 7; i++) {
-        lochan_type type = {.id = i == 0 ? LOCHAN_TYPE_STRING : i == 1 ? LOCHAN_TYPE_DATE32 : LOCHAN_TYPE_FLOAT64};
+        lochan_type type = {.id = i == 0   ? LOCHAN_TYPE_STRING
+                                  : i == 1 ? LOCHAN_TYPE_DATE32
+                                           : LOCHAN_TYPE_FLOAT64};
         must(lochan_schema__set_field(schema.children[i], names[i], &type, i > 1, &err), &err);
     }
-    lochan_partition_key partition[] = {{.column = 1, .transform = "year"}, {.column = 1, .transform = "month"}};
-    lochan_table_create create = {.source = "bench", .dataset = "daily", .schema = &schema, .n_partition = 2,
+    lochan_partition_key partition[] = {{.column = 1, .transform = "year"},
+                                        {.column = 1, .transform = "month"}};
+    lochan_table_create create = {.source = "bench",
+                                  .dataset = "daily",
+                                  .schema = &schema,
+                                  .n_partition = 2,
                                   .partition = partition};
     must(lochan_txn__begin(catalog, NULL, &done, NULL, &txn, &err), &err);
     must(lochan_txn__create_table(txn, &create, &table_id, &err), &err);
@@ -59,15 +66,27 @@ static void add_files(lochan_catalog *catalog, int64_t table_id, int first, int 
         lochan_uuid__make(id);
         snprintf(year, sizeof year, "%d", 1990 + i / 12 % 40);
         snprintf(month, sizeof month, "%d", i % 12 + 1);
-        snprintf(path, sizeof path, "data/bench/daily/year=%s/month=%02d/%s.parquet", year, i % 12 + 1, id);
+        snprintf(path, sizeof path, "data/bench/daily/year=%s/month=%02d/%s.parquet", year,
+                 i % 12 + 1, id);
         const char *values[] = {year, month};
         lochan_column_stats stats[7];
         for (int c = 0; c < 7; c++)
-            stats[c] = (lochan_column_stats){.column_id = c + 1, .compressed_bytes = 4096, .value_count = 1000,
-                                             .min = c == 1 ? "2020-01-01" : "1", .max = c == 1 ? "2020-01-31" : "9"};
-        lochan_file_add add = {.path = path, .rows = 1000, .bytes = 40960, .footer_bytes = 900,
-                               .partition_values = values, .n_partition_values = 2, .stats = stats, .n_stats = 7,
-                               .file_id = id, .ordinal = i - first, .sorted = true};
+            stats[c] = (lochan_column_stats){.column_id = c + 1,
+                                             .compressed_bytes = 4096,
+                                             .value_count = 1000,
+                                             .min = c == 1 ? "2020-01-01" : "1",
+                                             .max = c == 1 ? "2020-01-31" : "9"};
+        lochan_file_add add = {.path = path,
+                               .rows = 1000,
+                               .bytes = 40960,
+                               .footer_bytes = 900,
+                               .partition_values = values,
+                               .n_partition_values = 2,
+                               .stats = stats,
+                               .n_stats = 7,
+                               .file_id = id,
+                               .ordinal = i - first,
+                               .sorted = true};
         int64_t file_id;
         must(lochan_txn__add_file(txn, table_id, &add, &file_id, &err), &err);
     }
@@ -115,7 +134,8 @@ int main(void) {
     must(lochan_lake_init(path, NULL, &err), &err);
     must(lochan_lake_open(path, NULL, &lake, &err), &err);
     must(lochan_source_add(lake, source_spec, sizeof source_spec - 1, "source", false, &err), &err);
-    must(lochan_dataset_add(lake, dataset_spec, sizeof dataset_spec - 1, "dataset", false, &err), &err);
+    must(lochan_dataset_add(lake, dataset_spec, sizeof dataset_spec - 1, "dataset", false, &err),
+         &err);
     lochan_lake_close(lake);
     must(lochan_catalog__open(path, NULL, &catalog, &err), &err);
     int64_t table_id = make_table(catalog);

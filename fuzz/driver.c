@@ -1,8 +1,9 @@
 /* driver.c - replays files through a fuzz target without libFuzzer.
  *
- * Usage: fuzz_<target> FILE|FOLDER ...   Each file is one input; folders are not searched deeper. The empty input is
- * always tried first. Each name is printed before it is tried, so that the last one is the one that crashed. Fails if a
- * path cannot be read, so that a lost corpus is noticed. May call: the C library only, it must not share the bugs it hunts.
+ * Usage: fuzz_<target> FILE|FOLDER ...   Each file is one input; folders are not searched deeper.
+ * The empty input is always tried first. Each name is printed before it is tried, so that the last
+ * one is the one that crashed. Fails if a path cannot be read, so that a lost corpus is noticed.
+ * May call: the C library only, it must not share the bugs it hunts.
  */
 #include <dirent.h>
 #include <stdint.h>
