@@ -221,6 +221,7 @@ static const lochan_thrift_type row_group_type =
 
 static const lochan_thrift_field column_order_fields[] = {
     STRUCT(lochan_pq_column_order, 1, type_order, empty_type, false),
+    STRUCT(lochan_pq_column_order, 2, type_order, empty_type, false),
 };
 static const lochan_thrift_type column_order_type =
     TYPE("ColumnOrder", lochan_pq_column_order, column_order_fields);

@@ -256,7 +256,7 @@ typedef struct lochan_pq_row_group_meta {
     int32_t ordinal;            /* 7 */
 } lochan_pq_row_group_meta;
 
-typedef struct lochan_pq_column_order { /* union; 1: order defined by the type */
+typedef struct lochan_pq_column_order { /* union; 1: defined by the type, 2: IEEE 754 total order */
     uint32_t set;
     lochan_pq_empty type_order;
 } lochan_pq_column_order;

@@ -129,6 +129,22 @@ static bool sizes_lack_dictionary(const char *created_by) {
                                   (version[3] < '0' || version[3] > '9');
 }
 
+/* Bounds mean something only in an order that is known. Files that name no orders are old: there
+ * plain signed comparison is what all writers agree on. */
+static void forget_unknown_orders(lochan_pq_reader *r) {
+    const lochan_pq_column_order *orders = r->meta.column_orders.items;
+    for (int l = 0; l < r->schema.n_leaves; l++) {
+        lochan_pq_leaf *leaf = &r->schema.leaves[l];
+        bool is_float = leaf->order == LOCHAN_PQ_ORDER_FLOAT;
+        bool known =
+            (uint32_t)l < r->meta.column_orders.n
+                ? LOCHAN_PQ_HAS(&orders[l], 1) || (is_float && LOCHAN_PQ_HAS(&orders[l], 2))
+                : is_float || leaf->order == LOCHAN_PQ_ORDER_SIGNED;
+        if (!known)
+            leaf->order = LOCHAN_PQ_ORDER_NONE;
+    }
+}
+
 static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     uint64_t footer_at = r->file.source.size - 8 - r->footer_length;
     lochan_cursor cursor = {r->footer, r->footer + r->footer_length};
@@ -160,6 +176,7 @@ static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     r->created_by = by;
     if (!by)
         return lochan_error__nomem(err);
+    forget_unknown_orders(r);
     r->file.short_chunks = sizes_lack_dictionary(by);
     return check_groups(r, err);
 }

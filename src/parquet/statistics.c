@@ -407,7 +407,7 @@ bool lochan_pq_stats__read(const lochan_pq_leaf *leaf, const lochan_pq_statistic
     out->null_count = LOCHAN_PQ_HAS(in, 3) && in->null_count >= 0 && in->null_count <= values
                           ? in->null_count
                           : -1;
-    bool is_float = leaf->order == LOCHAN_PQ_ORDER_FLOAT;
+    bool is_float = lochan_type__is_float(leaf->type.id);
     out->may_have_nan = is_float && !(LOCHAN_PQ_HAS(in, 9) && in->nan_count == 0);
     if (lochan_pq_stats__bounds(leaf, in, &min, &max))
         typed_bounds(leaf, min, max, out);

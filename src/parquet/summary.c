@@ -83,9 +83,9 @@ static lochan_status fill_leaf(const lochan_pq_leaf *leaf, joined *j, lochan_pq_
         return lochan_error__nomem(err);
     (void)lochan_pq_stats__read(leaf, s, out->value_count, &out->stats);
     out->null_count = j->nulls_lost ? -1 : s->null_count;
-    out->contains_nan = leaf->order != LOCHAN_PQ_ORDER_FLOAT ? 0
-                        : j->nans_lost                       ? -1
-                                                             : s->nan_count > 0;
+    out->contains_nan = !lochan_type__is_float(leaf->type.id) ? 0
+                        : j->nans_lost                        ? -1
+                                                              : s->nan_count > 0;
     out->min_text = lochan_pq_stats__text(leaf, s->min, arena);
     out->max_text = lochan_pq_stats__text(leaf, s->max, arena);
     return LOCHAN_OK;
