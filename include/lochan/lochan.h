@@ -8,6 +8,7 @@
 #include <lochan/lake.h>
 #include <lochan/log.h>
 #include <lochan/parquet.h>
+#include <lochan/run.h>
 #include <lochan/update.h>
 
 #endif

@@ -159,37 +159,53 @@ static void hint_limit(const lochan_cli *cli, const struct ArrowArrayStream *str
                        int64_t shown) {
     lochan_scan_stats stats = {0};
     lochan_error ignored;
-    if (lochan_scan_get_stats(stream, &stats, &ignored) == LOCHAN_OK && stats.rows_returned > shown)
+    bool known = lochan_scan_get_stats(stream, &stats, &ignored) == LOCHAN_OK ||
+                 lochan_run_scan_stats(stream, &stats, &ignored) == LOCHAN_OK;
+    if (known && stats.rows_returned > shown)
         lochan_cli__note(cli, "the first %lld rows; --limit N shows more, --format csv all",
                          (long long)shown);
+}
+
+lochan_status lochan_cli__choose_rows(lochan_cli *cli, int64_t *limit, lochan_cli_rows *out) {
+    format as;
+    *out = (lochan_cli_rows){.output = lochan_cli__value(cli, "output")};
+    lochan_status rc = choose_format(cli, out->output, &as);
+    if (rc != LOCHAN_OK)
+        return rc;
+    /* A terminal gets a look, not the whole table, unless more was asked for. */
+    out->look = as == TABLE && !out->output && *limit < 0 && lochan_cli__is_terminal(1);
+    if (out->look)
+        *limit = ROWS_ON_TERMINAL + 1;
+    out->format = as;
+    out->limit = *limit;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_cli__give_rows(lochan_cli *cli, struct ArrowArrayStream *stream,
+                                    const lochan_cli_rows *how) {
+    format as = (format)how->format;
+    lochan_status rc = how->output
+                           ? to_file(cli, stream, as, how->output)
+                           : to_stdout(cli, stream, as, how->look ? ROWS_ON_TERMINAL : how->limit);
+    if (rc == LOCHAN_OK && how->look)
+        hint_limit(cli, stream, ROWS_ON_TERMINAL);
+    if (stream->release)
+        stream->release(stream);
+    return rc;
 }
 
 static lochan_status scan(lochan_cli *cli, const lochan_cli_name *name,
                           lochan_scan_options *options) {
     struct ArrowArrayStream stream = {0};
-    const char *output = lochan_cli__value(cli, "output");
-    format as;
-    lochan_status rc = choose_format(cli, output, &as);
-    if (rc != LOCHAN_OK)
-        return rc;
-    /* A terminal gets a look, not the whole table, unless more was asked for. */
-    bool look = as == TABLE && !output && options->limit < 0 && lochan_cli__is_terminal(1);
-    if (look)
-        options->limit = ROWS_ON_TERMINAL + 1;
-    rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    lochan_cli_rows how;
+    lochan_status rc = lochan_cli__choose_rows(cli, &options->limit, &how);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
     if (rc == LOCHAN_OK)
         rc = lochan_lake_scan(cli->lake, name->source, name->dataset, options, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
         lochan_cli__hint_dataset(cli, name);
-    if (rc != LOCHAN_OK)
-        return rc;
-    rc = output ? to_file(cli, &stream, as, output)
-                : to_stdout(cli, &stream, as, look ? ROWS_ON_TERMINAL : options->limit);
-    if (rc == LOCHAN_OK && look)
-        hint_limit(cli, &stream, ROWS_ON_TERMINAL);
-    if (stream.release)
-        stream.release(&stream);
-    return rc;
+    return rc == LOCHAN_OK ? lochan_cli__give_rows(cli, &stream, &how) : rc;
 }
 
 static lochan_status run(lochan_cli *cli) {

@@ -78,4 +78,18 @@ lochan_status lochan_cli__print_object(lochan_cli_object *o, lochan_error *err);
 /* Prints a text to stdout and frees it. */
 lochan_status lochan_cli__print_text(lochan_cli_text *t, lochan_error *err);
 
+/* cmd_scan.c: rows of a scan, as --format, --output, --overwrite, --chart and --json ask for them.
+ */
+typedef struct lochan_cli_rows {
+    int format;
+    const char *output; /* NULL = standard output */
+    bool look;          /* a terminal that gets the first rows only */
+    int64_t limit;
+} lochan_cli_rows;
+/* Before the stream is made: *limit < 0 becomes that of a look, if it is one. */
+lochan_status lochan_cli__choose_rows(lochan_cli *cli, int64_t *limit, lochan_cli_rows *out);
+/* Releases the stream. */
+lochan_status lochan_cli__give_rows(lochan_cli *cli, struct ArrowArrayStream *stream,
+                                    const lochan_cli_rows *how);
+
 #endif

@@ -189,3 +189,19 @@ bool lochan_write__file(const lochan_write *w, size_t i, int column, lochan_writ
     }
     return true;
 }
+
+bool lochan_write__leaf_range(const lochan_write *w, int32_t field_id, int64_t *min, int64_t *max) {
+    bool any = false;
+    for (size_t i = 0; i < w->n_new; i++) {
+        const lochan_pq_summary *s = &w->new_files[i].summary;
+        for (int l = 0; l < s->n_leaves; l++) {
+            const lochan_expr_stats *stats = &s->leaves[l].stats;
+            if (s->leaves[l].field_id != field_id || !stats->has_min || !stats->has_max)
+                continue;
+            *min = !any || stats->min_i < *min ? stats->min_i : *min;
+            *max = !any || stats->max_i > *max ? stats->max_i : *max;
+            any = true;
+        }
+    }
+    return any;
+}

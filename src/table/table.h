@@ -170,6 +170,9 @@ typedef struct lochan_written_file {
  * the last. Only after publish, or in its hook. */
 bool lochan_write__file(const lochan_write *w, size_t i, int column, lochan_written_file *out);
 
+/* The range of an integer leaf over all new files; false if none has a value. When as above. */
+bool lochan_write__leaf_range(const lochan_write *w, int32_t field_id, int64_t *min, int64_t *max);
+
 /* Sums over the partitions merged so far. */
 void lochan_write__totals(lochan_write *w, lochan_write_counts *out);
 
