@@ -91,13 +91,12 @@ lochan_status lochan_txn__put_run_table(lochan_txn *txn, const lochan_run_table_
         lochan_civil__format_utc(old.rows[0].created_ns, created);
     lochan_run_table_rows__deinit(&old);
     LOCHAN_TRY(rc);
-    return lochan_txn__replace(txn, LOCHAN_ROW_RUN_TABLE,
-                               LOCHAN_ROW(lochan_value__text(row->name),
-                                          lochan_value__text(row->spec),
-                                          lochan_value__int(row->bundled),
-                                          lochan_value__text(created),
-                                          lochan_value__text(txn->time)),
-                               err);
+    return lochan_txn__replace(
+        txn, LOCHAN_ROW_RUN_TABLE,
+        LOCHAN_ROW(lochan_value__text(row->name), lochan_value__text(row->spec),
+                   lochan_value__int(row->bundled), lochan_value__text(created),
+                   lochan_value__text(txn->time)),
+        err);
 }
 
 lochan_status lochan_txn__delete_run_table(lochan_txn *txn, const char *name, lochan_error *err) {
@@ -173,14 +172,12 @@ lochan_status lochan_txn__put_run(lochan_txn *txn, const lochan_run_row *row, lo
     memcpy(created, txn->time, sizeof created);
     if (row->created_ns)
         lochan_civil__format_utc(row->created_ns, created);
-    return lochan_txn__replace(txn, LOCHAN_ROW_RUN,
-                               LOCHAN_ROW(lochan_value__text(row->run_id),
-                                          lochan_value__int(row->tick_bucket_size),
-                                          lochan_value__text(created),
-                                          lochan_value__text(row->parameters),
-                                          lochan_value__text(row->seed),
-                                          lochan_value__text(row->code_version)),
-                               err);
+    return lochan_txn__replace(
+        txn, LOCHAN_ROW_RUN,
+        LOCHAN_ROW(lochan_value__text(row->run_id), lochan_value__int(row->tick_bucket_size),
+                   lochan_value__text(created), lochan_value__text(row->parameters),
+                   lochan_value__text(row->seed), lochan_value__text(row->code_version)),
+        err);
 }
 
 lochan_status lochan_txn__delete_run(lochan_txn *txn, const char *run_id, lochan_error *err) {
@@ -264,12 +261,12 @@ lochan_status lochan_txn__retire_range(lochan_txn *txn, int64_t table_id,
 lochan_status lochan_txn__tag_column(lochan_txn *txn, int64_t table_id, int64_t column_id,
                                      const char *key, const char *value, lochan_error *err) {
     LOCHAN_TRY(lochan_txn__check(txn, err));
-    return lochan_txn__insert(
-        txn, LOCHAN_ROW_COLUMN_TAG,
-        LOCHAN_ROW(lochan_value__int(table_id), lochan_value__int(column_id),
-                   lochan_value__int(lochan_txn__sid(txn)), lochan_value__null(),
-                   lochan_value__text(key), lochan_value__text(value)),
-        err);
+    return lochan_txn__insert(txn, LOCHAN_ROW_COLUMN_TAG,
+                              LOCHAN_ROW(lochan_value__int(table_id), lochan_value__int(column_id),
+                                         lochan_value__int(lochan_txn__sid(txn)),
+                                         lochan_value__null(), lochan_value__text(key),
+                                         lochan_value__text(value)),
+                              err);
 }
 
 lochan_status lochan_txn__column_tag(lochan_txn *txn, int64_t table_id, int64_t column_id,
@@ -297,8 +294,8 @@ static lochan_status replace_type(lochan_txn *txn, int64_t table_id, int64_t col
                                   lochan_error *err) {
     int64_t order = 0, parent = 0, nullable = 1, ended = 0;
     const char *name = NULL;
-    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_COLUMNS_AT, "ducklake_column",
-                                           &txn->arena, err);
+    lochan_reader r =
+        lochan_reader__start(txn->db, LOCHAN_SQL_COLUMNS_AT, "ducklake_column", &txn->arena, err);
     lochan_reader__bind_int(&r, 1, lochan_txn__sid(txn));
     lochan_reader__bind_int(&r, 2, table_id);
     while (lochan_reader__next(&r)) {
