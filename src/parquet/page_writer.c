@@ -100,6 +100,25 @@ static void stats_of_slices(lochan_pq_column_writer *w, size_t n) {
     }
 }
 
+/* Values of four and eight bytes are looked up in blocks: comparing all of them is faster than
+ * finding out which have been seen. */
+static void stats_of_numbers(lochan_pq_column_writer *w, size_t n) {
+    uint64_t block[512];
+    const uint32_t *keys = (const void *)w->keys.data;
+    const uint8_t *values = w->dictionary.values.data;
+    for (size_t at = 0; at < n; at += LOCHAN_COUNTOF(block)) {
+        size_t m = n - at < LOCHAN_COUNTOF(block) ? n - at : LOCHAN_COUNTOF(block);
+        if (w->leaf->width == 8) {
+            for (size_t i = 0; i < m; i++)
+                memcpy(block + i, values + (size_t)keys[at + i] * 8, 8);
+        } else {
+            for (size_t i = 0; i < m; i++)
+                memcpy((uint8_t *)block + 4 * i, values + (size_t)keys[at + i] * 4, 4);
+        }
+        lochan_pq_stats__add_fixed(&w->page_stats, (const uint8_t *)block, m);
+    }
+}
+
 /* Looks at each distinct key once. NaN are counted by value. */
 static lochan_status stats_of_keys(lochan_pq_column_writer *w, size_t n, lochan_error *err) {
     const uint32_t *keys = (const void *)w->keys.data;
@@ -150,7 +169,9 @@ static lochan_status gather_stats(lochan_pq_column_writer *w, size_t entries, si
     if (w->options->no_statistics)
         return LOCHAN_OK;
     if (w->leaf->convert != LOCHAN_PQ_CONVERT_NULL) {
-        if (w->use_dictionary)
+        if (w->use_dictionary && (w->leaf->width == 8 || w->leaf->width == 4))
+            stats_of_numbers(w, n);
+        else if (w->use_dictionary)
             LOCHAN_TRY(stats_of_keys(w, n, err));
         else if (w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY)
             stats_of_slices(w, n);

@@ -176,6 +176,12 @@ static size_t run_length(const rle_input *in, size_t from) {
     size_t i = from + 1;
     if (in->narrow) {
         uint8_t v = in->narrow[from];
+        uint64_t eight, pattern = v * 0x0101010101010101ull; /* levels are long runs */
+        for (; i + 8 <= in->n; i += 8) {
+            memcpy(&eight, in->narrow + i, 8);
+            if (eight != pattern)
+                break;
+        }
         while (i < in->n && in->narrow[i] == v)
             i++;
     } else {

@@ -147,17 +147,33 @@ RANGE(i64, int64_t)
 RANGE(u64, uint64_t)
 RANGE(u8, uint8_t)
 
-/* Comparisons with NaN are false, so NaN changes neither bound; start from the infinities. */
+/* Comparisons with NaN are false, so NaN changes neither bound; start from the infinities. Eight
+ * lanes, since one comparison after the other would wait for its result. */
 #define FLOAT_RANGE(name, type)                                                                    \
     static size_t range_##name(const uint8_t *values, size_t n, type *min, type *max) {            \
-        type lo = (type)INFINITY, hi = (type)-INFINITY;                                            \
-        size_t nans = 0;                                                                           \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            type v;                                                                                \
-            memcpy(&v, values + i * sizeof v, sizeof v);                                           \
-            lo = v < lo ? v : lo;                                                                  \
-            hi = v > hi ? v : hi;                                                                  \
-            nans += v != v;                                                                        \
+        type lo = (type)INFINITY, hi = (type)-INFINITY, low[8], high[8], v[8];                     \
+        size_t nans = 0, i = 0;                                                                    \
+        for (int k = 0; k < 8; k++)                                                                \
+            low[k] = lo, high[k] = hi;                                                             \
+        for (; i + 8 <= n; i += 8) {                                                               \
+            unsigned odd = 0;                                                                      \
+            memcpy(v, values + i * sizeof *v, sizeof v);                                           \
+            for (int k = 0; k < 8; k++) {                                                          \
+                low[k] = v[k] < low[k] ? v[k] : low[k];                                            \
+                high[k] = v[k] > high[k] ? v[k] : high[k];                                         \
+                odd += v[k] != v[k];                                                               \
+            }                                                                                      \
+            nans += odd;                                                                           \
+        }                                                                                          \
+        for (int k = 0; k < 8; k++) {                                                              \
+            lo = low[k] < lo ? low[k] : lo;                                                        \
+            hi = high[k] > hi ? high[k] : hi;                                                      \
+        }                                                                                          \
+        for (; i < n; i++) {                                                                       \
+            memcpy(v, values + i * sizeof *v, sizeof *v);                                          \
+            lo = v[0] < lo ? v[0] : lo;                                                            \
+            hi = v[0] > hi ? v[0] : hi;                                                            \
+            nans += v[0] != v[0];                                                                  \
         }                                                                                          \
         *min = lo == 0 ? (type)-0.0 : lo;                                                          \
         *max = hi == 0 ? (type)0.0 : hi;                                                           \

@@ -15,7 +15,9 @@ enum {
     DEFAULT_PAGE_BYTES = 1 << 20,
     DEFAULT_PAGE_ROWS = 20000,
     DEFAULT_STATISTICS_BYTES = 64,
-    STEP_ROWS = 8192,      /* rows between two looks at the size of the row group */
+    MIN_STEP_ROWS = 8192, /* rows between two looks at the size of the row group: */
+    MAX_STEP_ROWS = 65536,
+    STEP_BYTES = 8 << 20,  /* about so many bytes */
     ROWS_FOR_TASKS = 1024, /* fewer rows are not worth other threads */
     MAX_ROW_GROUPS = 32767 /* an ordinal has 16 bits */
 };
@@ -140,6 +142,17 @@ static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err)
     return LOCHAN_OK;
 }
 
+/* Long steps make few pauses in which threads wait for each other. From the schema alone, since row
+ * groups end between steps. */
+static int64_t choose_step(const lochan_pq_writer *w) {
+    int64_t row = 0, step = MIN_STEP_ROWS;
+    for (int i = 0; i < w->schema.n_leaves; i++)
+        row += w->schema.leaves[i].width ? w->schema.leaves[i].width : 16;
+    while (step < MAX_STEP_ROWS && step * 2 * row <= STEP_BYTES)
+        step *= 2;
+    return step;
+}
+
 lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink *sink,
                                      const struct ArrowSchema *schema,
                                      const lochan_pq_write_options *options, lochan_pq_writer **out,
@@ -173,6 +186,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
         LOCHAN_TRYG(lochan_pq_column_writer__init(&w->columns[w->n_columns], &w->schema,
                                                   &w->schema.leaves[w->n_columns], &w->options,
                                                   &w->codecs, w->ctx.budget, err));
+    w->step_rows = choose_step(w);
     LOCHAN_TRYG(lochan_pq_writer__put(w, "PAR1", 4, err));
     *out = w;
 done:
@@ -248,7 +262,7 @@ static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *ba
                                 lochan_error *err) {
     for (int64_t at = 0; at < batch->length;) {
         int64_t n = batch->length - at, room = w->options.row_group_rows - w->group_rows;
-        int64_t step = STEP_ROWS - w->group_rows % STEP_ROWS;
+        int64_t step = w->step_rows - w->group_rows % w->step_rows;
         n = n < room ? n : room;
         n = n < step ? n : step;
         append_task task = {w, batch, at, n};
@@ -257,7 +271,7 @@ static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *ba
         w->group_rows += n;
         at += n;
         bool full = w->group_rows == w->options.row_group_rows;
-        if (!full && w->group_rows % STEP_ROWS == 0)
+        if (!full && w->group_rows % w->step_rows == 0)
             full = lochan_pq_writer__bytes(w) - w->offset >= (uint64_t)w->options.row_group_bytes;
         if (full)
             LOCHAN_TRY(lochan_pq_writer__end_row_group(w, err));
