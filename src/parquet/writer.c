@@ -142,13 +142,14 @@ static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err)
     return LOCHAN_OK;
 }
 
-/* Long steps make few pauses in which threads wait for each other. From the schema alone, since row
- * groups end between steps. */
+/* Long steps make few pauses in which threads wait for each other. From schema and options alone,
+ * since row groups end between steps. */
 static int64_t choose_step(const lochan_pq_writer *w) {
-    int64_t row = 0, step = MIN_STEP_ROWS;
+    int64_t row = 0, step = MIN_STEP_ROWS, most = w->options.row_group_bytes / 16;
     for (int i = 0; i < w->schema.n_leaves; i++)
         row += w->schema.leaves[i].width ? w->schema.leaves[i].width : 16;
-    while (step < MAX_STEP_ROWS && step * 2 * row <= STEP_BYTES)
+    most = most < STEP_BYTES ? most : STEP_BYTES;
+    while (step < MAX_STEP_ROWS && step * 2 * row <= most)
         step *= 2;
     return step;
 }
