@@ -195,6 +195,19 @@ static lochan_status add_extra(lochan_pq_column *c, const lochan_pq_slice *slice
     return LOCHAN_OK;
 }
 
+/* Room for the texts of a batch at once, if the dictionary's are anything to go by: growing copies.
+ */
+static lochan_status reserve_texts(lochan_pq_column *c, lochan_error *err) {
+    enum { MOST = 4 << 20 };
+    const lochan_pq_slice *all = (const void *)c->dictionary.slices.data;
+    uint32_t n = c->dictionary.n;
+    if (!c->page_has_keys || n == 0 || c->out.bytes.len > 0)
+        return LOCHAN_OK;
+    double mean = (double)(all[n - 1].p + all[n - 1].n - all[0].p) / (double)n;
+    double want = mean * (double)c->before_rows;
+    return lochan_pq_vec__reserve(&c->out.bytes, want < MOST ? (size_t)want : MOST, err);
+}
+
 static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *err) {
     lochan_pq_slice slices[BLOCK];
     if (c->as_keys && c->page_has_keys) {
@@ -203,6 +216,7 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
                    ? LOCHAN_OK
                    : damaged(c, "the keys of a page are damaged", err);
     }
+    LOCHAN_TRY(reserve_texts(c, err));
     for (int64_t at = 0; at < n;) {
         size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
         if (m == 0)
