@@ -162,11 +162,9 @@ static void batch_dealloc(PyObject *self) {
 static PyObject *batch_schema(PyObject *self, PyObject *ignored) {
     (void)ignored;
     struct ArrowSchema copy;
-    if (copy_schema(&((batch *)self)->schema, &copy) < 0) {
-        release_copy(&copy);
-        return PyErr_NoMemory();
-    }
-    return py_arrow__schema_capsule(&copy);
+    return py_batch__copy_schema(&((batch *)self)->schema, &copy) < 0
+               ? PyErr_NoMemory()
+               : py_arrow__schema_capsule(&copy);
 }
 
 /* requested_schema is best effort by the interface: rows come as they are. */
@@ -176,11 +174,8 @@ static PyObject *batch_array(PyObject *self, PyObject *args, PyObject *kwargs) {
     struct ArrowArray array;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:__arrow_c_array__", names, &requested))
         return NULL;
-    batch *b = (batch *)self;
-    if (show(b->rows, &b->rows->array, &array) < 0) {
-        release_shown(&array);
+    if (py_batch__show(self, &array) < 0)
         return PyErr_NoMemory();
-    }
     PyObject *rows = py_arrow__array_capsule(&array);
     PyObject *schema = rows ? batch_schema(self, NULL) : NULL;
     PyObject *pair = schema ? PyTuple_Pack(2, schema, rows) : NULL;
@@ -238,6 +233,25 @@ static PyType_Spec batch_spec = {.name = "lochan.Batch",
                                  .basicsize = sizeof(batch),
                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                  .slots = batch_slots};
+
+const struct ArrowArray *py_batch__array(PyObject *self) {
+    return &((batch *)self)->rows->array;
+}
+
+int py_batch__show(PyObject *self, struct ArrowArray *out) {
+    shared_rows *rows = ((batch *)self)->rows;
+    int rc = show(rows, &rows->array, out);
+    if (rc < 0)
+        release_shown(out);
+    return rc;
+}
+
+int py_batch__copy_schema(const struct ArrowSchema *schema, struct ArrowSchema *out) {
+    int rc = copy_schema(schema, out);
+    if (rc < 0)
+        release_copy(out);
+    return rc;
+}
 
 PyObject *py_batch__make(struct ArrowSchema *schema, struct ArrowArray *array) {
     shared_rows *rows = malloc(sizeof *rows);

@@ -12,6 +12,7 @@
 #include <Python.h>
 
 #include <lochan/lochan.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -61,18 +62,38 @@ PyObject *py_arrow__stream_capsule(struct ArrowArrayStream *stream);
 /* Rows of any object with __arrow_c_stream__ or __arrow_c_array__, as a stream. */
 int py_arrow__import(PyObject *data, struct ArrowArrayStream *out);
 
+typedef struct py_owner py_owner;
+
 /* ---- batch.c ---- */
 
 int py_batch__add(PyObject *module);
 /* A Batch of both structs, which are moved, also on failure. */
 PyObject *py_batch__make(struct ArrowSchema *schema, struct ArrowArray *array);
+/* The rows of a Batch, borrowed; and as a struct that holds them by itself, -1 for want of memory
+ * (then *out is released). */
+const struct ArrowArray *py_batch__array(PyObject *batch);
+int py_batch__show(PyObject *batch, struct ArrowArray *out);
+/* A deep copy; -1 for want of memory (then *out is released). */
+int py_batch__copy_schema(const struct ArrowSchema *schema, struct ArrowSchema *out);
+
+/* ---- values.c ---- */
+
+/* Value `row` of a column as a Python object; `name` is for errors. */
+PyObject *py_values__get(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                         int64_t row, const char *name);
+
+/* ---- table.c ---- */
+
+int py_table__add(PyObject *module);
+/* All rows of a stream, in memory; *rows is released. With the GIL. */
+PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows);
 
 /* ---- stream.c ---- */
 
 /* Something that streams are made from and that can be cancelled, shared by a Python object and its
  * streams. The last one to let go, in whatever thread, calls destroy; in a forked child nothing is
  * destroyed. */
-typedef struct py_owner {
+struct py_owner {
     _Atomic long refs;
     long process;
     void *object;
@@ -80,24 +101,89 @@ typedef struct py_owner {
     void (*cancel)(void *object);
     void (*resume)(void *object);
     PyObject *keeps; /* bytes that the object reads, or NULL */
-} py_owner;
+};
 /* NULL: out of memory, with the object destroyed and a Python error set. */
 py_owner *py_owner__make(void *object, void (*destroy)(void *), void (*cancel)(void *),
                          void (*resume)(void *), PyObject *keeps);
 py_owner *py_owner__ref(py_owner *owner);
 void py_owner__unref(py_owner *owner); /* NULL is a no-op; needs no GIL */
 
+/* What became of a stream that others read: the figures of a scan, and its error as a whole. The
+ * last one to let go frees it. */
+typedef struct py_watch {
+    _Atomic long refs;
+    pthread_mutex_t mutex;
+    lochan_scan_stats stats;
+    lochan_status rc;
+    lochan_error err;
+} py_watch;
+py_watch *py_watch__make(void); /* NULL with an error set */
+void py_watch__unref(py_watch *watch); /* NULL is a no-op; needs no GIL */
+/* Notes how far `rows` has come and, unless rc is 0, how it failed. */
+void py_watch__note(py_watch *watch, const struct ArrowArrayStream *rows, lochan_status rc,
+                    const lochan_error *err);
+
 int py_stream__add(PyObject *module);
-/* A stream for others, with Ctrl-C and fork minded; *inner is moved, also on failure. */
-int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner, struct ArrowArrayStream *out);
-/* A Python iterator over Batches; *inner is moved, also on failure. */
-PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner);
+/* A stream for others, with Ctrl-C and fork minded; *inner is moved, also on failure. watch may be
+ * NULL. */
+int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch,
+                     struct ArrowArrayStream *out);
+/* A Python iterator over Batches; *inner is moved, also on failure. watch may be NULL. */
+PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch);
 
 /* ---- parquet_reader.c, parquet_writer.c ---- */
 
 int py_parquet_reader__add(PyObject *module);
 extern PyMethodDef py_parquet_reader__verify[];
 extern PyMethodDef py_parquet_writer__write[];
+
+/* ---- lake.c ---- */
+
+int py_lake__add(PyObject *module);
+
+/* One call on a lake: between begin and end the GIL is released, the lake is held open, and Ctrl-C
+ * stops it. begin gives NULL, with an error set, for a lake that is closed or of another process.
+ * end returns 0, or -1 with the error of rc raised. */
+typedef struct py_call {
+    py_owner *owner;
+    PyThreadState *thread;
+    py_interrupt interrupt;
+    lochan_error err;
+} py_call;
+lochan_lake *py_call__begin(PyObject *lake, py_call *c);
+int py_call__end(py_call *c, lochan_status rc);
+/* The end of a call that gives a list: a Table. */
+PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
+
+/* ---- lake_specs.c, lake_update.c, lake_scan.c: methods of the lake ---- */
+
+PyObject *py_lake__source_add(PyObject *self, PyObject *args);
+PyObject *py_lake__source_add_bundled(PyObject *self, PyObject *args);
+PyObject *py_lake__source_set(PyObject *self, PyObject *args);
+PyObject *py_lake__source_show(PyObject *self, PyObject *args);
+PyObject *py_lake__dataset_add(PyObject *self, PyObject *args);
+PyObject *py_lake__dataset_add_bundled(PyObject *self, PyObject *args);
+PyObject *py_lake__dataset_show(PyObject *self, PyObject *args);
+PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs);
+int py_scan__add(PyObject *module);
+
+/* A Python callback of the library's: the first exception it raises stops the lake's work and is
+ * raised at the end. */
+typedef struct py_callback {
+    PyObject *function;
+    lochan_lake *lake;
+    PyObject *type, *value, *traceback;
+} py_callback;
+/* Calls function(*args); takes over the reference to args; with the GIL. */
+void py_callback__call(py_callback *c, PyObject *args);
+/* The end of the call: the exception of the callback comes first. */
+int py_callback__end(py_callback *c, py_call *call, lochan_status rc);
+
+/* ---- feed.c ---- */
+
+int py_feed__add(PyObject *module);
 
 /* ---- arguments.c ---- */
 

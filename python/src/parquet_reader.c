@@ -253,7 +253,7 @@ static int open_stream(PyObject *self, PyObject *args, PyObject *kwargs,
 static PyObject *reader_stream(PyObject *self, PyObject *args, PyObject *kwargs) {
     struct ArrowArrayStream rows, out;
     if (open_stream(self, args, kwargs, &rows) < 0 ||
-        py_stream__guard(((reader *)self)->owner, &rows, &out) < 0)
+        py_stream__guard(((reader *)self)->owner, &rows, NULL, &out) < 0)
         return NULL;
     return py_arrow__stream_capsule(&out);
 }
@@ -262,7 +262,7 @@ static PyObject *reader_batches(PyObject *self, PyObject *args, PyObject *kwargs
     struct ArrowArrayStream rows;
     return open_stream(self, args, kwargs, &rows) < 0
                ? NULL
-               : py_stream__iterator(((reader *)self)->owner, &rows);
+               : py_stream__iterator(((reader *)self)->owner, &rows, NULL);
 }
 
 /* Schema of the rows of the given columns. */

@@ -44,13 +44,72 @@ void py_owner__unref(py_owner *owner) {
     free(owner);
 }
 
+/* ---- watches ---- */
+
+py_watch *py_watch__make(void) {
+    py_watch *w = calloc(1, sizeof *w);
+    if (!w) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    atomic_init(&w->refs, 1);
+    pthread_mutex_init(&w->mutex, NULL);
+    lochan_error_init(&w->err);
+    return w;
+}
+
+static py_watch *ref_watch(py_watch *watch) {
+    if (watch)
+        atomic_fetch_add(&watch->refs, 1);
+    return watch;
+}
+
+void py_watch__unref(py_watch *watch) {
+    if (!watch || atomic_fetch_sub(&watch->refs, 1) != 1)
+        return;
+    pthread_mutex_destroy(&watch->mutex);
+    free(watch);
+}
+
+void py_watch__note(py_watch *watch, const struct ArrowArrayStream *rows, lochan_status rc,
+                    const lochan_error *err) {
+    lochan_scan_stats stats;
+    if (!watch)
+        return;
+    int known = lochan_scan_get_stats(rows, &stats, NULL) == LOCHAN_OK;
+    pthread_mutex_lock(&watch->mutex);
+    if (known)
+        watch->stats = stats;
+    if (rc != LOCHAN_OK) {
+        watch->rc = rc;
+        watch->err = *err;
+    }
+    pthread_mutex_unlock(&watch->mutex);
+}
+
 /* ---- guarded streams ---- */
 
 typedef struct guarded {
     py_owner *owner;
+    py_watch *watch;
     struct ArrowArrayStream inner;
     const char *failure; /* ours, instead of the inner stream's */
 } guarded;
+
+/* What the C stream interface has instead of a status. */
+static int as_errno(lochan_status rc) {
+    switch (rc) {
+    case LOCHAN_OK:
+        return 0;
+    case LOCHAN_ERR_CANCELLED:
+        return ECANCELED;
+    case LOCHAN_ERR_NO_MEMORY:
+    case LOCHAN_ERR_MEMORY_LIMIT:
+        return ENOMEM;
+    default:
+        return EIO;
+    }
+}
 
 static int check_process(guarded *g) {
     if (g->owner->process == py_process__id())
@@ -67,12 +126,20 @@ static int guarded_schema(struct ArrowArrayStream *stream, struct ArrowSchema *o
 
 static int guarded_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
     guarded *g = stream->private_data;
+    lochan_error err;
     py_interrupt i;
     int rc = check_process(g);
     if (rc)
         return rc;
+    lochan_error_init(&err);
     py_interrupt__begin(&i, g->owner->cancel, g->owner->object);
-    rc = g->inner.get_next(&g->inner, out);
+    if (g->watch) {
+        lochan_status status = lochan_stream_get_next(&g->inner, out, &err);
+        py_watch__note(g->watch, &g->inner, status, &err);
+        rc = as_errno(status);
+    } else {
+        rc = g->inner.get_next(&g->inner, out);
+    }
     py_interrupt__end(&i);
     if (i.fired)
         g->owner->resume(g->owner->object);
@@ -89,12 +156,14 @@ static void guarded_release(struct ArrowArrayStream *stream) {
     stream->release = NULL;
     if (g->owner->process != py_process__id())
         return;
+    py_watch__note(g->watch, &g->inner, LOCHAN_OK, NULL);
+    py_watch__unref(g->watch);
     g->inner.release(&g->inner);
     py_owner__unref(g->owner);
     free(g);
 }
 
-int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner,
+int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch,
                      struct ArrowArrayStream *out) {
     guarded *g = malloc(sizeof *g);
     if (!g) {
@@ -102,7 +171,7 @@ int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner,
         PyErr_NoMemory();
         return -1;
     }
-    *g = (guarded){py_owner__ref(owner), *inner, NULL};
+    *g = (guarded){py_owner__ref(owner), ref_watch(watch), *inner, NULL};
     inner->release = NULL;
     *out =
         (struct ArrowArrayStream){guarded_schema, guarded_next, guarded_error, guarded_release, g};
@@ -113,6 +182,7 @@ int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner,
 
 typedef struct iterator {
     PyObject_HEAD py_owner *owner;
+    py_watch *watch;
     struct ArrowArrayStream rows;
     int busy; /* a thread is in next, without the GIL */
 } iterator;
@@ -124,6 +194,7 @@ static void iterator_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     if (it->rows.release && it->owner->process == py_process__id())
         it->rows.release(&it->rows);
+    py_watch__unref(it->watch);
     py_owner__unref(it->owner);
     PyObject_Free(self);
     Py_DECREF(type);
@@ -151,6 +222,7 @@ static PyObject *iterator_next(PyObject *self) {
     if (rc == LOCHAN_OK && array.release)
         rc = lochan_stream_get_schema(&it->rows, &schema, &err);
     py_interrupt__end(&i);
+    py_watch__note(it->watch, &it->rows, rc, &err);
     if (rc != LOCHAN_OK || !array.release)
         it->rows.release(&it->rows);
     Py_END_ALLOW_THREADS it->busy = 0;
@@ -178,13 +250,14 @@ static PyType_Spec iterator_spec = {.name = "lochan.Batches",
                                     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                     .slots = iterator_slots};
 
-PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner) {
+PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch) {
     iterator *it = PyObject_New(iterator, (PyTypeObject *)iterator_type);
     if (!it) {
         inner->release(inner);
         return NULL;
     }
     it->owner = py_owner__ref(owner);
+    it->watch = ref_watch(watch);
     memcpy(&it->rows, inner, sizeof *inner);
     inner->release = NULL;
     it->busy = 0;

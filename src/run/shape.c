@@ -245,7 +245,7 @@ static lochan_status cast_column(const lochan_run_shape *s, lochan_shared *batch
     LOCHAN_TRYG(lochan_shared__child(batch, column, &raw, err));
     if (c >= 0 && s->d->columns[c].json && from->format[0] == '+') {
         LOCHAN_TRYG(to_json(from, &raw, to, out, err));
-    } else if (strcmp(from->format, to->format) == 0 && from->n_children == 0 &&
+    } else if (strcmp(from->format, to->format) == 0 && from->format[0] != '+' &&
                !from->dictionary && raw.offset == 0) {
         lochan_array__move(&raw, out);
     } else {
