@@ -13,11 +13,6 @@ void lochan_pq_shred__free(lochan_pq_shred *s) {
         lochan_pq_vec__free(&s->spare[i]);
 }
 
-static bool is_null(const struct ArrowArray *a, int64_t i) {
-    const uint8_t *bits = a->n_buffers > 0 ? a->buffers[0] : NULL;
-    return bits && a->null_count != 0 && !lochan_bit__get(bits, a->offset + i);
-}
-
 static lochan_status not_nullable(const lochan_pq_leaf *leaf, int64_t row, lochan_error *err) {
     lochan_status rc = lochan_error__set(err, LOCHAN_ERR_VALUE,
                                          "row %lld of column '%s' is null, but the column is not "
@@ -87,24 +82,37 @@ static lochan_status expand_list(lochan_pq_shred *s, const lochan_pq_field *fiel
     return LOCHAN_OK;
 }
 
-/* Raises the levels of entries that are not null at this field and ends the others. */
+/* The row of the file an entry belongs to. */
+static int64_t row_of(const lochan_pq_shred *s, size_t entry, int64_t row0) {
+    const uint8_t *rep = s->rep_mem.data;
+    int64_t row = row0 - 1;
+    for (size_t i = 0; i <= entry; i++)
+        row += rep[i] == 0;
+    return row;
+}
+
+/* Raises the levels of entries that are not null at this field and ends the others. `view` only
+ * where nulls may come from elsewhere than the array's bits: dictionaries, columns of nulls. */
 static lochan_status mark_nulls(lochan_pq_shred *s, const lochan_pq_field *field,
                                 const lochan_pq_leaf *leaf, const struct ArrowArray *a,
                                 const lochan_view *view, int64_t row0, lochan_error *err) {
     uint8_t *def = s->def_mem.data;
-    const uint8_t *rep = s->rep_mem.data;
-    int64_t *pos = (void *)s->pos_mem.data, row = row0 - 1;
+    int64_t *pos = (void *)s->pos_mem.data;
+    const uint8_t *bits = a->n_buffers > 0 && a->null_count != 0 ? a->buffers[0] : NULL;
+    if (!view && !bits) {
+        for (size_t i = 0; i < s->n_entries; i++)
+            def[i] = pos[i] < 0 ? def[i] : field->def;
+        return LOCHAN_OK;
+    }
     for (size_t i = 0; i < s->n_entries; i++) {
-        row += rep[i] == 0;
         if (pos[i] < 0)
             continue;
-        if (view ? lochan_view__is_null(view, pos[i]) : is_null(a, pos[i])) {
-            if (!field->nullable)
-                return not_nullable(leaf, row, err);
-            pos[i] = -1;
-        } else {
-            def[i] = field->def;
-        }
+        bool null =
+            view ? lochan_view__is_null(view, pos[i]) : !lochan_bit__get(bits, a->offset + pos[i]);
+        if (null && !field->nullable)
+            return not_nullable(leaf, row_of(s, i, row0), err);
+        pos[i] = null ? -1 : pos[i];
+        def[i] = null ? def[i] : field->def;
     }
     return LOCHAN_OK;
 }
@@ -173,7 +181,8 @@ lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *
     }
     lochan_view view;
     LOCHAN_TRY(lochan_view__init(&view, field->schema, a, err));
-    lochan_status rc = mark_nulls(s, field, leaf, a, &view, row0, err);
+    bool plain = !view.indices && view.type.id != LOCHAN_TYPE_NULL;
+    lochan_status rc = mark_nulls(s, field, leaf, a, plain ? NULL : &view, row0, err);
     lochan_view__deinit(&view);
     s->array = a;
     s->schema = field->schema;
