@@ -14,7 +14,7 @@ struct lochan_pq_writer {
     lochan_pq_codec_cache codecs;
     lochan_pq_column_writer *columns; /* one per leaf */
     int n_columns;
-    int64_t step_rows; /* columns are written so many rows at a time */
+    int64_t step_rows;  /* columns are written so many rows at a time */
     lochan_arena arena; /* metadata until close */
     lochan_pq_row_group_meta *groups;
     size_t n_groups, cap_groups;
