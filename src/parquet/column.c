@@ -51,6 +51,29 @@ void lochan_pq_column__clear(lochan_pq_column *c) {
     c->extra.len = c->extra_ends.len = 0;
 }
 
+size_t lochan_pq_column__held(const lochan_pq_column *c) {
+    const lochan_pq_dictionary *d = &c->dictionary;
+    return c->pages.window.cap + c->pages.body.cap + d->page.cap + d->values.cap + d->slices.cap +
+           c->scratch.cap + c->made.cap + c->last.cap;
+}
+
+size_t lochan_pq_column__batch_bytes(const lochan_pq_column *c) {
+    size_t keys = c->as_keys ? c->dictionary.page.cap + c->dictionary.slices.cap : 0;
+    return c->out.validity.cap + c->out.values.cap + c->out.bytes.cap + c->defs.cap + c->reps.cap +
+           c->extra.cap + c->extra_ends.cap + keys;
+}
+
+void lochan_pq_column__suspend(lochan_pq_column *c) {
+    c->suspended = c->page_left > 0 || c->window_at < c->window_n;
+    lochan_pq_pages__deinit(&c->pages);
+    c->pages.window_size = 0;
+    lochan_pq_dictionary__deinit(&c->dictionary);
+    c->dictionary.loaded = false;
+    lochan_pq_scratch__free(&c->scratch);
+    lochan_pq_scratch__free(&c->made);
+    lochan_pq_scratch__free(&c->last);
+}
+
 static lochan_status damaged(lochan_pq_column *c, const char *what, lochan_error *err) {
     return lochan_pq_pages__fail(&c->pages, &c->page, LOCHAN_ERR_CORRUPT, err, "%s", what);
 }
@@ -88,6 +111,15 @@ static bool levels_read(lochan_pq_levels *l, uint8_t *out, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         largest = out[i] > largest ? out[i] : largest;
     return largest <= l->max;
+}
+
+static bool levels_skip(lochan_pq_levels *l, uint32_t n) {
+    if (l->max == 0)
+        return true;
+    if (!l->packed)
+        return lochan_rle__skip(&l->rle, n);
+    l->next += (uint64_t)n * l->width;
+    return l->next <= l->limit;
 }
 
 /* Definition levels of a flat column as validity bits. */
@@ -140,11 +172,27 @@ static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+static lochan_status load_dictionary(lochan_pq_column *c, lochan_pq_page *p, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_pages__load(&c->pages, p, err));
+    return lochan_pq_dictionary__load(&c->dictionary, &c->pages, p, err);
+}
+
+/* A dictionary given up is fetched before the page that needs it, since both are decompressed into
+ * the same memory. */
 static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
     lochan_pq_page *p = &c->page;
+    if (p->header.type == LOCHAN_PQ_DICTIONARY_PAGE) {
+        if (c->dictionary_page.end > 0)
+            return damaged(c, "a second dictionary page", err);
+        c->dictionary_page = *p;
+        return load_dictionary(c, p, err);
+    }
+    bool keys =
+        p->encoding == LOCHAN_PQ_PLAIN_DICTIONARY || p->encoding == LOCHAN_PQ_RLE_DICTIONARY;
+    if ((keys || c->as_keys) && !c->dictionary.loaded && c->dictionary_page.end > 0)
+        LOCHAN_TRY(load_dictionary(c, &c->dictionary_page, err));
     LOCHAN_TRY(lochan_pq_pages__load(&c->pages, p, err));
-    if (p->header.type == LOCHAN_PQ_DICTIONARY_PAGE)
-        return lochan_pq_dictionary__load(&c->dictionary, &c->pages, p, err);
+    c->page_values = 0;
     levels_begin(&c->def, c->leaf->max_def, p->def, p->def_size, p->def_packed);
     levels_begin(&c->rep, c->leaf->max_rep, p->rep, p->rep_size, p->rep_packed);
     c->page_left = p->num_values;
@@ -263,6 +311,7 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
     bool ok;
     if (n == 0)
         return LOCHAN_OK;
+    c->page_values += (uint32_t)n;
     switch (c->leaf->convert) {
     case LOCHAN_PQ_CONVERT_NULL:
         return damaged(c, "a value in a column of nulls", err);
@@ -287,6 +336,26 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
 }
 
 /* ---- rows ---- */
+
+static bool skip_plain(lochan_pq_column *c, size_t n);
+
+/* Loads the page again that was given up, and passes over what has been read of it. */
+static lochan_status resume(lochan_pq_column *c, lochan_error *err) {
+    uint32_t left = c->page_left, done = c->page.num_values - left, values = c->page_values;
+    bool ok = true;
+    if (!c->suspended)
+        return LOCHAN_OK;
+    lochan_status rc = load_page(c, err);
+    c->page_left = left;
+    c->page_values = values;
+    LOCHAN_TRY(rc);
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * (size_t)c->leaf->width, err));
+    ok = levels_skip(&c->def, done) && levels_skip(&c->rep, done);
+    if (ok && values > 0)
+        ok = c->page_has_keys ? lochan_rle__skip(&c->keys, values) : skip_plain(c, values);
+    c->suspended = !ok;
+    return ok ? LOCHAN_OK : damaged(c, "a page reads differently the second time", err);
+}
 
 /* Claimed numbers of rows reserve at most this much at once; real rows grow past it. */
 enum { RESERVE_ROWS = 1 << 22 };
@@ -425,6 +494,7 @@ static lochan_status reserve_as_before(lochan_pq_column *c, int64_t rows, lochan
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     if (rows == 0)
         return lochan_pq_out__reserve(&c->out, 0, err);
+    LOCHAN_TRY(resume(c, err));
     if (c->out.length == 0)
         LOCHAN_TRY(reserve_as_before(c, rows, err));
     c->before_rows = rows;
@@ -482,12 +552,19 @@ static bool skip_plain(lochan_pq_column *c, size_t n) {
 /* Passes over rows of the page at hand. */
 static lochan_status skip_in_page(lochan_pq_column *c, uint32_t n, lochan_error *err) {
     size_t valid = n, width = (size_t)c->leaf->width;
+    if (n == c->page_left) { /* nothing of the page is needed any more */
+        c->page_left = 0;
+        c->suspended = false;
+        return LOCHAN_OK;
+    }
+    LOCHAN_TRY(resume(c, err));
     LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * width + n / 8 + 1, err));
     if (c->leaf->max_def > 0 && !levels_read_bits(&c->def, c->scratch.data, 0, n, &valid))
         return damaged(c, "the definition levels of a page are damaged or too few", err);
     c->page_left -= n;
     if (valid == 0 || c->leaf->convert == LOCHAN_PQ_CONVERT_NULL)
         return LOCHAN_OK;
+    c->page_values += (uint32_t)valid;
     bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
     return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
 }
@@ -530,6 +607,7 @@ lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t
     for (int64_t at = 0; at < rows;) {
         int64_t begin = find_bit(bits, at, rows, true), end = find_bit(bits, begin, rows, false);
         LOCHAN_TRY(lochan_pq_column__skip(c, begin - at, err));
+        LOCHAN_TRY(resume(c, err));
         LOCHAN_TRY(read_flat(c, end - begin, err));
         at = end;
     }

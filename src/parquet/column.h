@@ -1,6 +1,7 @@
 /* column.h - reading one leaf of one row group, rows at a time, into its Arrow buffers.
- * Invariants: holds one decompressed page and the dictionary at a time; rows come in order. One
- * thread at a time. May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h.
+ * Invariants: holds one decompressed page and the dictionary at a time, or neither while it is
+ * suspended; rows come in order. One thread at a time. May call: base/, arrow/, pages.h, out.h,
+ * dictionary.h, encodings.h.
  */
 #ifndef LOCHAN_PARQUET_COLUMN_H
 #define LOCHAN_PARQUET_COLUMN_H
@@ -25,11 +26,14 @@ typedef struct lochan_pq_column {
     bool keep_levels; /* nested: levels of the batch are kept in defs and reps */
     bool as_keys;     /* output are keys into a dictionary */
     lochan_pq_dictionary dictionary;
+    lochan_pq_page dictionary_page; /* `end` is 0: not met yet */
     lochan_pq_out out;
     lochan_pq_vec defs, reps; /* one byte an entry of the batch */
     /* the page at hand */
     lochan_pq_page page;
-    uint32_t page_left; /* entries not read (into the window, if levels are kept) */
+    uint32_t page_left;   /* entries not read (into the window, if levels are kept) */
+    uint32_t page_values; /* values read or passed over */
+    bool suspended;       /* the page is to be loaded again */
     bool page_has_keys;
     lochan_rle keys;
     lochan_pq_values values;
@@ -44,6 +48,7 @@ typedef struct lochan_pq_column {
     /* of the batch before: what this one may need */
     int64_t before_rows, before_slots;
     size_t before_bytes;
+    size_t held; /* what the group of columns has counted for this one */
 } lochan_pq_column;
 
 lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
@@ -59,6 +64,12 @@ lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_e
  */
 lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t *bits,
                                               int64_t rows, int64_t kept, lochan_error *err);
+/* Bytes of pages and dictionary that are kept between two reads. */
+size_t lochan_pq_column__held(const lochan_pq_column *c);
+/* Gives them up: whatever is needed again is read and decompressed again. */
+void lochan_pq_column__suspend(lochan_pq_column *c);
+/* Bytes of the batch read so far. */
+size_t lochan_pq_column__batch_bytes(const lochan_pq_column *c);
 /* Empties out and levels for the next batch. */
 void lochan_pq_column__clear(lochan_pq_column *c);
 

@@ -179,6 +179,7 @@ lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bo
         p->pos += header_size;
         LOCHAN_TRY(check_header(p, page, &skip, err));
         p->pos += (uint64_t)page->header.compressed_size;
+        page->end = p->pos;
     }
     *more = true;
     return LOCHAN_OK;
@@ -259,7 +260,7 @@ lochan_status lochan_pq_pages__load(lochan_pq_pages *p, lochan_pq_page *page, lo
     size_t n = (size_t)h->compressed_size, size = (size_t)h->uncompressed_size, keep = 0;
     const uint8_t *src, *body;
     LOCHAN_TRY(lochan_cancel__check(p->file->ctx.cancel, err));
-    LOCHAN_TRY(ensure(p, p->pos - n, n, &src, err));
+    LOCHAN_TRY(ensure(p, page->end - n, n, &src, err));
     if (LOCHAN_PQ_HAS(h, 4) && lochan_hash__crc32(src, n) != (uint32_t)h->crc)
         return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
                                      "the checksum of a page is wrong");

@@ -12,6 +12,7 @@
 
 typedef struct lochan_pq_page {
     uint64_t offset; /* of its header in the file */
+    uint64_t end;    /* of its bytes */
     lochan_pq_page_header header;
     int32_t encoding;
     uint32_t num_values; /* entries, nulls included; of a dictionary: its entries */
@@ -48,7 +49,8 @@ void lochan_pq_pages__deinit(lochan_pq_pages *pages);
  * chunk. Unless load is called, the page is passed over undecoded. */
 lochan_status lochan_pq_pages__next(lochan_pq_pages *pages, lochan_pq_page *page, bool *more,
                                     lochan_error *err);
-/* Verifies and decompresses the page and fills its parts, valid until the next load. */
+/* Verifies and decompresses the page and fills its parts, valid until the next load. Any page whose
+ * header next has read may be loaded, also again. */
 lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page,
                                     lochan_error *err);
 

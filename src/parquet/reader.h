@@ -107,7 +107,9 @@ typedef struct lochan_pq_scan {
 
 /* A stream of struct batches in file order (columns in the order asked). Row groups whose
  * statistics exclude the predicate are not read. The predicate's columns are decoded first; the
- * others only where rows are left. scan NULL = everything. */
+ * others only where rows are left. scan NULL = everything. Under a memory budget batches are as
+ * small as it asks for, and pages may be decompressed more than once; a batch handed out is the
+ * caller's and no longer counted. */
 lochan_status lochan_pq_reader__stream(lochan_pq_reader *reader, const lochan_pq_scan *scan,
                                        struct ArrowArrayStream *out, lochan_error *err);
 

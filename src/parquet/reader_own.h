@@ -31,6 +31,12 @@ static inline const lochan_pq_column_chunk *lochan_pq_reader__chunk(const lochan
            leaf;
 }
 
+/* How much of their pages columns may keep between two batches; those beyond it are suspended. */
+typedef struct lochan_pq_hold {
+    size_t limit;
+    _Atomic size_t used;
+} lochan_pq_hold;
+
 /* The columns of one row group under way: one lochan_pq_column per leaf of the selected top-level
  * columns. */
 typedef struct lochan_pq_group_read {
@@ -42,6 +48,8 @@ typedef struct lochan_pq_group_read {
     int *selected;            /* leaf indices */
     size_t n_selected;
     int64_t rows_left;
+    lochan_pq_hold *hold;       /* NULL: everything is kept */
+    _Atomic size_t batch_bytes; /* of the last batch, if there is a hold */
     bool keyed; /* some columns of text come as keys, though their schema does not say so */
 } lochan_pq_group_read;
 

@@ -88,17 +88,40 @@ typedef struct leaf_task {
     const uint8_t *bits; /* of the rows wanted; NULL: all */
 } leaf_task;
 
+/* Keeps or gives up the column's pages. */
+static void settle(lochan_pq_group_read *g, lochan_pq_column *c) {
+    size_t held = lochan_pq_column__held(c);
+    if (!g->hold)
+        return;
+    size_t others = atomic_fetch_sub(&g->hold->used, c->held) - c->held;
+    c->held = held;
+    if (others + held > g->hold->limit) {
+        lochan_pq_column__suspend(c);
+        c->held = 0;
+    }
+    atomic_fetch_add(&g->hold->used, c->held);
+}
+
 static lochan_status read_leaf(void *ctx, size_t i, lochan_error *err) {
     leaf_task *task = ctx;
     lochan_pq_column *c = &task->g->leaves[task->g->selected[i]];
     if (task->bits && !c->keep_levels)
-        return lochan_pq_column__read_selected(c, task->bits, task->rows, task->kept, err);
-    return lochan_pq_column__read(c, task->rows, err);
+        LOCHAN_TRY(lochan_pq_column__read_selected(c, task->bits, task->rows, task->kept, err));
+    else
+        LOCHAN_TRY(lochan_pq_column__read(c, task->rows, err));
+    if (task->g->hold)
+        atomic_fetch_add(&task->g->batch_bytes, lochan_pq_column__batch_bytes(c));
+    if (!c->as_keys) /* keys: their dictionary goes into the batch first */
+        settle(task->g, c);
+    return LOCHAN_OK;
 }
 
 static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
     leaf_task *task = ctx;
-    return lochan_pq_column__skip(&task->g->leaves[task->g->selected[i]], task->rows, err);
+    lochan_pq_column *c = &task->g->leaves[task->g->selected[i]];
+    LOCHAN_TRY(lochan_pq_column__skip(c, task->rows, err));
+    settle(task->g, c);
+    return LOCHAN_OK;
 }
 
 typedef struct assemble_task {
@@ -124,8 +147,11 @@ static lochan_status assemble_column(void *ctx, size_t i, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_assemble(field, g->leaves, task->out->children[i], err));
     if (task->bits && g->leaves[field->first_leaf].keep_levels)
         LOCHAN_TRY(pick_rows(field, task->bits, task->out->children[i], err));
-    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++)
+    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
         lochan_pq_column__clear(&g->leaves[l]);
+        if (g->leaves[l].as_keys)
+            settle(g, &g->leaves[l]);
+    }
     return LOCHAN_OK;
 }
 
@@ -140,7 +166,7 @@ static bool has_nested(const lochan_pq_group_read *g) {
 static lochan_status for_leaves(lochan_pq_group_read *g, lochan_task_fn fn, leaf_task task,
                                 lochan_error *err) {
     const lochan_ctx *ctx = &g->reader->file.ctx;
-    lochan_pool *pool = task.rows >= ROWS_FOR_TASKS ? ctx->pool : NULL;
+    lochan_pool *pool = task.rows >= ROWS_FOR_TASKS || g->hold ? ctx->pool : NULL;
     return lochan_pool__for(pool, g->n_selected, fn, &task, ctx->cancel, err);
 }
 
@@ -156,6 +182,7 @@ lochan_status lochan_pq_group_read__next_selected(lochan_pq_group_read *g, int64
     const lochan_ctx *ctx = &g->reader->file.ctx;
     assemble_task task = {g, bits, out};
     memset(out, 0, sizeof *out);
+    atomic_store(&g->batch_bytes, 0);
     LOCHAN_TRY(for_leaves(g, read_leaf, (leaf_task){g, rows, kept, bits}, err));
     LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
     /* flat columns only hand their buffers over */

@@ -1,7 +1,8 @@
 /* stream.c - a stream of batches over row groups: prunes by statistics, decodes the predicate's
  * columns first, and the others only for batches in which rows are left. Invariants: batches never
- * cross row groups; memory is a batch and a page per column. May call: base/, arrow/, the rest of
- * parquet/.
+ * cross row groups; memory is a batch and a page per column, or what the budget leaves: then
+ * batches are smaller, and columns give up their pages between them. May call: base/, arrow/, the
+ * rest of parquet/.
  */
 #include "arrow/kernels.h"
 #include "arrow/view.h"
@@ -13,7 +14,11 @@ enum {
     MAX_WINDOW = 1 << 20,
     MIN_WINDOW = 64 << 10,
     ALL_WINDOWS = 16 << 20,
-    PRUNED_WINDOW = 4096
+    PRUNED_WINDOW = 4096,
+    /* of what the budget leaves, one part each for a batch and for pages kept between batches */
+    BUDGET_PARTS = 4,
+    MIN_BATCH_ROWS = 16,
+    PROBE_ROWS = 1024 /* in a first batch whose size cannot be told from the footer */
 };
 
 typedef struct pq_stream {
@@ -36,6 +41,10 @@ typedef struct pq_stream {
     size_t n_ranges, next_range;
     int64_t row; /* of the row group, next to be read */
     lochan_pq_group_read first, rest;
+    /* under a budget: */
+    bool bounded, probing;
+    lochan_pq_hold hold;
+    double batch_bytes, row_bytes; /* of the largest batch; what a row is expected to take */
 } pq_stream;
 
 static void free_stream(void *state) {
@@ -68,6 +77,80 @@ static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out)
 static size_t stream_window(const pq_stream *s) {
     size_t part = ALL_WINDOWS / (s->n_columns + 1);
     return part < MIN_WINDOW ? MIN_WINDOW : part > MAX_WINDOW ? MAX_WINDOW : part;
+}
+
+/* Bytes that a row of a leaf takes in a batch, as far as the footer tells. *sure = false: it may be
+ * more. */
+static double leaf_row_bytes(const lochan_pq_reader *r, int group, int leaf_index, bool *sure) {
+    const lochan_pq_leaf *leaf = &r->schema.leaves[leaf_index];
+    const lochan_pq_column_meta *meta = &lochan_pq_reader__chunk(r, group, leaf_index)->meta;
+    double rows = (double)lochan_pq_reader__group(r, group)->num_rows;
+    double slots = leaf->max_rep > 0 ? (double)meta->num_values / rows : 1;
+    double bytes = slots * (leaf->out_width > 0 ? leaf->out_width + 0.25 : 16.25);
+    if (leaf->max_rep > 0 || leaf->n_parts > 1)
+        bytes += slots * 4;
+    if (leaf->out_width == 0 && LOCHAN_PQ_HAS(meta, 16) && LOCHAN_PQ_HAS(&meta->sizes, 1))
+        bytes += (double)meta->sizes.unencoded_bytes / rows;
+    else if (leaf->out_width == 0)
+        bytes += (double)meta->uncompressed_size / rows;
+    *sure = *sure && leaf->out_width > 0 && leaf->max_rep == 0;
+    return bytes > 0 ? bytes : 1;
+}
+
+/* Shares out what the budget has left. */
+static void plan_memory(pq_stream *s, int group) {
+    lochan_budget *budget = s->reader->file.ctx.budget;
+    bool sure = true;
+    s->bounded = budget && budget->limit > 0;
+    if (!s->bounded)
+        return;
+    size_t used = atomic_load(&budget->used);
+    size_t part = (budget->limit > used ? budget->limit - used : 0) / BUDGET_PARTS;
+    s->hold.limit = part;
+    atomic_store(&s->hold.used, 0);
+    s->batch_bytes = (double)part;
+    s->row_bytes = 0;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const lochan_pq_field *field = &s->reader->schema.root.children[s->columns[i]];
+        for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++)
+            s->row_bytes += leaf_row_bytes(s->reader, group, l, &sure);
+    }
+    s->probing = !sure;
+}
+
+/* How many of `rows` the next batch takes; *taken from the budget. */
+static lochan_status claim_batch(const pq_stream *s, int64_t *rows, size_t *taken,
+                                 lochan_error *err) {
+    *taken = 0;
+    if (!s->bounded)
+        return LOCHAN_OK;
+    double fit = s->batch_bytes / s->row_bytes;
+    int64_t most = fit < (double)MIN_BATCH_ROWS ? MIN_BATCH_ROWS : fit < 1e9 ? (int64_t)fit : *rows;
+    if (s->probing && most > PROBE_ROWS)
+        most = PROBE_ROWS;
+    *rows = *rows < most ? *rows : most;
+    for (;; *rows /= 2) {
+        double bytes = (double)*rows * s->row_bytes;
+        *taken = bytes < (double)(SIZE_MAX / 2) ? (size_t)bytes : SIZE_MAX / 2;
+        if (*rows <= MIN_BATCH_ROWS)
+            break;
+        if (lochan_budget__try_take(s->reader->file.ctx.budget, *taken))
+            return LOCHAN_OK;
+    }
+    lochan_status rc = lochan_budget__take(s->reader->file.ctx.budget, *taken,
+                                           "a batch of rows of a Parquet file", err);
+    *taken = rc == LOCHAN_OK ? *taken : 0;
+    return rc;
+}
+
+/* Learns from a batch what the next ones may take. */
+static void learn_size(pq_stream *s, int64_t rows) {
+    if (!s->bounded || rows == 0)
+        return;
+    size_t bytes = atomic_load(&s->first.batch_bytes) + atomic_load(&s->rest.batch_bytes);
+    double row = (double)bytes / (double)rows;
+    s->row_bytes = s->probing || row > s->row_bytes ? row + 1 : s->row_bytes;
+    s->probing = false;
 }
 
 static void close_group(pq_stream *s) {
@@ -121,6 +204,10 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
             continue;
         }
         size_t window = s->ranges ? PRUNED_WINDOW : stream_window(s);
+        plan_memory(s, g);
+        size_t window_share = s->hold.limit / (2 * s->n_columns + 1);
+        if (s->bounded && window > window_share)
+            window = window_share > PRUNED_WINDOW ? window_share : PRUNED_WINDOW;
         LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
                                                window, !s->all_match, err));
         lochan_status rc =
@@ -135,6 +222,7 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
         }
         /* two parts, one row group */
         atomic_fetch_sub_explicit(&s->reader->file.row_groups_read, 1, memory_order_relaxed);
+        s->first.hold = s->rest.hold = s->bounded ? &s->hold : NULL;
         s->open = true;
         *more = true;
         return LOCHAN_OK;
@@ -205,11 +293,14 @@ static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct A
 /* One batch of the open row group; *out stays released if no row is left of it. */
 static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_error *err) {
     int64_t left = s->ranges ? s->ranges[s->next_range].end - s->row : s->rest.rows_left;
-    int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept = rows;
+    int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept;
+    size_t taken;
     struct ArrowArray first = {0}, rest = {0};
     const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->first_schema;
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
+    LOCHAN_TRY(claim_batch(s, &rows, &taken, err));
+    kept = rows;
     if (s->n_first > 0)
         LOCHAN_TRYG(lochan_pq_group_read__next(&s->first, rows, &first, err));
     if (s->predicate && !s->all_match) {
@@ -227,6 +318,7 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     bool sparse = kept < rows && is_sparse(bits, rows);
     LOCHAN_TRYG(lochan_pq_group_read__next_selected(&s->rest, rows, sparse ? bits : NULL,
                                                     sparse ? kept : rows, &rest, err));
+    learn_size(s, rows);
     if (kept < rows) {
         LOCHAN_TRYG(keep_rows(schema, &first, bits, err));
         if (s->n_columns > s->n_first && !sparse)
@@ -235,6 +327,7 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     LOCHAN_TRYG(expand_keys(s, &first, err));
     rc = join_parts(s, &first, &rest, kept, out, err);
 done:
+    lochan_budget__give(s->reader->file.ctx.budget, taken);
     s->row += rows;
     lochan_array__release(&first);
     lochan_array__release(&rest);

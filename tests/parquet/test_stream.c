@@ -46,7 +46,9 @@ static void print_filtered(lochan_pq_reader *r, const lochan_expr *e, lochan_buf
     }
 }
 
-static void check(const lochan_buf *file, lochan_pq_strings strings, int64_t batch_rows) {
+/* budget: bytes, 0 = none. The answer: pages decompressed. */
+static uint64_t check_within(const lochan_buf *file, lochan_pq_strings strings, int64_t batch_rows,
+                             size_t limit) {
     static const char *const texts[] = {
         "u = 'v20'",
         "u in ('v20', 'v44') or l = 7",
@@ -61,7 +63,11 @@ static void check(const lochan_buf *file, lochan_pq_strings strings, int64_t bat
     lochan_error err;
     lochan_pq_reader *r;
     const lochan_pq_read_options o = {.strings = strings};
-    assert_ok(pq_open(NULL, file, &o, &r, &err));
+    lochan_budget budget;
+    lochan_budget__init(&budget, limit);
+    lochan_ctx ctx = {.budget = limit ? &budget : NULL};
+    lochan_pq_counters counters;
+    assert_ok(pq_open(&ctx, file, &o, &r, &err));
     for (size_t i = 0; i < LOCHAN_COUNTOF(texts); i++) {
         lochan_expr *e;
         lochan_buf got, want;
@@ -77,7 +83,14 @@ static void check(const lochan_buf *file, lochan_pq_strings strings, int64_t bat
         lochan_buf__deinit(&want);
         lochan_expr__free(e);
     }
+    lochan_pq_reader__counters(r, &counters);
     lochan_pq_reader__close(r);
+    assert_int_equal(budget.used, 0);
+    return counters.pages_decoded;
+}
+
+static void check(const lochan_buf *file, lochan_pq_strings strings, int64_t batch_rows) {
+    (void)check_within(file, strings, batch_rows, 0);
 }
 
 static void check_all(const lochan_pq_write_options *o, bool nested) {
@@ -119,12 +132,97 @@ static void test_stream__picks_rows_of_every_encoding(void **state) {
               false);
 }
 
+/* So little memory that columns give up their pages after every batch, whatever they hold. */
+static void check_suspended(const lochan_pq_write_options *o, bool nested) {
+    lochan_buf file;
+    repeated_file(o, nested, &file);
+    uint64_t free_pages = check_within(&file, LOCHAN_PQ_STRINGS_PLAIN, 100, (size_t)1 << 30);
+    uint64_t pages = check_within(&file, LOCHAN_PQ_STRINGS_PLAIN, 100, 400 << 10);
+    assert_true(pages > free_pages);
+    pages = check_within(&file, LOCHAN_PQ_STRINGS_DICTIONARY, 100, 400 << 10);
+    assert_true(pages > free_pages);
+    lochan_buf__deinit(&file);
+}
+
+static void test_stream__gives_pages_up_and_reads_on(void **state) {
+    static const lochan_pq_column_encoding encodings[] = {
+        {"l", LOCHAN_PQ_DELTA_BINARY_PACKED},       {"i", LOCHAN_PQ_BYTE_STREAM_SPLIT},
+        {"g", LOCHAN_PQ_BYTE_STREAM_SPLIT},         {"u", LOCHAN_PQ_DELTA_BYTE_ARRAY},
+        {"tsm:UTC", LOCHAN_PQ_DELTA_BINARY_PACKED}, {"U", LOCHAN_PQ_DELTA_LENGTH_BYTE_ARRAY},
+    };
+    (void)state;
+    check_suspended(&(lochan_pq_write_options){0}, true);
+    check_suspended(&(lochan_pq_write_options){.encodings = encodings,
+                                               .n_encodings = LOCHAN_COUNTOF(encodings),
+                                               .page_v2 = true,
+                                               .codec = LOCHAN_PQ_UNCOMPRESSED,
+                                               .codec_set = true,
+                                               .no_dictionary = true},
+                    true);
+}
+
+static void release_borrowed(struct ArrowArray *a) {
+    a->release = NULL;
+}
+
+/* 300 columns whose row group takes ten times the budget. */
+static void test_stream__reads_wide_row_groups_within_the_budget(void **state) {
+    enum { COLUMNS = 300, LONG_ROWS = 8000, LIMIT = 2 << 20 };
+    static double values[LONG_ROWS];
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray batch, got;
+    struct ArrowArrayStream stream;
+    const lochan_type type = {.id = LOCHAN_TYPE_FLOAT64};
+    const void *buffers[] = {NULL, values};
+    lochan_buf file;
+    lochan_budget budget;
+    lochan_pq_reader *r;
+    int64_t rows = 0;
+    (void)state;
+    assert_ok(lochan_schema__init_struct(&schema, COLUMNS, &err));
+    assert_ok(lochan_array__init(&batch, 1, COLUMNS, &err));
+    for (int c = 0; c < COLUMNS; c++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "c%d", c);
+        assert_ok(lochan_schema__set_field(schema.children[c], name, &type, false, &err));
+        *batch.children[c] = (struct ArrowArray){
+            .length = LONG_ROWS, .n_buffers = 2, .buffers = buffers, .release = release_borrowed};
+    }
+    batch.length = LONG_ROWS;
+    for (int i = 0; i < LONG_ROWS; i++)
+        values[i] = (double)(i * 7919 % LONG_ROWS) / 3;
+    assert_ok(pq_write(NULL, &schema, &batch, 0, NULL, &file, NULL, &err));
+    lochan_budget__init(&budget, LIMIT);
+    lochan_ctx ctx = {.budget = &budget};
+    assert_ok(pq_open(&ctx, &file, NULL, &r, &err));
+    assert_int_equal(lochan_pq_reader__row_groups(r), 1);
+    assert_ok(lochan_pq_reader__stream(r, NULL, &stream, &err));
+    while (assert_int_equal(stream.get_next(&stream, &got), 0), got.release) {
+        assert_true(got.length * COLUMNS * 8 <= LIMIT / 2);
+        for (int c = 0; c < COLUMNS; c++)
+            assert_memory_equal(got.children[c]->buffers[1], values + rows,
+                                (size_t)got.length * sizeof *values);
+        rows += got.length;
+        got.release(&got);
+    }
+    assert_int_equal(rows, LONG_ROWS);
+    stream.release(&stream);
+    lochan_pq_reader__close(r);
+    assert_true(budget.peak <= LIMIT && budget.used == 0);
+    lochan_buf__deinit(&file);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream__picks_rows_of_dictionaries),
         cmocka_unit_test(test_stream__picks_rows_of_plain_pages),
         cmocka_unit_test(test_stream__picks_rows_beside_nested_columns),
         cmocka_unit_test(test_stream__picks_rows_of_every_encoding),
+        cmocka_unit_test(test_stream__gives_pages_up_and_reads_on),
+        cmocka_unit_test(test_stream__reads_wide_row_groups_within_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
