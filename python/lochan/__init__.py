@@ -9,5 +9,14 @@ from lochan._lochan import Batch as Batch
 from lochan._lochan import version as _version
 from lochan.errors import *  # noqa: F403  (one class for each code of the library)
 from lochan.errors import Error as Error
+from lochan.feed import Feed as Feed
+from lochan.lake import DataLake as DataLake
+from lochan.reports import CommitStatus as CommitStatus
+from lochan.reports import Progress as Progress
+from lochan.reports import ScanStats as ScanStats
+from lochan.reports import UpdateReport as UpdateReport
+from lochan.reports import VerifyReport as VerifyReport
+from lochan.scan import Scan as Scan
+from lochan.table import Table as Table
 
 __version__: str = _version()

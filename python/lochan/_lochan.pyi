@@ -1,8 +1,10 @@
 """The extension module. Use `lochan`, `lochan.errors` and `lochan.parquet` instead."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
+
+from lochan.reports import UpdateReport
 
 _Capsule = Any
 
@@ -10,6 +12,11 @@ def version() -> str: ...
 
 class Error(Exception):
     """What every failure of lochan is; fields are None where they do not apply."""
+
+    report: UpdateReport | None
+    """Of an update that failed after it began."""
+    reports: list[UpdateReport]
+    """Of `update.datasets` and `update.source`."""
 
     message: str
     hint: str
@@ -115,6 +122,121 @@ class ParquetReader:
         batch_rows: int = 0,
         limit: int = -1,
     ) -> _Capsule: ...
+
+@final
+class Table:
+    num_rows: int
+    column_names: list[str]
+    def __arrow_c_stream__(self, requested_schema: object = None) -> _Capsule: ...
+    def __arrow_c_schema__(self) -> _Capsule: ...
+    def values(self, limit: int = -1) -> list[tuple[Any, ...]]: ...
+
+@final
+class ScanStream:
+    stats: tuple[int, int, int, int, int, int]
+    def __arrow_c_stream__(self, requested_schema: object = None) -> _Capsule: ...
+    def __arrow_c_schema__(self) -> _Capsule: ...
+    def __iter__(self) -> Batches: ...
+    def table(self) -> Table: ...
+    def check(self) -> None: ...
+    def release(self) -> None: ...
+
+@final
+class Lake:
+    closed: bool
+    path: str
+    read_only: bool
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        threads: int = 0,
+        memory_limit: int = 0,
+        lock_timeout_ms: int = 0,
+    ) -> Lake: ...
+    def close(self) -> None: ...
+    def cancel(self) -> None: ...
+    def resume(self) -> None: ...
+    def sql(self) -> str: ...
+    def commit_status(self, token: str) -> tuple[bool, int]: ...
+    def list(self, what: str, source: str | None = None, dataset: str | None = None, limit: int = -1) -> Table: ...
+    def source_add(self, yaml: str | bytes, file: str | None, replace: bool) -> None: ...
+    def source_add_bundled(self, name: str) -> None: ...
+    def source_set(self, name: str, key: str, value: str | None) -> None: ...
+    def source_show(self, name: str) -> str: ...
+    def dataset_add(self, yaml: str | bytes, file: str | None, replace: bool) -> None: ...
+    def dataset_add_bundled(self, name: str) -> int: ...
+    def dataset_show(self, source: str, dataset: str) -> str: ...
+    def update(
+        self,
+        report: dict[str, Any],
+        source: str,
+        dataset: str,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        assets: Sequence[str] | None = None,
+        force: bool = False,
+        repair: bool = False,
+        backfill: bool = False,
+        dry_run: bool = False,
+        workers: int = 0,
+        batch_size: int = 0,
+        max_retries: int = -1,
+        retry_backoff_seconds: float = -1.0,
+        source_options: Sequence[str] | None = None,
+        token: str | None = None,
+        progress: Callable[[str, int, int, int, int, int, str | None], object] | None = None,
+    ) -> None: ...
+    def verify(
+        self,
+        *,
+        deep: bool = False,
+        source: str | None = None,
+        dataset: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[dict[str, int], Table]: ...
+    def scan(
+        self,
+        source: str,
+        dataset: str,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        limit: int = -1,
+        as_of: str | None = None,
+        batch_rows: int = 0,
+    ) -> ScanStream: ...
+
+def init_lake(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    threads: int = 0,
+    memory_limit: int = 0,
+    lock_timeout_ms: int = 0,
+) -> None: ...
+def bundled() -> Table: ...
+
+@final
+class Feed:
+    port: int
+    running: bool
+    stats: tuple[int, int, int, int]
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        port: int = 0,
+        date_column: str | None = None,
+        latency_ms: int = 0,
+        page_cap: int = 0,
+        rate_per_second: int = 0,
+        faults: str | None = None,
+        fault_seed: int = 0,
+    ) -> Feed: ...
+    def stop(self) -> None: ...
 
 def verify_parquet(path: str | os.PathLike[str]) -> tuple[dict[str, int], _Capsule]: ...
 def write_parquet(

@@ -95,8 +95,8 @@ static PyType_Spec base_spec = {
 
 /* Fields that an exception made by Python code has too. */
 static int add_defaults(void) {
-    static const char *const none[] = {"file",        "table",      "column",      "offset",
-                                       "row",         "line",       "line_column", "sys_errno",
+    static const char *const none[] = {"file",        "table",       "column",      "offset",
+                                       "row",         "line",        "line_column", "sys_errno",
                                        "http_status", "retry_after", "report"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         if (PyObject_SetAttrString(base_class, none[i], Py_None) < 0)

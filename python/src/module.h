@@ -63,6 +63,7 @@ PyObject *py_arrow__stream_capsule(struct ArrowArrayStream *stream);
 int py_arrow__import(PyObject *data, struct ArrowArrayStream *out);
 
 typedef struct py_owner py_owner;
+typedef struct py_watch py_watch;
 
 /* ---- batch.c ---- */
 
@@ -85,8 +86,8 @@ PyObject *py_values__get(const struct ArrowSchema *schema, const struct ArrowArr
 /* ---- table.c ---- */
 
 int py_table__add(PyObject *module);
-/* All rows of a stream, in memory; *rows is released. With the GIL. */
-PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows);
+/* All rows of a stream, in memory; *rows is released. watch may be NULL. */
+PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watch *watch);
 
 /* ---- stream.c ---- */
 
@@ -110,14 +111,14 @@ void py_owner__unref(py_owner *owner); /* NULL is a no-op; needs no GIL */
 
 /* What became of a stream that others read: the figures of a scan, and its error as a whole. The
  * last one to let go frees it. */
-typedef struct py_watch {
+struct py_watch {
     _Atomic long refs;
     pthread_mutex_t mutex;
     lochan_scan_stats stats;
     lochan_status rc;
     lochan_error err;
-} py_watch;
-py_watch *py_watch__make(void); /* NULL with an error set */
+};
+py_watch *py_watch__make(void);        /* NULL with an error set */
 void py_watch__unref(py_watch *watch); /* NULL is a no-op; needs no GIL */
 /* Notes how far `rows` has come and, unless rc is 0, how it failed. */
 void py_watch__note(py_watch *watch, const struct ArrowArrayStream *rows, lochan_status rc,

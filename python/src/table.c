@@ -1,5 +1,5 @@
-/* table.c - Table: the rows of a list (status, runs, files, ...) in memory, as Arrow for anybody, any
- * number of times, and as plain Python values. lochan/table.py puts a friendlier face on it.
+/* table.c - Table: the rows of a list (status, runs, files, ...) in memory, as Arrow for anybody,
+ * any number of times, and as plain Python values. lochan/table.py puts a friendlier face on it.
  */
 #include "module.h"
 
@@ -173,7 +173,7 @@ static PyType_Spec table_spec = {.name = "lochan._lochan.Table",
                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                  .slots = table_slots};
 
-PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows) {
+PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watch *watch) {
     table *t = PyObject_New(table, (PyTypeObject *)table_type);
     if (!t) {
         rows->release(rows);
@@ -189,7 +189,9 @@ PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows) {
         rows->release(rows);
         py_errors__raise(rc, &err);
     } else if (t->batches) {
-        iterator = py_stream__iterator(owner, rows, NULL);
+        iterator = py_stream__iterator(owner, rows, watch);
+    } else {
+        rows->release(rows);
     }
     while (iterator && (batch = PyIter_Next(iterator))) {
         int failed = PyList_Append(t->batches, batch) < 0;

@@ -48,15 +48,15 @@ static PyObject *get_number(char format, const void *data, int64_t i) {
 }
 
 /* decimal.Decimal of a text keeps every digit. */
-static PyObject *get_decimal(const char *format, const void *data, int64_t i) {
+static PyObject *get_decimal(const char *format, const void *data, int64_t i, const char *name) {
     int precision = 0, scale = 0, bits = 128;
     if (sscanf(format, "d:%d,%d,%d", &precision, &scale, &bits) < 2)
-        return NULL;
+        return unsupported(format, name);
     int size = bits / 8;
     PyObject *module = PyImport_ImportModule("decimal");
-    PyObject *number = PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "y#s",
-                                           (const char *)data + i * size, (Py_ssize_t)size,
-                                           "little");
+    PyObject *number =
+        PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "y#s",
+                            (const char *)data + i * size, (Py_ssize_t)size, "little");
     /* from_bytes takes `signed` by keyword only: the sign is put right by hand. */
     if (number && ((const int8_t *)data)[i * size + size - 1] < 0) {
         PyObject *one = PyLong_FromLong(1), *shift = PyLong_FromLong(bits);
@@ -127,8 +127,8 @@ static PyObject *get_time(const char *format, const void *data, int64_t i, const
         value = get_timestamp(format, ((const int64_t *)data)[i]);
     else
         return unsupported(format, name);
-    if (!value && (PyErr_ExceptionMatches(PyExc_OverflowError) ||
-                   PyErr_ExceptionMatches(PyExc_ValueError))) {
+    if (!value &&
+        (PyErr_ExceptionMatches(PyExc_OverflowError) || PyErr_ExceptionMatches(PyExc_ValueError))) {
         PyErr_Clear();
         py_errors__format(LOCHAN_ERR_VALUE,
                           "column '%.100s', row %lld: the date lies outside of the years 1 to "
@@ -202,7 +202,7 @@ PyObject *py_values__get(const struct ArrowSchema *schema, const struct ArrowArr
     if (!f[1] && strchr("uUzZ", f[0]))
         return get_text(f[0], array, i);
     if (f[0] == 'd')
-        return get_decimal(f, array->buffers[1], i);
+        return get_decimal(f, array->buffers[1], i, name);
     if (f[0] == 't')
         return get_time(f, array->buffers[1], i, name);
     return unsupported(f, name);

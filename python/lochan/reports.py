@@ -1,0 +1,184 @@
+"""What updates, checks and scans tell: plain, frozen, typed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lochan.table import Table
+
+__all__ = ["CommitStatus", "FeedStats", "Progress", "ScanStats", "UpdateReport", "VerifyReport"]
+
+
+class Progress(NamedTuple):
+    """A sign of life of an update, some ten times a second."""
+
+    source: str
+    dataset: str
+    stage: str
+    """plan, fetch, normalise, write, publish, done"""
+    pages_done: int
+    pages_total: int
+    """Grows while pages are discovered."""
+    rows: int
+    bytes: int
+    retries: int
+    waiting_for: str | None
+    """Why nothing moves; None while it moves."""
+
+
+class UpdateReport(NamedTuple):
+    """What an update did. rows_fetched = new + replaced + unchanged + duplicate + rejected + filtered."""
+
+    source: str
+    dataset: str
+    kind: str
+    """update or backfill"""
+    status: str
+    """OK, PARTIAL, or the name of the error"""
+    error: str | None
+    dry_run: bool
+    nothing_to_do: bool
+    """Everything that was asked for is final already."""
+    update_id: str
+    snapshot_id: int
+    """-1: nothing was published."""
+    scopes: int
+    scopes_failed: int
+    requests: int
+    pages: int
+    pages_resumed: int
+    retries: int
+    failures: int
+    rows_fetched: int
+    rows_new: int
+    rows_replaced: int
+    rows_unchanged: int
+    rows_duplicate: int
+    rows_rejected: int
+    rows_filtered: int
+    partitions_written: int
+    partitions_skipped: int
+    files_written: int
+    bytes_fetched: int
+    bytes_written: int
+    plan_seconds: float
+    fetch_seconds: float
+    normalise_seconds: float
+    """Of the worker threads, summed."""
+    write_seconds: float
+    publish_seconds: float
+    seconds: float
+
+    def __bool__(self) -> bool:
+        """Whether all went well."""
+        return self.status == "OK"
+
+    def _headline(self) -> str:
+        name = f"{self.source}/{self.dataset}"
+        if self.status not in ("OK", "PARTIAL"):
+            return f"{name}: {self.status}, {self.error}"
+        if self.nothing_to_do:
+            return f"{name}: nothing to do, all that was asked for is final"
+        if self.dry_run:
+            return f"{name}: would ask for {self.scopes:,} scopes; nothing was asked or written"
+        return f"{name}: {'updated' if self.status == 'OK' else 'updated in part'}"
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        from lochan import _show
+
+        if self.nothing_to_do or self.dry_run:
+            return []
+        count = _show.count
+        fetched = f"{count(self.rows_fetched, 'row')}, {_show.size(self.bytes_fetched)}, in {count(self.pages, 'page')}"
+        if self.pages_resumed:
+            fetched += f" ({self.pages_resumed:,} of them kept from an earlier try)"
+        if self.retries:
+            fetched += f", {self.retries:,} retries"
+        kinds = ("new", "replaced", "unchanged", "duplicate", "rejected", "filtered")
+        numbers = [(getattr(self, f"rows_{kind}"), kind) for kind in kinds]
+        rows = ", ".join(f"{n:,} {kind}" for n, kind in numbers if n or kind == "new")
+        written = f"{count(self.files_written, 'file')}, {_show.size(self.bytes_written)}" if self.files_written else "nothing"
+        if self.partitions_skipped:
+            written += f" ({self.partitions_skipped:,} partitions unchanged)"
+        if self.snapshot_id >= 0:
+            written += f"; snapshot {self.snapshot_id}"
+        out = [("fetched", fetched), ("rows", rows), ("written", written)]
+        if self.scopes_failed:
+            out.append(("failed", f"{self.scopes_failed:,} of {count(self.scopes, 'scope')}: {self.error}"))
+        stages = ", ".join(f"{stage} {_show.seconds(getattr(self, stage + '_seconds'))}"
+                           for stage in ("plan", "fetch", "normalise", "write", "publish"))
+        return [*out, ("took", f"{_show.seconds(self.seconds)}: {stages}")]
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        text = _show.pairs_text((f"  {name}", value) for name, value in self._pairs())
+        return f"{self._headline()}\n{text}" if text else self._headline()
+
+    def _repr_html_(self) -> str:
+        from lochan import _show
+
+        return _show.pairs_html(self._headline(), self._pairs())
+
+
+class VerifyReport(NamedTuple):
+    """What `DataLake.verify` found. It is true if nothing is wrong."""
+
+    deep: bool
+    files_checked: int
+    rows_checked: int
+    bytes_read: int
+    problems: int
+    unknown_files: int
+    """Files of no commit, such as a write that was cut off leaves behind; they harm no reader."""
+    details: Table
+    """kind, source, dataset, path, detail of each problem and unknown file."""
+
+    def __bool__(self) -> bool:
+        return self.problems == 0
+
+    def _headline(self) -> str:
+        from lochan import _show
+
+        found = "sound" if self else _show.count(self.problems, "problem")
+        how = "every page was read" if self.deep else "sizes and footers only"
+        return f"{found}: {_show.count(self.files_checked, 'file')}, {_show.count(self.rows_checked, 'row')} checked, {how}"
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self.details!r}" if len(self.details) else self._headline()
+
+    def _repr_html_(self) -> str:
+        return f"<div><strong>{self._headline()}</strong></div>" + (self.details._repr_html_() if len(self.details) else "")
+
+
+class CommitStatus(NamedTuple):
+    """The fate of the commit that carried a token. It is true if that was published."""
+
+    done: bool
+    snapshot_id: int
+    """-1 if not."""
+
+    def __bool__(self) -> bool:
+        return self.done
+
+
+class ScanStats(NamedTuple):
+    """What a reading did so far."""
+
+    snapshot_id: int
+    files: int
+    """In the snapshot."""
+    files_read: int
+    """Left after pruning by the catalog's statistics."""
+    row_groups_read: int
+    bytes_read: int
+    rows_returned: int
+
+
+class FeedStats(NamedTuple):
+    """What a feed did so far."""
+
+    requests: int
+    answered: int
+    faults: int
+    bytes: int

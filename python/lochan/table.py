@@ -1,0 +1,68 @@
+"""Table: a small list (status, runs, files, ...) that is in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    import polars
+    import pyarrow  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    from lochan import _lochan
+
+__all__ = ["Table"]
+
+SHOWN_ROWS = 20
+
+
+class Table:
+    """Rows in memory, which print well and are Arrow for every library that reads it: `polars.DataFrame(table)`,
+    `pyarrow.table(table)`, any number of times."""
+
+    def __init__(self, rows: _lochan.Table, title: str = "") -> None:
+        self._rows = rows
+        self._title = title
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self._rows.column_names
+
+    def __len__(self) -> int:
+        return self._rows.num_rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> Any:
+        return self._rows.__arrow_c_schema__()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as plain Python values. Times with a zone are UTC; nanoseconds, which Python lacks, are cut off."""
+        names = self.columns
+        return [dict(zip(names, row)) for row in self._rows.values()]
+
+    def to_polars(self) -> polars.DataFrame:
+        import polars
+
+        return polars.DataFrame(self)
+
+    def to_arrow(self) -> pyarrow.Table:
+        import pyarrow
+
+        return pyarrow.table(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """By way of pyarrow."""
+        return self.to_arrow().to_pandas()
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        return _show.table_text(self._title, self.columns, self._rows.values(SHOWN_ROWS), len(self))
+
+    def _repr_html_(self) -> str:
+        from lochan import _show
+
+        return _show.table_html(self._title, self.columns, self._rows.values(SHOWN_ROWS), len(self))
