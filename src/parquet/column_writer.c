@@ -11,6 +11,9 @@
 
 enum { BLOCK = LOCHAN_PQ_WRITE_BLOCK, KEEP_CHOICE = 7 };
 
+/* Columns of wide tables do not keep their scratch memory; how far the budget may lag behind. */
+enum { WIDE_COLUMNS = 32, ACCOUNT_SLACK = 1 << 20 };
+
 lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
                                             const lochan_pq_schema *schema,
                                             const lochan_pq_leaf *leaf,
@@ -259,14 +262,39 @@ static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *
     return LOCHAN_OK;
 }
 
+static size_t memory(const lochan_pq_column_writer *w) {
+    return w->defs.cap + w->reps.cap + w->values.cap + w->keys.cap + w->sample.cap + w->block.cap +
+           w->seen.cap + w->levels.cap + w->raw.cap + w->packed.cap + w->pages.cap +
+           w->dictionary_page.cap + lochan_pq_dict_builder__memory(&w->dictionary);
+}
+
 static lochan_status account(lochan_pq_column_writer *w, lochan_error *err) {
-    size_t now = lochan_pq_column_writer__bytes(w);
-    if (now > w->budgeted + (1u << 20)) {
+    size_t now = memory(w), slack = ACCOUNT_SLACK / (size_t)w->schema->n_leaves;
+    if (now > w->budgeted + slack)
         LOCHAN_TRY(
             lochan_budget__take(w->budget, now - w->budgeted, "writing a Parquet row group", err));
-        w->budgeted = now;
-    }
+    else if (now + slack < w->budgeted)
+        lochan_budget__give(w->budget, w->budgeted - now);
+    else
+        return LOCHAN_OK;
+    w->budgeted = now;
     return LOCHAN_OK;
+}
+
+/* Gives up what only one page needs. */
+static lochan_status settle(lochan_pq_column_writer *w, lochan_error *err) {
+    if (w->schema->n_leaves > WIDE_COLUMNS) {
+        lochan_buf__deinit(&w->levels);
+        lochan_buf__deinit(&w->raw);
+        lochan_buf__deinit(&w->packed);
+        lochan_pq_vec__free(&w->sample);
+        lochan_pq_vec__free(&w->seen);
+        lochan_pq_scratch__free(&w->block);
+        lochan_pq_shred__free(&w->shred);
+        if (w->n_values == 0)
+            lochan_pq_vec__free(&w->values);
+    }
+    return account(w, err);
 }
 
 /* Entries of the next piece: whole rows, and of flat columns those up to the next multiple of BLOCK
@@ -335,7 +363,7 @@ lochan_status lochan_pq_column_writer__append(lochan_pq_column_writer *w,
     LOCHAN_TRY(lochan_view__init(&view, w->shred.schema, w->shred.array, err));
     lochan_status rc = add_entries(w, &view, err);
     lochan_view__deinit(&view);
-    return rc;
+    return rc == LOCHAN_OK ? settle(w, err) : rc;
 }
 
 lochan_status lochan_pq_column_writer__append_nulls(lochan_pq_column_writer *w, int64_t n,
@@ -362,7 +390,7 @@ lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan
     LOCHAN_TRY(lochan_pq_column_writer__flush(w, true, err));
     if (w->key_pages > 0)
         LOCHAN_TRY(lochan_pq_column_writer__dictionary_page(w, err));
-    return LOCHAN_OK;
+    return settle(w, err);
 }
 
 static void add_encoding(int32_t *encodings, uint32_t *n, int32_t encoding) {

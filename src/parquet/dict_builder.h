@@ -28,6 +28,11 @@ lochan_status lochan_pq_dict_builder__add_fixed(lochan_pq_dict_builder *b, const
 lochan_status lochan_pq_dict_builder__add_slices(lochan_pq_dict_builder *b,
                                                  const lochan_pq_slice *values, size_t n,
                                                  uint32_t *keys, lochan_error *err);
+/* Bytes that it holds. */
+static inline size_t lochan_pq_dict_builder__memory(const lochan_pq_dict_builder *b) {
+    return (b->table ? ((size_t)b->mask + 1) * sizeof *b->table : 0) +
+           b->cap * (sizeof *b->hashes + (b->ends ? sizeof *b->ends : 0)) + b->values.cap;
+}
 /* Entry i; a byte array without its length. */
 static inline lochan_pq_slice lochan_pq_dict_builder__entry(const lochan_pq_dict_builder *b,
                                                             uint32_t i) {

@@ -331,6 +331,76 @@ static void test_writer__every_fault_is_an_error_and_leaks_nothing(void **state)
     lochan_schema__release(&all);
 }
 
+static void release_borrowed(struct ArrowArray *a) {
+    a->release = NULL;
+}
+
+static lochan_status discard(void *self, const void *p, size_t n, lochan_error *err) {
+    (void)p;
+    (void)err;
+    *(size_t *)self += n;
+    return LOCHAN_OK;
+}
+
+/* 200 columns of doubles that do not compress, batch by batch, in no more than `limit` bytes. */
+static lochan_status write_wide(lochan_budget *budget, size_t limit, size_t *written) {
+    enum { COLUMNS = 200, STEP = 2000, STEPS = 10 };
+    static double values[COLUMNS][STEP];
+    static const void *buffers[COLUMNS][2];
+    const lochan_pq_write_options o = {
+        .row_group_bytes = 2 << 20, .page_bytes = 16 << 10, .no_dictionary = true};
+    const lochan_type type = {.id = LOCHAN_TYPE_FLOAT64};
+    const lochan_pq_sink sink = {.write = discard, .self = written};
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    lochan_pq_writer *w = NULL;
+    uint64_t x = 1;
+    lochan_error err;
+    lochan_status rc;
+    *written = 0;
+    lochan_budget__init(budget, limit);
+    lochan_ctx ctx = {.budget = budget};
+    assert_ok(lochan_schema__init_struct(&schema, COLUMNS, &err));
+    assert_ok(lochan_array__init(&batch, 1, COLUMNS, &err));
+    for (int c = 0; c < COLUMNS; c++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "c%d", c);
+        assert_ok(lochan_schema__set_field(schema.children[c], name, &type, false, &err));
+        buffers[c][1] = values[c];
+        *batch.children[c] = (struct ArrowArray){
+            .length = STEP, .n_buffers = 2, .buffers = buffers[c], .release = release_borrowed};
+    }
+    batch.length = STEP;
+    LOCHAN_TRYG(lochan_pq_writer__open(&ctx, &sink, &schema, &o, &w, &err));
+    for (int s = 0; s < STEPS; s++) {
+        for (size_t i = 0; i < (size_t)COLUMNS * STEP; i++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            values[i / STEP][i % STEP] = (double)(x >> 11);
+        }
+        LOCHAN_TRYG(lochan_pq_writer__write_batch(w, &batch, &err));
+    }
+    LOCHAN_TRYG(lochan_pq_writer__close(w, NULL, &err));
+done:
+    lochan_pq_writer__free(w);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+    return rc;
+}
+
+static void test_writer__counts_what_wide_tables_take(void **state) {
+    lochan_budget budget;
+    size_t written;
+    (void)state;
+    assert_int_equal(write_wide(&budget, (size_t)1 << 30, &written), LOCHAN_OK);
+    assert_int_equal(budget.used, 0);
+    assert_true(written > 24u << 20); /* 32 MB of values */
+    assert_true(budget.peak > 4u << 20 && budget.peak < written);
+    size_t enough = budget.peak;
+    assert_int_equal(write_wide(&budget, enough, &written), LOCHAN_OK);
+    assert_int_equal(write_wide(&budget, enough / 4, &written), LOCHAN_ERR_MEMORY_LIMIT);
+    assert_int_equal(budget.used, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writer__every_type_comes_back),
@@ -343,6 +413,7 @@ int main(void) {
         cmocka_unit_test(test_writer__the_summary_tells_what_was_written),
         cmocka_unit_test(test_writer__row_groups_are_cut_by_bytes),
         cmocka_unit_test(test_writer__every_fault_is_an_error_and_leaks_nothing),
+        cmocka_unit_test(test_writer__counts_what_wide_tables_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
