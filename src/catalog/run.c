@@ -258,28 +258,25 @@ lochan_status lochan_txn__retire_range(lochan_txn *txn, int64_t table_id,
 
 /* ---- columns that grow ---- */
 
-lochan_status lochan_txn__tag_column(lochan_txn *txn, int64_t table_id, int64_t column_id,
-                                     const char *key, const char *value, lochan_error *err) {
+lochan_status lochan_txn__put_origin(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                     const char *by, lochan_error *err) {
     LOCHAN_TRY(lochan_txn__check(txn, err));
-    return lochan_txn__insert(txn, LOCHAN_ROW_COLUMN_TAG,
+    return lochan_txn__insert(txn, LOCHAN_ROW_COLUMN_ORIGIN,
                               LOCHAN_ROW(lochan_value__int(table_id), lochan_value__int(column_id),
-                                         lochan_value__int(lochan_txn__sid(txn)),
-                                         lochan_value__null(), lochan_value__text(key),
-                                         lochan_value__text(value)),
+                                         lochan_value__text(by)),
                               err);
 }
 
-lochan_status lochan_txn__column_tag(lochan_txn *txn, int64_t table_id, int64_t column_id,
-                                     const char *key, const char **value, lochan_error *err) {
-    *value = NULL;
+lochan_status lochan_txn__origin(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                 const char **by, lochan_error *err) {
+    *by = NULL;
     LOCHAN_TRY(lochan_txn__check(txn, err));
-    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_COLUMN_TAG, "ducklake_column_tag",
-                                           &txn->arena, err);
+    lochan_reader r =
+        lochan_reader__start(txn->db, LOCHAN_SQL_COLUMN_ORIGIN, "lochan_column", &txn->arena, err);
     lochan_reader__bind_int(&r, 1, table_id);
     lochan_reader__bind_int(&r, 2, column_id);
-    lochan_reader__bind_text(&r, 3, key);
     if (lochan_reader__next(&r))
-        *value = lochan_reader__text_or(&r, 0, NULL);
+        *by = lochan_reader__text_or(&r, 0, NULL);
     return lochan_txn__note(txn, lochan_reader__end(&r));
 }
 

@@ -181,12 +181,12 @@ lochan_status lochan_txn__retire_range(lochan_txn *txn, int64_t table_id,
 
 /* ---- columns that grow ---- */
 
-/* Notes a key and a value with a column (a DuckLake column tag), and reads it: NULL = none. *value
- * lives as long as the transaction. */
-lochan_status lochan_txn__tag_column(lochan_txn *txn, int64_t table_id, int64_t column_id,
-                                     const char *key, const char *value, lochan_error *err);
-lochan_status lochan_txn__column_tag(lochan_txn *txn, int64_t table_id, int64_t column_id,
-                                     const char *key, const char **value, lochan_error *err);
+/* Notes who fixed the type of a column, and tells it: NULL = nobody knows. *by lives as long as the
+ * transaction. (Not a column tag of DuckLake: its clients know no tags but comments.) */
+lochan_status lochan_txn__put_origin(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                     const char *by, lochan_error *err);
+lochan_status lochan_txn__origin(lochan_txn *txn, int64_t table_id, int64_t column_id,
+                                 const char **by, lochan_error *err);
 /* Makes an integer column float64, if every value that the table holds stays exact; *exact = false
  * and nothing is changed otherwise. */
 lochan_status lochan_txn__widen_column(lochan_txn *txn, int64_t table_id, int64_t column_id,

@@ -225,12 +225,12 @@ typedef struct aligning {
     bool differs;
 } aligning;
 
-static lochan_status tag_all(aligning *a, const struct ArrowSchema *field, int64_t *id,
-                             lochan_error *err) {
-    LOCHAN_TRY(lochan_txn__tag_column(a->txn, a->table_id, *id, LOCHAN_RUN_TAG, a->run_id, err));
+static lochan_status note_origin(aligning *a, const struct ArrowSchema *field, int64_t *id,
+                                 lochan_error *err) {
+    LOCHAN_TRY(lochan_txn__put_origin(a->txn, a->table_id, *id, a->run_id, err));
     (*id)++;
     for (int64_t i = 0; i < field->n_children; i++)
-        LOCHAN_TRY(tag_all(a, field->children[i], id, err));
+        LOCHAN_TRY(note_origin(a, field->children[i], id, err));
     return LOCHAN_OK;
 }
 
@@ -242,7 +242,7 @@ static lochan_status add_field(aligning *a, int64_t parent, const struct ArrowSc
     if (!a->txn)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_txn__add_column(a->txn, a->table_id, parent, field, &id, err));
-    return tag_all(a, field, &id, err);
+    return note_origin(a, field, &id, err);
 }
 
 static lochan_status clash(aligning *a, const struct ArrowSchema *stored,
@@ -255,8 +255,7 @@ static lochan_status clash(aligning *a, const struct ArrowSchema *stored,
     (void)!lochan_run_field__type_name(stored, &s, NULL);
     (void)!lochan_run_field__type_name(want, &w, NULL);
     if (a->txn)
-        (void)!lochan_txn__column_tag(a->txn, a->table_id, lochan_schema__field_id(stored),
-                                      LOCHAN_RUN_TAG, &by, NULL);
+        (void)!lochan_txn__origin(a->txn, a->table_id, lochan_schema__field_id(stored), &by, NULL);
     lochan_status rc = lochan_error__set(
         err, LOCHAN_ERR_SCHEMA,
         "table %.100s: %.100s is %.80s since %s%.60s%s; this append brings %.80s%s", a->table, path,
@@ -345,7 +344,7 @@ static lochan_status create(lochan_txn *txn, const char *run_id, const lochan_ru
         int64_t next = id + 1;
         if (want->children[i]->n_children > 0 ||
             lochan_run_descriptor__find(d, want->children[i]->name) < 0)
-            LOCHAN_TRY(tag_all(&a, want->children[i], &id, err));
+            LOCHAN_TRY(note_origin(&a, want->children[i], &id, err));
         else
             id = next;
     }

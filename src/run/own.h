@@ -12,8 +12,7 @@
 #include <lochan/run.h>
 #include <pthread.h>
 
-#define LOCHAN_RUN_SCHEMA "runs"       /* schema of all run tables in the catalog */
-#define LOCHAN_RUN_TAG    "lochan.run" /* column tag: the run that fixed its type */
+#define LOCHAN_RUN_SCHEMA "runs" /* schema of all run tables in the catalog */
 
 /* ---- tables.c: descriptors by name ---- */
 
