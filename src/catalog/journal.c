@@ -407,6 +407,8 @@ static lochan_status read_records(reading *r, const char *path, const uint8_t *p
         (head.first_seq != r->seq + 1 || head.previous.lo != r->hash.lo ||
          head.previous.hi != r->hash.hi))
         why = "records between it and the segment before are missing";
+    if (!why && r->number == 0 && (head.number != 1 || head.first_seq != 1))
+        why = "the segments before it are missing";
     if (why)
         LOCHAN_TRY(report(r, path, 0, why, err));
     if (n < LOCHAN_JOURNAL_HEAD_BYTES || (why && !r->problem))

@@ -191,6 +191,13 @@ static void test_journal__a_full_segment_is_followed_by_the_next(void **state) {
     assert_int_equal(lochan_journal__each(e->dir, on_record, NULL, &s, &err), LOCHAN_ERR_CORRUPT);
     assert_non_null(strstr(err.message, "000003"));
     lochan_mem__free(middle);
+    /* so is the first one: without its rows the others are no catalog */
+    char *first = path_in(e->dir, "journal/000001.ljl");
+    ok(lochan_fs__unlink(first, false, &err));
+    s = (seen){0};
+    ok(lochan_journal__each(e->dir, on_record, on_problem, &s, &err));
+    assert_int_equal(s.problems, 1);
+    lochan_mem__free(first);
 }
 
 static void test_journal__a_torn_end_is_cut_off_by_the_next_append(void **state) {
