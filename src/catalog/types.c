@@ -172,9 +172,11 @@ static bool parse_bound(const lochan_type *type, const char *s, bool up, int64_t
     default:
         if (lochan_type__is_integer(type->id))
             return lochan_parse__int64(s, n, i);
-        if (lochan_type__is_float(type->id))
-            return lochan_parse__double(s, n, true, f) && *f == *f;
-        return false;
+        if (!lochan_type__is_float(type->id) || !lochan_parse__double(s, n, true, f))
+            return false;
+        if (type->id == LOCHAN_TYPE_FLOAT32) /* others write the shortest text of the float */
+            *f = (double)(float)*f;
+        return *f == *f;
     }
 }
 

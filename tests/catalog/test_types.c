@@ -79,6 +79,9 @@ static void test_types__bounds_are_read_or_unknown(void **state) {
     assert_true(lochan_ducktype__stats(&type, "-inf", "1e300", &s));
     assert_false(lochan_ducktype__stats(&type, "nan", "abc", &s));
     assert_true(s.may_have_nan);
+    ok(lochan_ducktype__parse("float32", &type, &err)); /* the shortest text of the float */
+    assert_true(lochan_ducktype__stats(&type, "0.1", "0.1", &s));
+    assert_true(s.max_f == (double)0.1f && s.min_f == (double)0.1f);
     ok(lochan_ducktype__parse("int8", &type, &err));
     assert_false(lochan_ducktype__stats(&type, "1.5", "", &s));
     ok(lochan_ducktype__parse("boolean", &type, &err));
