@@ -35,6 +35,7 @@ struct lochan_catalog {
     lochan_db *reader;
     pthread_mutex_t write_mutex; /* writer and journal; held by whoever holds the queue lock */
     lochan_db *writer;
+    bool names_synced;    /* the names in the lake's folder are durable */
     int checkpoint_pages; /* a checkpoint runs when the WAL has so many */
     char open_commit[37]; /* id of the last commit whose fate is not known, "" = none */
     lochan_journal journal;

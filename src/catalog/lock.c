@@ -67,6 +67,8 @@ static lochan_status wait_for(lochan_file *file, const char *what, int64_t timeo
                               const lochan_cancel *cancel, lochan_error *err) {
     int64_t start = lochan_clock__mono_ns();
     int64_t pause = 500000;
+    if (timeout_ms > INT64_MAX / 1000000)
+        timeout_ms = -1;
     for (;;) {
         bool got;
         LOCHAN_TRY(lochan_cancel__check(cancel, err));

@@ -175,6 +175,15 @@ static lochan_status open_writer(lochan_catalog *catalog, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* The log may have been made a moment ago, by a reader, which syncs nothing: before the first
+ * commit of this process its name, and that of lake.db, become durable. */
+static lochan_status sync_names(lochan_catalog *catalog, lochan_error *err) {
+    if (!catalog->names_synced)
+        LOCHAN_TRY(lochan_fs__sync_dir(catalog->path, err));
+    catalog->names_synced = true;
+    return LOCHAN_OK;
+}
+
 /* Everything that needs the locks; what it leaves half done, abort undoes. */
 static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snapshot_id,
                                   lochan_error *err) {
@@ -194,6 +203,7 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
     LOCHAN_TRY(lochan_db__exec(txn->db, "BEGIN IMMEDIATE", err));
     txn->began = true;
     LOCHAN_TRY(check_incarnation(txn, err));
+    LOCHAN_TRY(sync_names(c, err));
     LOCHAN_TRY(lochan_catalog__check_version(txn->db, err));
     LOCHAN_TRY(read_base(txn, err));
     LOCHAN_TRY(lochan_journal__attach(txn, err));
@@ -384,7 +394,7 @@ static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_err
         LOCHAN_TRY(write_snapshot(txn, err));
         *snapshot = lochan_txn__sid(txn);
     }
-    if (txn->record.rows > 0) /* else only commits of others were recorded */
+    if (txn->record.rows > 0 || txn->token) /* else only commits of others were recorded */
         LOCHAN_TRY(lochan_txn__store_record(txn, *snapshot, err));
     LOCHAN_TRY(lochan_journal__prune(txn, err));
     LOCHAN_FAILPOINT("catalog.commit.prepared", err);
@@ -403,7 +413,7 @@ lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_e
         *snapshot_id = -1;
     lochan_status rc = LOCHAN_OK;
     bool foreign = txn->seq != before; /* commits of others were recorded */
-    if (txn->record.rows > 0 || foreign || txn->failed)
+    if (txn->record.rows > 0 || txn->token || foreign || txn->failed)
         rc = commit_steps(txn, &snapshot, err);
     if (rc == LOCHAN_OK && !txn->began)
         after_commit(txn);

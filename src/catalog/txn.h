@@ -31,7 +31,7 @@ lochan_status lochan_txn__begin(lochan_catalog *catalog, const lochan_txn_option
                                 bool *already_done, int64_t *snapshot_id, lochan_txn **out,
                                 lochan_error *err);
 /* Publishes. Takes the transaction, also on failure. *snapshot_id (may be NULL) = -1 if no table
- * changed. A transaction without any change commits nothing. */
+ * changed. A transaction without any change commits nothing but its token. */
 lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err);
 /* After a failed commit: true if it may yet turn out to have landed, because the disk refused to
  * take it back. Then its files must stay. Not while holding a transaction. */

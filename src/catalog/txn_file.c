@@ -22,7 +22,8 @@ static void forget_bounds(lochan_txn_column *c) {
     c->min = c->max = NULL;
 }
 
-/* first: the table holds no row yet, whatever its statistics say. */
+/* first: the table never held a row, whatever its statistics say. Once it did, bounds only widen,
+ * even when all its files are retired: clients read older snapshots by the same statistics. */
 static void widen(lochan_txn_column *c, const lochan_column_stats *s, bool first) {
     bool known_min = true, known_max = true;
     bool has_values = s->null_count < 0 || s->value_count > s->null_count;
@@ -60,9 +61,10 @@ static void widen(lochan_txn_column *c, const lochan_column_stats *s, bool first
 }
 
 /* Other programs leave bounds out both when there is no value and when they know none. The column
- * is empty only if each live file as young as the column says that all its values are null. */
+ * is empty only if each file as young as the column, but for the new one, says that all its values
+ * are null. */
 static lochan_status settle_empty(lochan_txn *txn, const lochan_txn_table *t, lochan_txn_column *c,
-                                  lochan_error *err) {
+                                  int64_t file_id, lochan_error *err) {
     bool values = true;
     if (!c->maybe_empty)
         return LOCHAN_OK;
@@ -72,6 +74,7 @@ static lochan_status settle_empty(lochan_txn *txn, const lochan_txn_table *t, lo
     lochan_reader__bind_int(&r, 2, c->id);
     lochan_reader__bind_int(&r, 3, c->begin_snapshot);
     lochan_reader__bind_int(&r, 4, EMPTY_CHECK_FILES);
+    lochan_reader__bind_int(&r, 5, file_id);
     if (lochan_reader__next(&r))
         values = lochan_reader__int(&r, 0) > 0 || lochan_reader__int(&r, 1) >= EMPTY_CHECK_FILES;
     LOCHAN_TRY(lochan_reader__end(&r));
@@ -118,10 +121,11 @@ static lochan_status add_stats(lochan_txn *txn, lochan_txn_table *t, int64_t fil
         own.contains_nan = 0;
     /* Every program knows the bounds of integers: without bounds there is no value. */
     bool certain = s->table_only && c->typed && lochan_type__is_integer(c->type.id);
-    if (t->rows > 0 && !certain)
-        LOCHAN_TRY(settle_empty(txn, t, c, err));
+    bool first = t->next_row_id == 0;
+    if (!first && !certain)
+        LOCHAN_TRY(settle_empty(txn, t, c, file_id, err));
     c->maybe_empty = false;
-    widen(c, &own, t->rows == 0);
+    widen(c, &own, first);
     c->seen_in = file_id;
     return LOCHAN_OK;
 }
@@ -324,7 +328,8 @@ lochan_status lochan_txn__check_partitions(lochan_txn *txn, int64_t table_id, in
     lochan_reader__bind_int(&r, 2, base_snapshot);
     while (lochan_reader__next(&r)) {
         const char *changed = lochan_reader__text_or(&r, 0, NULL);
-        bool hit = n == 0 || !changed;
+        /* what another program put into no partition may hold any key */
+        bool hit = n == 0 || !changed || (t->n_partition > 0 && !*changed);
         for (size_t i = 0; i < n && !hit; i++)
             hit = strcmp(changed, texts[i]) == 0;
         if (r.rc == LOCHAN_OK && hit)

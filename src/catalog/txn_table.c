@@ -8,6 +8,19 @@
 #include "base/clock.h"
 
 #include <string.h>
+#include <strings.h>
+
+/* ---- names ---- */
+
+/* SQL names have no case: DuckDB mixes up tables that differ in it only, and does not open a lake
+ * with two such columns at all. */
+static lochan_status same_but_case(const char *what, const char *name, const char *there,
+                                   lochan_error *err) {
+    return lochan_error__set(
+        err, LOCHAN_ERR_SCHEMA,
+        "%s '%s' differs only in case from '%s', and SQL cannot tell them apart", what, name,
+        there);
+}
 
 /* ---- schemas ---- */
 
@@ -58,6 +71,15 @@ static lochan_status write_field(column_writer *w, const struct ArrowSchema *fie
                                  const char *name, int64_t parent, int depth, int64_t *id,
                                  lochan_error *err);
 
+/* Fields 0 to i - 1 have names already. */
+static lochan_status check_sibling(const struct ArrowSchema *parent, int64_t i, lochan_error *err) {
+    const char *name = parent->children[i]->name;
+    for (int64_t j = 0; name && j < i; j++)
+        if (strcasecmp(parent->children[j]->name, name) == 0)
+            return same_but_case("field", name, parent->children[j]->name, err);
+    return LOCHAN_OK;
+}
+
 /* A map's key and value stand directly below it in the catalog; Arrow has a struct between. */
 static lochan_status write_children(column_writer *w, const struct ArrowSchema *field,
                                     const char *type, int64_t parent, int depth,
@@ -81,6 +103,8 @@ static lochan_status write_children(column_writer *w, const struct ArrowSchema *
         const char *name = map                         ? map_names[i]
                            : strcmp(type, "list") == 0 ? "element"
                                                        : holder->children[i]->name;
+        if (strcmp(type, "struct") == 0)
+            LOCHAN_TRY(check_sibling(holder, i, err));
         LOCHAN_TRY(write_field(w, holder->children[i], name, parent, depth + 1, NULL, err));
     }
     return LOCHAN_OK;
@@ -205,6 +229,21 @@ static lochan_status write_sorting(lochan_txn *txn, const lochan_table_create *c
     return LOCHAN_OK;
 }
 
+/* The statement finds a live name that is `name` but for case. */
+static lochan_status check_case(lochan_txn *txn, lochan_sql sql, const char *what,
+                                const char *source, const char *name, lochan_error *err) {
+    lochan_reader r = lochan_reader__start(txn->db, sql, "ducklake_table", &txn->arena, err);
+    lochan_reader__bind_text(&r, 1, source);
+    if (name != source)
+        lochan_reader__bind_text(&r, 2, name);
+    if (lochan_reader__next(&r)) {
+        const char *there = lochan_reader__text(&r, 0);
+        if (r.rc == LOCHAN_OK)
+            r.rc = same_but_case(what, name, there, err);
+    }
+    return lochan_reader__end(&r);
+}
+
 static lochan_status check_new_name(lochan_txn *txn, const lochan_table_create *create,
                                     lochan_error *err) {
     LOCHAN_TRY(lochan_name__check("source", create->source, err));
@@ -217,7 +256,10 @@ static lochan_status check_new_name(lochan_txn *txn, const lochan_table_create *
     if (lochan_reader__next(&r))
         r.rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "table %s.%s exists already",
                                  create->source, create->dataset);
-    return lochan_reader__end(&r);
+    LOCHAN_TRY(lochan_reader__end(&r));
+    LOCHAN_TRY(
+        check_case(txn, LOCHAN_SQL_SCHEMA_LIKE, "source", create->source, create->source, err));
+    return check_case(txn, LOCHAN_SQL_TABLE_LIKE, "dataset", create->source, create->dataset, err);
 }
 
 static lochan_status write_table(lochan_txn *txn, const lochan_table_create *create,
@@ -415,9 +457,12 @@ static lochan_status check_parent(lochan_txn *txn, int64_t table_id, int64_t par
         if (lochan_reader__int(&r, 0) == parent_id &&
             strcmp(lochan_reader__text(&r, 4), "struct") == 0)
             found = true;
-        if (lochan_reader__int_or(&r, 1, 0) == parent_id &&
-            strcmp(lochan_reader__text(&r, 3), name) == 0)
-            r.rc = lochan_error__set(err, LOCHAN_ERR_EXISTS, "column %s exists already", name);
+        const char *there = lochan_reader__text(&r, 3);
+        if (lochan_reader__int_or(&r, 1, 0) != parent_id || strcasecmp(there, name) != 0)
+            continue;
+        r.rc = strcmp(there, name) == 0
+                   ? lochan_error__set(err, LOCHAN_ERR_EXISTS, "column %s exists already", name)
+                   : same_but_case("column", name, there, err);
     }
     LOCHAN_TRY(lochan_reader__end(&r));
     if (!found)

@@ -65,7 +65,7 @@ static lochan_status list_files(lochan_write *w, size_t first, lochan_file_list 
     if (n_values == 0)
         return lochan_catalog__files(w->lake->catalog, &w->base, NULL, 0, out, err);
     lochan_arena__init(&arena, 0);
-    lochan_file_range *ranges = lochan_arena__array(&arena, n, sizeof *ranges);
+    lochan_file_range *ranges = lochan_arena__array(&arena, n + 1, sizeof *ranges);
     if (!ranges) {
         rc = lochan_error__nomem(err);
         goto done;
@@ -75,7 +75,9 @@ static lochan_status list_files(lochan_write *w, size_t first, lochan_file_list 
             partition_text(w->partitions[first + i], n_values, &arena, &ranges[i].low, err));
         ranges[i].high = ranges[i].low;
     }
-    LOCHAN_TRYG(lochan_catalog__files_in(w->lake->catalog, &w->base, ranges, n, NULL, 0, out, err));
+    ranges[n] = (lochan_file_range){"", ""}; /* files of others that stand in no partition */
+    LOCHAN_TRYG(
+        lochan_catalog__files_in(w->lake->catalog, &w->base, ranges, n + 1, NULL, 0, out, err));
 done:
     lochan_arena__deinit(&arena);
     return rc;

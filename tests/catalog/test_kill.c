@@ -123,6 +123,35 @@ static void test_kill__commit_with_a_power_cut(void **state) {
     }
 }
 
+/* The first commit of a new lake, and the one that only the ledger sees: the log it went to was
+ * made by the reader. */
+static void test_kill__first_commit_with_a_power_cut(void **state) {
+    lochan_error err;
+    lochan_catalog *catalog;
+    lochan_txn *txn;
+    lochan_source_rows rows;
+    lochan_source_row source = {.name = "ecb", .spec = "name: ecb\n", .overrides = ""};
+    (void)state;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        char *dir = make_dir();
+        ok(lochan_catalog__init(dir, &err));
+        torn_start(dir);
+        ok(lochan_catalog__open(dir, NULL, &catalog, &err));
+        ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+        ok(lochan_txn__put_source(txn, &source, &err));
+        ok(lochan_txn__commit(txn, NULL, &err));
+        torn_power_cut(seed);
+        lochan_catalog__close(catalog);
+        torn_stop();
+        ok(lochan_catalog__open(dir, NULL, &catalog, &err));
+        ok(lochan_catalog__sources(catalog, "ecb", &rows, &err));
+        assert_int_equal(rows.n, 1);
+        lochan_source_rows__deinit(&rows);
+        lochan_catalog__close(catalog);
+        drop_dir(dir);
+    }
+}
+
 /* ---- init ---- */
 
 static lochan_status init_body(void *ctx, lochan_error *err) {
@@ -195,6 +224,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill__commit_at_every_failpoint),
         cmocka_unit_test(test_kill__commit_with_a_power_cut),
+        cmocka_unit_test(test_kill__first_commit_with_a_power_cut),
         cmocka_unit_test(test_kill__init_at_every_failpoint),
         cmocka_unit_test(test_kill__commits_at_any_time),
     };

@@ -1,6 +1,8 @@
 /* test_txn.c - one commit after the other: what is written, what is read back. */
 #include "lake.h"
 
+#include <sqlite3.h>
+
 static int setup(void **state) {
     lochan_error err;
     char *dir = make_dir();
@@ -117,6 +119,128 @@ static void test_txn__a_token_commits_once(void **state) {
     lochan_catalog__close(catalog);
 }
 
+static void test_txn__a_token_without_a_change_is_known(void **state) {
+    lochan_error err;
+    lochan_txn *txn;
+    bool already, done;
+    int64_t snapshot;
+    lochan_catalog *catalog = open_lake(*state);
+    lochan_txn_options options = {.token = "tok-1"};
+    ok(lochan_txn__begin(catalog, &options, &already, &snapshot, &txn, &err));
+    ok(lochan_txn__commit(txn, &snapshot, &err));
+    assert_int_equal(snapshot, -1);
+    ok(lochan_catalog__commit_by_token(catalog, "tok-1", &done, &snapshot, &err));
+    assert_true(done);
+    assert_int_equal(snapshot, -1);
+    ok(lochan_txn__begin(catalog, &options, &already, &snapshot, &txn, &err));
+    assert_true(already);
+    lochan_catalog__close(catalog);
+}
+
+/* The bounds of column `id` in the table's statistics, as "min max". */
+static void bounds(const char *dir, int id, char dst[64]) {
+    char path[300], sql[200];
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    snprintf(path, sizeof path, "%s/lake.db", dir);
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce(min_value, '?') || ' ' || coalesce(max_value, '?') FROM "
+             "ducklake_table_column_stats WHERE column_id = %d",
+             id);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    snprintf(dst, 64, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
+/* DuckDB applies the table's bounds to older snapshots too. */
+static void test_txn__bounds_outlive_retired_files(void **state) {
+    lochan_error err;
+    lochan_txn *txn;
+    int64_t table_id, old, id;
+    char text[64];
+    lochan_catalog *catalog = open_lake(*state);
+    commit_table(catalog, "fx", &table_id);
+    commit_file(catalog, table_id, "fx", 1, &old);
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    ok(lochan_txn__retire_file(txn, table_id, old, &err));
+    ok(add_demo(txn, table_id, "fx", 3, &id, &err));
+    ok(lochan_txn__commit(txn, NULL, &err));
+    bounds(*state, 2, text);
+    assert_string_equal(text, "2024-01-01 2024-03-10");
+    lochan_catalog__close(catalog);
+}
+
+static void test_txn__a_column_added_later_has_bounds(void **state) {
+    lochan_error err;
+    lochan_txn *txn;
+    int64_t table_id, id, column_id;
+    char text[64];
+    struct ArrowSchema field = {0};
+    lochan_type type = {.id = LOCHAN_TYPE_STRING};
+    lochan_catalog *catalog = open_lake(*state);
+    commit_table(catalog, "fx", &table_id);
+    commit_file(catalog, table_id, "fx", 1, &id);
+    ok(lochan_schema__set_field(&field, "note", &type, true, &err));
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    ok(lochan_txn__add_column(txn, table_id, 0, &field, &column_id, &err));
+    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    const char *values[] = {"2024", "2"};
+    lochan_column_stats stats = {.column_id = column_id,
+                                 .value_count = 5,
+                                 .contains_nan = -1,
+                                 .min = "hello",
+                                 .max = "world"};
+    lochan_file_add file = {.path = "data/ecb/fx/2.parquet",
+                            .rows = 5,
+                            .bytes = 100,
+                            .footer_bytes = 50,
+                            .partition_values = values,
+                            .n_partition_values = 2,
+                            .stats = &stats,
+                            .n_stats = 1,
+                            .file_id = "01234567-89ab-cdef-0123-456789abcdef"};
+    ok(lochan_txn__add_file(txn, table_id, &file, &id, &err));
+    ok(lochan_txn__commit(txn, NULL, &err));
+    bounds(*state, (int)column_id, text);
+    assert_string_equal(text, "hello world");
+    field.release(&field);
+    lochan_catalog__close(catalog);
+}
+
+static void test_txn__names_that_differ_in_case_are_refused(void **state) {
+    lochan_error err;
+    lochan_txn *txn;
+    int64_t table_id, other, column_id;
+    struct ArrowSchema field = {0}, pair = {0};
+    lochan_type type = {.id = LOCHAN_TYPE_INT64}, nested = {.id = LOCHAN_TYPE_STRUCT};
+    lochan_catalog *catalog = open_lake(*state);
+    commit_table(catalog, "fx", &table_id);
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    assert_int_equal(create_demo(txn, "FX", &other, &err), LOCHAN_ERR_SCHEMA);
+    assert_non_null(strstr(err.message, "'FX' differs only in case from 'fx'"));
+    lochan_txn__abort(txn);
+    ok(lochan_schema__set_field(&field, "Close", &type, true, &err));
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    assert_int_equal(lochan_txn__add_column(txn, table_id, 0, &field, &column_id, &err),
+                     LOCHAN_ERR_SCHEMA);
+    assert_non_null(strstr(err.message, "'Close' differs only in case from 'close'"));
+    lochan_txn__abort(txn);
+    ok(lochan_schema__set_nested(&pair, "pair", &nested, true, 2, &err));
+    ok(lochan_schema__set_field(pair.children[0], "a", &type, true, &err));
+    ok(lochan_schema__set_field(pair.children[1], "A", &type, true, &err));
+    ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
+    assert_int_equal(lochan_txn__add_column(txn, table_id, 0, &pair, &column_id, &err),
+                     LOCHAN_ERR_SCHEMA);
+    lochan_txn__abort(txn);
+    field.release(&field);
+    pair.release(&pair);
+    lochan_catalog__close(catalog);
+}
+
 static void test_txn__an_aborted_transaction_leaves_nothing(void **state) {
     lochan_error err;
     lochan_txn *txn;
@@ -167,6 +291,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_txn__a_table_and_its_files_are_read_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_txn__a_token_commits_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_txn__a_token_without_a_change_is_known, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_txn__bounds_outlive_retired_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_txn__a_column_added_later_has_bounds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_txn__names_that_differ_in_case_are_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_txn__an_aborted_transaction_leaves_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_txn__conflicts_are_found_by_partition, setup,

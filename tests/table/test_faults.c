@@ -14,6 +14,7 @@ typedef struct sweep {
     lake_env env;
     char *dir;
     char *copy_text;
+    bool fate_open; /* the disk refused to take the commit back: it may have landed */
 } sweep;
 
 static void make_template(sweep *s) {
@@ -53,16 +54,21 @@ static void prep(void *ctx) {
 
 static lochan_status body_write(void *ctx, lochan_error *err) {
     sweep *s = ctx;
-    return env_try_write(&s->env, CHANGE, err);
+    lochan_status rc = env_try_write(&s->env, CHANGE, err);
+    s->fate_open = rc != LOCHAN_OK && err && strstr(err->hint, "take the commit back");
+    return rc;
 }
 
-/* All or nothing: a failure never landed, a success is there after opening again. */
+/* All or nothing: a failure never landed (unless its hint says that this is open until the lake is
+ * opened again), a success is there after opening again. */
 static void check_write(void *ctx, lochan_status rc) {
     sweep *s = ctx;
     assert_string_equal(env_read(&s->env, NULL), rc == LOCHAN_OK ? AFTER : BEFORE);
     lochan_lake_close(s->env.lake);
     env_open(&s->env);
-    assert_string_equal(env_read(&s->env, NULL), rc == LOCHAN_OK ? AFTER : BEFORE);
+    bool landed = strcmp(env_read(&s->env, NULL), AFTER) == 0;
+    if (!s->fate_open || !landed)
+        assert_string_equal(s->env.text, rc == LOCHAN_OK ? AFTER : BEFORE);
     env_verify(&s->env, true);
     env_write(&s->env, CHANGE); /* a second run heals */
     assert_string_equal(env_read(&s->env, NULL), AFTER);

@@ -144,6 +144,46 @@ static void test_foreign__delete_files_are_refused_by_name(void **state) {
     assert_status(env_try_write(env, "2024-01-01 A 2 2\n", &err), LOCHAN_ERR_UNSUPPORTED);
 }
 
+static void test_foreign__file_without_a_partition_stays_refused(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    env_write(env, "2024-01-01 A 1 1\n");
+    foreign_insert(env, "other.parquet", "1", "2024-01-05 B 5 5\n");
+    sql(env, "DELETE FROM ducklake_file_partition_value WHERE data_file_id = (SELECT "
+             "max(data_file_id) FROM ducklake_data_file)");
+    env_reopen(env); /* the other program's commit is recorded */
+    assert_status(env_try_write(env, "2024-01-05 B 6 6\n", &err), LOCHAN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.file, "other.parquet"));
+}
+
+/* Another client deletes rows while a merge of their file is under way. */
+static void test_foreign__rows_deleted_meanwhile_are_a_conflict(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_table *table;
+    lochan_write *w;
+    struct ArrowSchema schema = {0};
+    struct ArrowArray batch = {0};
+    lochan_write_options o = {.mode = LOCHAN_WRITE_UPSERT};
+    env_write(env, "2024-01-01 A 1 1\n2024-01-02 A 2 2\n");
+    assert_ok(env_schema(env, 0, &schema, &err));
+    assert_ok(env_ensure(env, 0, &table, &err));
+    assert_ok(env_batch(env, 0, "2024-01-01 A 9 9\n", &batch, &err));
+    assert_ok(lochan_write__begin(env->lake, table, &schema, &o, &w, &err));
+    assert_ok(env_merge_all(w, &schema, &batch, &err));
+    sql(env, "BEGIN; INSERT INTO ducklake_delete_file SELECT 900, table_id, (SELECT "
+             "max(snapshot_id) + 1 FROM ducklake_snapshot), NULL, data_file_id, 'd.parquet', 1, "
+             "'parquet', 1, 100, 50, NULL, NULL FROM ducklake_data_file LIMIT 1;"
+             "INSERT INTO ducklake_snapshot SELECT snapshot_id + 1, '2099-01-01 "
+             "00:00:00.000000+00', schema_version, next_catalog_id, next_file_id + 1 FROM "
+             "ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1; COMMIT");
+    assert_status(lochan_write__publish(w, NULL, NULL, NULL, &err), LOCHAN_ERR_CONFLICT);
+    lochan_write__free(w);
+    lochan_table__close(table);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_foreign__rows_are_read, env_setup, env_teardown),
@@ -152,6 +192,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_foreign__other_partitions_are_left_alone, env_setup,
                                         env_teardown),
         cmocka_unit_test_setup_teardown(test_foreign__file_without_a_partition_is_refused,
+                                        env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_foreign__file_without_a_partition_stays_refused,
+                                        env_setup, env_teardown),
+        cmocka_unit_test_setup_teardown(test_foreign__rows_deleted_meanwhile_are_a_conflict,
                                         env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_foreign__delete_files_are_refused_by_name, env_setup,
                                         env_teardown),

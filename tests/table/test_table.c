@@ -48,6 +48,24 @@ static void test_table__columns_are_added(void **state) {
     lochan_table__close(b);
 }
 
+/* DuckDB cannot open a lake with two such columns. */
+static void test_table__column_that_differs_in_case_is_refused(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_table *table;
+    struct ArrowSchema schema = {0};
+    lochan_type text = {.id = LOCHAN_TYPE_STRING};
+    assert_ok(env_ensure(env, 0, &table, &err));
+    lochan_table__close(table);
+    assert_ok(env_schema(env, 0, &schema, &err));
+    lochan_schema__release(schema.children[2]);
+    assert_ok(lochan_schema__set_field(schema.children[2], "PRICE", &text, true, &err));
+    lochan_table_spec spec = env_spec(env, &schema);
+    assert_status(lochan_table__ensure(env->lake, &spec, &table, &err), LOCHAN_ERR_SCHEMA);
+    assert_non_null(strstr(err.message, "'price'"));
+    lochan_schema__release(&schema);
+}
+
 static void test_table__wrong_definitions_are_refused(void **state) {
     lake_env *env = *state;
     lochan_error err;
@@ -254,6 +272,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_table__made_once_and_found_again, env_setup,
                                         env_teardown),
+        cmocka_unit_test_setup_teardown(test_table__column_that_differs_in_case_is_refused,
+                                        env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_table__columns_are_added, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_table__wrong_definitions_are_refused, env_setup,
                                         env_teardown),
