@@ -167,7 +167,8 @@ static char *run_on_terminal(unsigned short columns, const char *const *argv, in
     struct winsize size = {40, columns, 0, 0};
     fflush(NULL);
     pid_t pid = forkpty(&master, NULL, NULL, &size);
-    assert_true(pid >= 0);
+    if (pid < 0)
+        skip(); /* a root without /dev/pts has no terminals to give */
     if (pid == 0) {
         setenv("TERM", "xterm", 1);
         execv(command_path(), (char *const *)argv);
