@@ -310,13 +310,15 @@ typedef struct lochan_parquet_write_options {
     /* Recorded for readers; that rows are so sorted is the caller's promise. */
     const lochan_parquet_sorting *sorting;
     size_t n_sorting;
-    const char *created_by; /* NULL = lochan and its version */
-    uint8_t reserved[64];
+    const char *created_by;           /* NULL = lochan and its version */
+    const char *const *bloom_filters; /* dotted paths of columns that get a Bloom filter */
+    size_t n_bloom_filters;
+    uint8_t reserved[48];
 } lochan_parquet_write_options;
 #define LOCHAN_PARQUET_WRITE_OPTIONS_INIT                                                          \
     {                                                                                              \
         sizeof(lochan_parquet_write_options), 0, 0, LOCHAN_PARQUET_ZSTD, 0, 0, 0, 0, 0, 0, false,  \
-            false, false, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, {           \
+            false, false, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, {  \
             0                                                                                      \
         }                                                                                          \
     }

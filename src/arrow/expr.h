@@ -34,6 +34,14 @@ lochan_status lochan_expr__apply(const lochan_expr *e, const struct ArrowSchema 
                                  const struct ArrowArray *batch, uint8_t *bits, int64_t *count,
                                  lochan_error *err);
 
+/* A value that a predicate asks for by equality. */
+typedef struct lochan_expr_value {
+    enum { LOCHAN_EXPR_VALUE_INT, LOCHAN_EXPR_VALUE_FLOAT, LOCHAN_EXPR_VALUE_TEXT } kind;
+    int64_t i; /* integers, dates, times; of uint64 the bits */
+    double f;
+    lochan_str s;
+} lochan_expr_value;
+
 /* What is known of one column of a file, row group or page. */
 typedef struct lochan_expr_stats {
     bool has_min, has_max;
@@ -48,6 +56,10 @@ typedef struct lochan_expr_stats {
     int64_t null_count; /* -1 = unknown */
     int64_t row_count;  /* -1 = unknown */
     bool may_have_nan;
+    /* Asked, where min and max leave a doubt, whether a value of `type` may be among the column's.
+     * NULL: nothing is known */
+    bool (*may_hold)(void *ctx, const lochan_expr_value *value);
+    void *may_hold_ctx;
 } lochan_expr_stats;
 
 /* Fills *out for the named column and returns true, or returns false if nothing is known. */

@@ -208,6 +208,48 @@ static verdict judge(const lochan_expr_bound *b, const lochan_expr_stats *s) {
     }
 }
 
+/* Longer lists are not asked for value by value. */
+enum { MAX_ASKED = 64 };
+
+/* The i-th value that an equality asks for. False: the range is no equality, or of a type that is
+ * not asked for. */
+static bool value_at(const lochan_expr_bound *b, size_t i, lochan_expr_value *v) {
+    memset(v, 0, sizeof *v);
+    switch (b->class) {
+    case LOCHAN_CLASS_INT:
+    case LOCHAN_CLASS_UINT:
+        v->kind = LOCHAN_EXPR_VALUE_INT;
+        v->i = b->is_list ? b->list_i[i] : (int64_t)(uint64_t)b->lo;
+        return b->is_list || b->lo == b->hi;
+    case LOCHAN_CLASS_FLOAT:
+        v->kind = LOCHAN_EXPR_VALUE_FLOAT;
+        v->f = b->is_list ? b->list_f[i] : b->lo_f;
+        return b->is_list || b->lo_f == b->hi_f;
+    case LOCHAN_CLASS_TEXT:
+        v->kind = LOCHAN_EXPR_VALUE_TEXT;
+        v->s = b->is_list ? b->list_s[i] : b->lo_s;
+        return b->is_list || (b->has_lo_s && b->has_hi_s && lochan_str__eq(b->lo_s, b->hi_s));
+    default:
+        return false;
+    }
+}
+
+/* Whether the column may hold one of the values asked for. */
+static bool may_hold_any(const lochan_expr_bound *b, const lochan_expr_stats *s) {
+    size_t n = b->is_list ? b->n_list : 1;
+    bool float_both = b->class == LOCHAN_CLASS_FLOAT && lochan_type__is_float(s->type.id);
+    bool text_both = b->class == LOCHAN_CLASS_TEXT;
+    if (!s->may_hold || n > MAX_ASKED ||
+        !(float_both || text_both || same_meaning(&b->type, &s->type)))
+        return true;
+    for (size_t i = 0; i < n; i++) {
+        lochan_expr_value v;
+        if (!value_at(b, i, &v) || s->may_hold(s->may_hold_ctx, &v))
+            return true;
+    }
+    return false;
+}
+
 static bool leaf_may_match(const lochan_expr_node *leaf, const lochan_expr_stats *s) {
     bool all_null = s->null_count >= 0 && s->null_count == s->row_count;
     if (leaf->op == LOCHAN_EXPR_IS_NULL)
@@ -216,7 +258,9 @@ static bool leaf_may_match(const lochan_expr_node *leaf, const lochan_expr_stats
         return false;
     verdict v = judge(&leaf->bound, s);
     bool nan = leaf->bound.class == LOCHAN_CLASS_FLOAT && s->may_have_nan;
-    return leaf->negated ? !v.covered || nan : !v.disjoint;
+    if (leaf->negated)
+        return !v.covered || nan;
+    return !v.disjoint && may_hold_any(&leaf->bound, s);
 }
 
 static bool leaf_all_match(const lochan_expr_node *leaf, const lochan_expr_stats *s) {

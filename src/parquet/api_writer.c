@@ -63,6 +63,9 @@ static lochan_status read_options(const lochan_parquet_write_options *options,
                      err);
     LOCHAN_CHECK_ARG(out->n_encodings == 0 || out->encodings, err);
     LOCHAN_CHECK_ARG(out->n_metadata == 0 || out->metadata, err);
+    LOCHAN_CHECK_ARG(out->n_bloom_filters == 0 || out->bloom_filters, err);
+    for (size_t i = 0; i < out->n_bloom_filters; i++)
+        LOCHAN_CHECK_ARG(out->bloom_filters[i], err);
     LOCHAN_CHECK_ARG(out->n_sorting == 0 || out->sorting, err);
     for (size_t i = 0; i < out->n_metadata; i++)
         LOCHAN_CHECK_ARG(out->metadata[i].key && out->metadata[i].value, err);
@@ -100,6 +103,8 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
                                      .created_by = o->created_by,
                                      .sorting = sorting,
                                      .n_sorting = o->n_sorting,
+                                     .bloom_filters = o->bloom_filters,
+                                     .n_bloom_filters = o->n_bloom_filters,
                                      .max_statistics_bytes = o->max_statistics_bytes};
     LOCHAN_TRYG(lochan_pq_writer__open(&w->ctx, sink, &w->schema, &inner, &w->inner, err));
     for (size_t i = 0; i < o->n_metadata; i++)

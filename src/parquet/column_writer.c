@@ -29,6 +29,9 @@ lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,
     lochan_buf__init(&w->packed, SIZE_MAX / 4);
     lochan_buf__init(&w->dictionary_page, SIZE_MAX / 4);
     lochan_buf__init(&w->pages, SIZE_MAX / 4);
+    lochan_buf__init(&w->bloom, SIZE_MAX / 4);
+    for (size_t i = 0; i < options->n_bloom_filters; i++)
+        w->has_bloom = w->has_bloom || strcmp(options->bloom_filters[i], leaf->path) == 0;
     lochan_pq_stats__init(&w->page_stats, leaf);
     lochan_pq_stats__init(&w->stats, leaf);
     lochan_pq_dict_builder__init(&w->dictionary, leaf->width);
@@ -52,6 +55,8 @@ void lochan_pq_column_writer__deinit(lochan_pq_column_writer *w) {
     lochan_buf__deinit(&w->packed);
     lochan_buf__deinit(&w->dictionary_page);
     lochan_buf__deinit(&w->pages);
+    lochan_pq_vec__free(&w->hashes);
+    lochan_buf__deinit(&w->bloom);
     lochan_pq_stats__deinit(&w->page_stats);
     lochan_pq_stats__deinit(&w->stats);
     lochan_pq_scratch__free(&w->block);
@@ -91,6 +96,7 @@ void lochan_pq_column_writer__clear(lochan_pq_column_writer *w) {
     lochan_buf__clear(&w->dictionary_page);
     lochan_buf__clear(&w->pages);
     lochan_pq_stats__clear(&w->stats);
+    lochan_pq_vec__free(&w->hashes);
 }
 
 size_t lochan_pq_column_writer__bytes(const lochan_pq_column_writer *w) {
@@ -265,7 +271,8 @@ static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *
 static size_t memory(const lochan_pq_column_writer *w) {
     return w->defs.cap + w->reps.cap + w->values.cap + w->keys.cap + w->sample.cap + w->block.cap +
            w->seen.cap + w->levels.cap + w->raw.cap + w->packed.cap + w->pages.cap +
-           w->dictionary_page.cap + lochan_pq_dict_builder__memory(&w->dictionary);
+           w->dictionary_page.cap + lochan_pq_dict_builder__memory(&w->dictionary) + w->hashes.cap +
+           w->bloom.cap;
 }
 
 static lochan_status account(lochan_pq_column_writer *w, lochan_error *err) {
@@ -386,10 +393,23 @@ lochan_status lochan_pq_column_writer__append_nulls(lochan_pq_column_writer *w, 
     return LOCHAN_OK;
 }
 
+static lochan_status make_bloom(lochan_pq_column_writer *w, lochan_error *err) {
+    uint32_t n = w->key_pages > 0 ? w->dictionary.n : 0;
+    for (uint32_t i = 0; i < n; i++)
+        LOCHAN_TRY(lochan_pq_bloom__hash_slice(lochan_pq_dict_builder__entry(&w->dictionary, i),
+                                               &w->hashes, err));
+    lochan_buf__clear(&w->bloom);
+    LOCHAN_TRY(lochan_pq_bloom__write(&w->hashes, &w->bloom, err));
+    lochan_pq_vec__free(&w->hashes);
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_column_writer__finish(lochan_pq_column_writer *w, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_column_writer__flush(w, true, err));
     if (w->key_pages > 0)
         LOCHAN_TRY(lochan_pq_column_writer__dictionary_page(w, err));
+    if (w->has_bloom)
+        LOCHAN_TRY(make_bloom(w, err));
     return settle(w, err);
 }
 

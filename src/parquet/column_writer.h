@@ -6,6 +6,7 @@
 #ifndef LOCHAN_PARQUET_COLUMN_WRITER_H
 #define LOCHAN_PARQUET_COLUMN_WRITER_H
 
+#include "parquet/bloom.h"
 #include "parquet/codec.h"
 #include "parquet/dict_builder.h"
 #include "parquet/page_index.h"
@@ -54,6 +55,9 @@ typedef struct lochan_pq_column_writer {
     lochan_pq_stats page_stats, stats;
     lochan_pq_scratch block; /* physical values of one block */
     lochan_pq_vec seen;      /* bits: keys met in a page */
+    bool has_bloom;
+    lochan_pq_vec hashes; /* for the Bloom filter: of values, those of the dictionary last */
+    lochan_buf bloom;     /* of the finished chunk */
 } lochan_pq_column_writer;
 
 lochan_status lochan_pq_column_writer__init(lochan_pq_column_writer *w,

@@ -212,6 +212,37 @@ done:
     return rc == LOCHAN_OK ? rc : lochan_error__in_file(err, rc, r->file.name, -1);
 }
 
+/* ---- Bloom filters ---- */
+
+/* A damaged one is left behind: it could only have saved work. */
+static lochan_status copy_bloom(lochan_pq_writer *w, lochan_pq_reader *r,
+                                const lochan_pq_column_meta *from, lochan_pq_column_chunk *out,
+                                lochan_error *err) {
+    lochan_pq_bloom bloom;
+    bool found;
+    LOCHAN_TRY(lochan_pq_bloom__find(&r->file, from, &bloom, &found, err));
+    uint64_t end = found ? bloom.bits + bloom.size : 0;
+    if (!found)
+        return LOCHAN_OK;
+    out->meta.set |= BIT(14) | BIT(15);
+    out->meta.bloom_filter_offset = (int64_t)w->offset;
+    out->meta.bloom_filter_length = (int32_t)(end - bloom.header);
+    lochan_buf bytes;
+    lochan_status rc = LOCHAN_OK;
+    lochan_buf__init(&bytes, COPY_WINDOW);
+    for (uint64_t at = bloom.header; at < end && rc == LOCHAN_OK; at += bytes.len) {
+        lochan_buf__clear(&bytes);
+        size_t n = end - at < COPY_WINDOW ? (size_t)(end - at) : COPY_WINDOW;
+        LOCHAN_TRYG(lochan_buf__reserve(&bytes, n, err));
+        bytes.len = n;
+        LOCHAN_TRYG(lochan_pq_file__read(&r->file, at, n, bytes.data, err));
+        LOCHAN_TRYG(lochan_pq_writer__put(w, bytes.data, n, err));
+    }
+done:
+    lochan_buf__deinit(&bytes);
+    return rc;
+}
+
 /* ---- row groups ---- */
 
 /* A column the file does not have: all null. */
@@ -253,6 +284,14 @@ static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int ro
         }
         g->total_byte_size += chunks[i].meta.uncompressed_size;
         g->total_compressed += chunks[i].meta.compressed_size;
+    }
+    for (int i = 0; i < w->n_columns; i++) {
+        int at = source_leaf(&w->schema.leaves[i], &r->schema);
+        if (at < 0)
+            LOCHAN_TRY(lochan_pq_writer__put_bloom(w, &w->columns[i], &chunks[i], err));
+        else
+            LOCHAN_TRY(copy_bloom(w, r, &lochan_pq_reader__chunk(r, row_group, at)->meta,
+                                  &chunks[i], err));
     }
     w->n_groups++;
     w->rows += w->group_rows;

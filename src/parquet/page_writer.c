@@ -285,6 +285,8 @@ lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, siz
         LOCHAN_TRY(lochan_pq_page_index__add(&w->index, entry,
                                              w->options->no_statistics ? NULL : &w->page_stats,
                                              w->options->max_statistics_bytes, err));
+    if (w->has_bloom && !w->use_dictionary)
+        LOCHAN_TRY(lochan_pq_bloom__hash_plain(leaf, w->values.data, n, &w->hashes, err));
     count_page(w);
     take_entries(w, entries, rows, n, bytes);
     return LOCHAN_OK;

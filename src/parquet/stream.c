@@ -6,6 +6,7 @@
  */
 #include "arrow/kernels.h"
 #include "arrow/view.h"
+#include "parquet/bloom.h"
 #include "parquet/prune.h"
 
 /* Where pages are left out, little is read ahead. */
@@ -71,6 +72,73 @@ static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out)
     stats_of_group *s = ctx;
     int i = lochan_schema__find(&s->reader->schema.arrow, column);
     return i >= 0 && lochan_pq_reader__column_stats(s->reader, s->row_group, i, out);
+}
+
+typedef struct filter_of_column {
+    lochan_pq_file *file;
+    const lochan_pq_leaf *leaf;
+    lochan_pq_bloom bloom;
+    bool has;
+} filter_of_column;
+
+typedef struct filters_of_group {
+    const lochan_pq_reader *reader;
+    int row_group;
+    filter_of_column *columns; /* by top-level column */
+} filters_of_group;
+
+static bool filter_may_hold(void *ctx, const lochan_expr_value *value) {
+    const filter_of_column *f = ctx;
+    return lochan_pq_bloom__may_hold(f->file, &f->bloom, f->leaf, value);
+}
+
+static bool filter_by_name(void *ctx, const char *column, lochan_expr_stats *out) {
+    filters_of_group *g = ctx;
+    int i = lochan_schema__find(&g->reader->schema.arrow, column);
+    if (i < 0)
+        return false;
+    bool known = lochan_pq_reader__column_stats(g->reader, g->row_group, i, out);
+    filter_of_column *f = &g->columns[i];
+    if (!f->has)
+        return known;
+    if (!known)
+        *out = (lochan_expr_stats){
+            .type = f->leaf->type, .null_count = -1, .row_count = -1, .may_have_nan = true};
+    out->may_hold = filter_may_hold;
+    out->may_hold_ctx = f;
+    return true;
+}
+
+/* Whether the row group may match by the Bloom filters of the predicate's columns. */
+static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_error *err) {
+    const lochan_pq_reader *r = s->reader;
+    bool any = false;
+    lochan_status rc = LOCHAN_OK;
+    *may = true;
+    for (size_t i = 0; i < s->n_first && !any; i++) {
+        int leaf = r->schema.root.children[s->columns[i]].leaf;
+        any = leaf >= 0 && LOCHAN_PQ_HAS(&lochan_pq_reader__chunk(r, group, leaf)->meta, 14);
+    }
+    if (!any)
+        return LOCHAN_OK;
+    filters_of_group g = {.reader = r, .row_group = group};
+    g.columns = lochan_mem__array((size_t)r->schema.root.n_children + 1, sizeof *g.columns);
+    if (!g.columns)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < s->n_first && rc == LOCHAN_OK; i++) {
+        filter_of_column *f = &g.columns[s->columns[i]];
+        int leaf = r->schema.root.children[s->columns[i]].leaf;
+        if (leaf < 0)
+            continue;
+        f->file = &s->reader->file;
+        f->leaf = &r->schema.leaves[leaf];
+        rc = lochan_pq_bloom__find(f->file, &lochan_pq_reader__chunk(r, group, leaf)->meta,
+                                   &f->bloom, &f->has, err);
+    }
+    if (rc == LOCHAN_OK)
+        *may = lochan_expr__may_match(s->predicate, filter_by_name, &g);
+    lochan_mem__free(g.columns);
+    return rc;
 }
 
 /* Bytes read ahead per column: together they stay bounded, however many columns there are. */
@@ -191,7 +259,10 @@ static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
         stats_of_group stats = {s->reader, g};
         if (lochan_pq_reader__group(s->reader, g)->num_rows == 0)
             continue;
-        if (!lochan_expr__may_match(s->predicate, stats_by_name, &stats)) {
+        bool may = lochan_expr__may_match(s->predicate, stats_by_name, &stats);
+        if (may && s->predicate)
+            LOCHAN_TRY(ask_filters(s, g, &may, err));
+        if (!may) {
             atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
             continue;
         }

@@ -132,6 +132,32 @@ static lochan_status check_encodings(lochan_pq_writer *w, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* Columns with Bloom filters: copied, checked against the leaves. */
+static lochan_status check_blooms(lochan_pq_writer *w, lochan_error *err) {
+    lochan_pq_write_options *o = &w->options;
+    const char **copy = lochan_arena__array(&w->arena, o->n_bloom_filters + 1, sizeof *copy);
+    if (!copy)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < o->n_bloom_filters; i++) {
+        const lochan_pq_leaf *leaf = NULL;
+        for (int l = 0; l < w->schema.n_leaves && !leaf; l++) {
+            if (strcmp(w->schema.leaves[l].path, o->bloom_filters[i]) == 0)
+                leaf = &w->schema.leaves[l];
+        }
+        if (!leaf)
+            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND,
+                                     "there is no column '%s' for a Bloom filter",
+                                     o->bloom_filters[i]);
+        if (!lochan_pq_bloom__fits(leaf))
+            return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                     "column '%s' of %s cannot have a Bloom filter", leaf->path,
+                                     lochan_pq_physical__name(leaf->physical));
+        copy[i] = leaf->path;
+    }
+    o->bloom_filters = copy;
+    return LOCHAN_OK;
+}
+
 static lochan_status check_sorting(const lochan_pq_writer *w, lochan_error *err) {
     for (size_t i = 0; i < w->options.n_sorting; i++) {
         int c = w->options.sorting[i].column;
@@ -178,6 +204,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     LOCHAN_TRYG(lochan_pq_schema__from_arrow(schema, &w->schema, err));
     LOCHAN_TRYG(check_sorting(w, err));
     LOCHAN_TRYG(check_encodings(w, err));
+    LOCHAN_TRYG(check_blooms(w, err));
     w->columns = lochan_mem__array((size_t)w->schema.n_leaves + 1, sizeof *w->columns);
     if (!w->columns) {
         rc = lochan_error__nomem(err);
@@ -352,6 +379,20 @@ lochan_status lochan_pq_writer__put_indexes(lochan_pq_writer *w, const lochan_pq
     return LOCHAN_OK;
 }
 
+lochan_status lochan_pq_writer__put_bloom(lochan_pq_writer *w, lochan_pq_column_writer *c,
+                                          lochan_pq_column_chunk *chunk, lochan_error *err) {
+    if (c->bloom.len == 0)
+        return LOCHAN_OK;
+    if (c->bloom.len <= INT32_MAX) {
+        chunk->meta.set |= BIT(14) | BIT(15);
+        chunk->meta.bloom_filter_offset = (int64_t)w->offset;
+        chunk->meta.bloom_filter_length = (int32_t)c->bloom.len;
+        LOCHAN_TRY(lochan_pq_writer__put(w, c->bloom.data, c->bloom.len, err));
+    }
+    lochan_buf__deinit(&c->bloom);
+    return LOCHAN_OK;
+}
+
 static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
     lochan_pq_row_group_meta *g = NULL;
     LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL,
@@ -374,6 +415,8 @@ static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
         LOCHAN_TRY(lochan_pq_writer__put(w, c->pages.data, c->pages.len, err));
         lochan_pq_column_writer__clear(c);
     }
+    for (int i = 0; i < w->n_columns; i++)
+        LOCHAN_TRY(lochan_pq_writer__put_bloom(w, &w->columns[i], &chunks[i], err));
     w->n_groups++;
     w->rows += w->group_rows;
     w->group_rows = 0;

@@ -47,7 +47,9 @@ typedef struct lochan_pq_write_options {
     const lochan_sort_key
         *sorting; /* recorded per row group; top-level flat columns; the caller vouches for it */
     size_t n_sorting;
-    int32_t max_statistics_bytes; /* longest text bound, cut at a character; 0 = 64 */
+    int32_t max_statistics_bytes;     /* longest text bound, cut at a character; 0 = 64 */
+    const char *const *bloom_filters; /* dotted paths of leaves that get a Bloom filter */
+    size_t n_bloom_filters;
 } lochan_pq_write_options;
 
 typedef struct lochan_pq_writer lochan_pq_writer;

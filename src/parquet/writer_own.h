@@ -40,6 +40,9 @@ lochan_status lochan_pq_writer__add_group(lochan_pq_writer *w, lochan_pq_row_gro
                                           lochan_error *err);
 lochan_status lochan_pq_writer__put_sorting(lochan_pq_writer *w, lochan_pq_row_group_meta *g,
                                             lochan_error *err);
+/* Writes the Bloom filter of a finished chunk, if it has one. */
+lochan_status lochan_pq_writer__put_bloom(lochan_pq_writer *w, lochan_pq_column_writer *c,
+                                          lochan_pq_column_chunk *chunk, lochan_error *err);
 /* Serialises the page indexes of a finished chunk. Their places are counted from the first one
  * until the footer. */
 lochan_status lochan_pq_writer__put_indexes(lochan_pq_writer *w, const lochan_pq_column_writer *c,

@@ -161,6 +161,89 @@ static void test_stream__gives_pages_up_and_reads_on(void **state) {
                     true);
 }
 
+static uint64_t groups_pruned(const lochan_buf *file, const char *predicate) {
+    lochan_error err;
+    lochan_pq_reader *r;
+    lochan_expr *e;
+    lochan_buf got;
+    lochan_pq_counters counters;
+    assert_ok(pq_open(NULL, file, NULL, &r, &err));
+    assert_ok(lochan_expr__parse(predicate, &e, &err));
+    assert_ok(lochan_expr__bind(e, lochan_pq_reader__schema(r), &err));
+    lochan_buf__init(&got, 1 << 26);
+    assert_ok(pq_read(r, &(lochan_pq_scan){.predicate = e}, &got, &err));
+    lochan_pq_reader__counters(r, &counters);
+    lochan_buf__deinit(&got);
+    lochan_expr__free(e);
+    lochan_pq_reader__close(r);
+    return counters.row_groups_pruned;
+}
+
+/* Three row groups; what none of them holds lies between their bounds. */
+static void check_blooms(const lochan_buf *file, bool has) {
+    uint64_t all = has ? 3 : 0;
+    assert_int_equal(groups_pruned(file, "u = 'v9 nowhere'"), all);
+    assert_int_equal(groups_pruned(file, "u in ('v20 no', 'v4 no') or l = 1000000007"), all);
+    assert_int_equal(groups_pruned(file, "U = 'v7 no' and g > 0"), all);
+    assert_int_equal(groups_pruned(file, "g = 0.123456"), all);
+    assert_int_equal(groups_pruned(file, "u = 'v20'"), 0);
+    assert_int_equal(groups_pruned(file, "not u = 'v9 nowhere'"), 0);
+    assert_int_equal(groups_pruned(file, "u = 'v9 nowhere' or i >= 0"), 0);
+}
+
+static void test_stream__asks_bloom_filters(void **state) {
+    static const char *const paths[] = {"u", "U", "vu", "z", "l", "i", "g", "f", "w:3", "c"};
+    lochan_pq_write_options o = {.no_statistics = true};
+    lochan_buf file, copy;
+    lochan_error err;
+    lochan_pq_reader *r;
+    lochan_pq_writer *w;
+    (void)state;
+    repeated_file(&o, true, &file);
+    check_blooms(&file, false);
+    lochan_buf__deinit(&file);
+    o.bloom_filters = paths;
+    o.n_bloom_filters = LOCHAN_COUNTOF(paths);
+    for (int dictionary = 0; dictionary < 2; dictionary++) {
+        o.no_dictionary = dictionary == 0;
+        repeated_file(&o, true, &file);
+        check_blooms(&file, true);
+        check(&file, LOCHAN_PQ_STRINGS_PLAIN, 1000);
+        /* a raw copy keeps them */
+        lochan_buf__init(&copy, 1 << 28);
+        lochan_pq_sink sink = lochan_pq_sink__of_buf(&copy);
+        assert_ok(pq_open(NULL, &file, NULL, &r, &err));
+        assert_ok(lochan_pq_writer__open(NULL, &sink, lochan_pq_reader__schema(r), NULL, &w, &err));
+        for (int g = 0; g < lochan_pq_reader__row_groups(r); g++)
+            assert_ok(lochan_pq_writer__copy_row_group(w, r, g, &err));
+        assert_ok(lochan_pq_writer__close(w, NULL, &err));
+        lochan_pq_writer__free(w);
+        lochan_pq_reader__close(r);
+        check_blooms(&copy, true);
+        lochan_buf__deinit(&copy);
+        lochan_buf__deinit(&file);
+    }
+}
+
+static void test_stream__bloom_filters_need_a_column_that_has_values(void **state) {
+    static const char *const unknown[] = {"nowhere"}, *const flag[] = {"b"};
+    lochan_pq_write_options o = {.bloom_filters = unknown, .n_bloom_filters = 1};
+    struct ArrowSchema schema;
+    lochan_error err;
+    lochan_buf out;
+    lochan_pq_writer *w;
+    (void)state;
+    lochan_buf__init(&out, 1 << 16);
+    lochan_pq_sink sink = lochan_pq_sink__of_buf(&out);
+    pq_schema(&schema, false);
+    assert_status(lochan_pq_writer__open(NULL, &sink, &schema, &o, &w, &err), LOCHAN_ERR_NOT_FOUND);
+    o.bloom_filters = flag;
+    assert_status(lochan_pq_writer__open(NULL, &sink, &schema, &o, &w, &err),
+                  LOCHAN_ERR_UNSUPPORTED);
+    lochan_schema__release(&schema);
+    lochan_buf__deinit(&out);
+}
+
 static void release_borrowed(struct ArrowArray *a) {
     a->release = NULL;
 }
@@ -222,6 +305,8 @@ int main(void) {
         cmocka_unit_test(test_stream__picks_rows_beside_nested_columns),
         cmocka_unit_test(test_stream__picks_rows_of_every_encoding),
         cmocka_unit_test(test_stream__gives_pages_up_and_reads_on),
+        cmocka_unit_test(test_stream__asks_bloom_filters),
+        cmocka_unit_test(test_stream__bloom_filters_need_a_column_that_has_values),
         cmocka_unit_test(test_stream__reads_wide_row_groups_within_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
