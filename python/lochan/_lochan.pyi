@@ -15,7 +15,7 @@ class Error(Exception):
 
     report: UpdateReport | None
     """Of an update that failed after it began."""
-    reports: list[UpdateReport]
+    reports: list[UpdateReport] | None
     """Of `update.datasets` and `update.source`."""
 
     message: str

@@ -39,6 +39,9 @@ def _constant(node: Any) -> Any:
     if frame.shape != (1, 1):
         raise Unknown
     value = frame.item()
+    inner = value.dtype if isinstance(value, pl.Series) else frame.dtypes[0]
+    if isinstance(inner, pl.Datetime) and inner.time_unit == "ns":
+        raise Unknown  # Python would cut nanoseconds off
     return value.to_list() if isinstance(value, pl.Series) else value
 
 
@@ -57,9 +60,10 @@ def _literal(value: Any, dtype: pl.DataType) -> str:
     """A constant in the words of `where`, if it compares with a column of that type as in Polars."""
     if isinstance(value, bool) or value is None:
         raise Unknown
-    if isinstance(value, int) and (dtype.is_integer() or dtype.is_float()):
+    # With a float32 column Polars rounds the constant first, and large integers with a float64 one.
+    if isinstance(value, int) and (dtype.is_integer() or (dtype == pl.Float64 and abs(value) <= 1 << 53)):
         return str(value)
-    if isinstance(value, float) and dtype.is_float() and math.isfinite(value):
+    if isinstance(value, float) and dtype == pl.Float64 and math.isfinite(value):
         return repr(value)
     if isinstance(value, str) and dtype == pl.String and "\0" not in value:
         return "'" + value.replace("'", "''") + "'"

@@ -79,8 +79,9 @@ class Bar:
             sys.stderr.flush()
 
 
-def bar() -> Bar | None:
-    """A bar if somebody looks, else None."""
+def bar(always: bool = False) -> Bar | None:
+    """A bar if somebody looks, or always; else None."""
     if _in_notebook():
         return Bar(notebook=True)
-    return Bar(notebook=False) if sys.stderr is not None and sys.stderr.isatty() else None
+    looked_at = sys.stderr is not None and (always or sys.stderr.isatty())
+    return Bar(notebook=False) if looked_at else None

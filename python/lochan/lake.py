@@ -32,6 +32,13 @@ ProgressOption = Union[bool, Callable[[Progress], object], None]
 Path = Union[str, "os.PathLike[str]"]
 MAX_SPEC = 1 << 20
 
+# An update that ended so did nothing.
+NEVER_BEGAN = ("INVALID_ARGUMENT", "NOT_FOUND", "LOCKED", "READ_ONLY")
+
+# What is shown first where there is no room for all.
+RUNS = ("started_at", "source", "dataset", "kind", "state", "seconds", "rows_new", "rows_replaced", "requests", "retries", "error")
+FILES = ("source", "dataset", "partition", "rows", "bytes", "time_min", "time_max")
+
 
 # --- arguments
 
@@ -235,16 +242,12 @@ class Updates:
         backfill: bool,
     ) -> UpdateReport:
         source, dataset = _names(name, source)
-        shown: Callable[[Progress], object] | None
-        if callable(progress):
-            bar, shown = None, progress
-        elif progress is False:
-            bar, shown = None, None
-        else:
+        bar = None
+        if progress is None or progress is True:
             from lochan import _progress
 
-            bar = _progress.Bar(notebook=False) if progress else None
-            bar = shown = _progress.bar() or bar
+            bar = _progress.bar(always=progress is True)
+        shown = progress if callable(progress) else bar
         report: dict[str, Any] = {}
         try:
             self._lake.update(
@@ -267,7 +270,7 @@ class Updates:
                 progress=None if shown is None else lambda *now: shown(Progress(source, dataset, *now)),
             )
         except _lochan.Error as e:
-            if report and report["update_id"]:
+            if report and report["status"] not in NEVER_BEGAN:
                 e.report = UpdateReport(**report)
             raise
         finally:
@@ -298,17 +301,17 @@ class Status:
 
     def runs(self, limit: int | None = None, name: str | None = None, source: str | None = None) -> Table:
         """Past updates, newest first."""
-        dataset = None if name is None else name
-        if dataset is not None:
-            source, dataset = _names(dataset, source)
-        return Table(self._lake.list("runs", source, dataset, -1 if limit is None else limit))
+        dataset = None
+        if name is not None:
+            source, dataset = _names(name, source)
+        return Table(self._lake.list("runs", source, dataset, -1 if limit is None else limit), order=RUNS)
 
     def files(self, name: str | None = None, source: str | None = None) -> Table:
         """The live files of a dataset, of a source, or of all: path, partition, rows, bytes, time_min, time_max, ..."""
-        dataset = None if name is None else name
-        if dataset is not None:
-            source, dataset = _names(dataset, source)
-        return Table(self._lake.list("files", source, dataset))
+        dataset = None
+        if name is not None:
+            source, dataset = _names(name, source)
+        return Table(self._lake.list("files", source, dataset), order=FILES)
 
     def __repr__(self) -> str:
         return repr(self.summary())
@@ -544,7 +547,7 @@ class DataLake:
         overview = self._overview()
         if overview is None:
             return f"<{self._title()}>"
-        return repr(overview) if len(overview) else f"{self._title()}\n(no dataset with rows yet)"
+        return repr(overview) if len(overview) else f"{self._title()}\n(no dataset yet)"
 
     def _repr_html_(self) -> str:
         overview = self._overview()

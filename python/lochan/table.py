@@ -20,9 +20,10 @@ class Table:
     """Rows in memory, which print well and are Arrow for every library that reads it: `polars.DataFrame(table)`,
     `pyarrow.table(table)`, any number of times."""
 
-    def __init__(self, rows: _lochan.Table, title: str = "") -> None:
+    def __init__(self, rows: _lochan.Table, title: str = "", order: tuple[str, ...] = ()) -> None:
         self._rows = rows
         self._title = title
+        self._order = order
 
     @property
     def columns(self) -> list[str]:
@@ -57,12 +58,20 @@ class Table:
         """By way of pyarrow."""
         return self.to_arrow().to_pandas()
 
+    def _shown(self) -> tuple[str, list[str], list[list[Any]], int]:
+        """Title, names, first rows and number of rows, columns in the order of interest."""
+        names = self.columns
+        order = [names.index(name) for name in self._order if name in names]
+        order += [i for i in range(len(names)) if i not in order]
+        rows = [[row[i] for i in order] for row in self._rows.values(SHOWN_ROWS)]
+        return self._title, [names[i] for i in order], rows, len(self)
+
     def __repr__(self) -> str:
         from lochan import _show
 
-        return _show.table_text(self._title, self.columns, self._rows.values(SHOWN_ROWS), len(self))
+        return _show.table_text(*self._shown())
 
     def _repr_html_(self) -> str:
         from lochan import _show
 
-        return _show.table_html(self._title, self.columns, self._rows.values(SHOWN_ROWS), len(self))
+        return _show.table_html(*self._shown())

@@ -97,7 +97,7 @@ static PyType_Spec base_spec = {
 static int add_defaults(void) {
     static const char *const none[] = {"file",        "table",       "column",      "offset",
                                        "row",         "line",        "line_column", "sys_errno",
-                                       "http_status", "retry_after", "report"};
+                                       "http_status", "retry_after", "report",      "reports"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         if (PyObject_SetAttrString(base_class, none[i], Py_None) < 0)
             return -1;
