@@ -491,7 +491,7 @@ lochan_status lochan_catalog__lock_dataset(lochan_catalog *catalog, const char *
     LOCHAN_TRY(lochan_catalog__check_writable(catalog, err));
     LOCHAN_TRY(lochan_name__check("source", source, err));
     LOCHAN_TRY(lochan_name__check("dataset", dataset, err));
-    lochan_format(name, sizeof name, "%s.%s.lock", source, dataset);
+    lochan_format(name, sizeof name, "%s+%s.lock", source, dataset);
     lochan_format(what, sizeof what, "dataset %s/%s", source, dataset);
     dir = lochan_path__join(catalog->path, LOCHAN_LOCKS);
     path = dir ? lochan_path__join(dir, name) : NULL;

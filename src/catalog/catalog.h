@@ -62,7 +62,7 @@ lochan_status lochan_catalog__commit_by_token(lochan_catalog *catalog, const cha
 /* One finding. kind: "catalog", "journal". path: "lake.db" or "journal/000001.ljl". */
 typedef lochan_status (*lochan_problem_fn)(void *ctx, const char *kind, const char *path,
                                            const char *detail, lochan_error *err);
-/* SQLite's own check, the types and references of rows, the whole chain of the journal and the
+/* SQLite's own check, the references of rows, the whole chain of the journal and the
  * journal against the catalog. Findings are no error. */
 lochan_status lochan_catalog__verify(lochan_catalog *catalog, lochan_problem_fn fn, void *ctx,
                                      lochan_error *err);

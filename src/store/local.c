@@ -1,6 +1,7 @@
 /* local.c - a store that is a directory: opening, reading, listing, leftovers.
- * Invariants: nothing outside the root is touched and links are not followed; leftovers are removed
- * only when the lock of their owner is free. May call: base/, local.h.
+ * Invariants: nothing outside the root is touched; a link as the last part of a path is not
+ * followed; leftovers are removed only when the lock of their owner is free. May call: base/,
+ * local.h.
  */
 #include "store/local.h"
 

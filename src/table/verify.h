@@ -22,7 +22,7 @@ typedef struct lochan_verification {
     int64_t done, total; /* files, for progress */
 } lochan_verification;
 
-/* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page", "rows",
+/* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page",
  * "statistics", "order", "key", "partition", "unknown". NULL names become "". */
 lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
                                        const lochan_table *table, const char *path, const char *fmt,
