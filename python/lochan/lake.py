@@ -114,8 +114,8 @@ class Updates:
     ) -> UpdateReport:
         """Asks the source for the days that are missing, failed or not final yet, and publishes them as one snapshot.
 
-        start, end: "YYYY-MM-DD" or a date, both included; None: where the data ends (or the spec's default_start), and
-        today. assets: only these, for datasets that are asked by asset. force: ask again what is final. repair: ask again
+        start, end: "YYYY-MM-DD" or a date, both included; None: the spec's default_start (or the first day ever asked for),
+        and today. assets: only these, for datasets that are asked by asset. force: ask again what is final. repair: ask again
         what failed, and only that. workers: requests at a time. source_options: fields of the source, for this call.
         progress: None shows a bar if somebody looks (a terminal, a notebook), False none; or a callable that gets a
         `Progress`; what it raises stops the update. dry_run: plan only. token: a commit with the same token is not

@@ -128,6 +128,8 @@ static PyObject *scan_schema(PyObject *self, PyObject *ignored) {
     scan *s = (scan *)self;
     struct ArrowSchema schema = {0};
     lochan_error err;
+    if (s->owner && !py_process__check(s->owner->process, "scan"))
+        return NULL;
     if (!s->rows.release) {
         PyErr_SetString(PyExc_ValueError, "the rows were handed on already");
         return NULL;
@@ -148,9 +150,11 @@ static PyObject *scan_stats(PyObject *self, void *closure) {
                          (long long)t.bytes_read, (long long)t.rows_returned);
 }
 
-/* Raises the error with which the reading ended, if it did. */
+/* Raises the error with which the reading ended, if it did; KeyboardInterrupt, if that was why. */
 static PyObject *scan_check(PyObject *self, PyObject *ignored) {
     (void)ignored;
+    if (PyErr_CheckSignals() != 0)
+        return NULL;
     py_watch *w = ((scan *)self)->watch;
     pthread_mutex_lock(&w->mutex);
     lochan_status rc = w->rc;

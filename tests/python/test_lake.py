@@ -287,6 +287,18 @@ def test_progress_callback(shop):
     assert [p.pages_done for p in seen] == sorted(p.pages_done for p in seen)
 
 
+def test_a_callback_may_use_the_lake(shop):
+    lake, feed, _ = shop
+    seen = []
+
+    def look(progress):
+        seen.append((len(lake.status.files()), lake.sources.list().rows()[0]["name"], lake.verify().problems))
+
+    lake.update.dataset("typed", source="shop", end="2024-03-31", progress=look)
+    assert seen[0] == (0, "shop", 0) and seen[-1][0] in (0, 3)
+    assert lake.verify(deep=True, progress=lambda done, total: seen.append(len(lake.scan("shop/typed").rows()))) and seen[-1] == 210
+
+
 def test_a_callback_that_raises_stops_the_update(shop):
     lake, feed, _ = shop
 

@@ -211,14 +211,17 @@ def test_ctrl_c_stops_several_updates(tmp_path):
     assert done.stdout == "interrupted\n300\n"
 
 
-def test_ctrl_c_stops_a_scan_and_leaves_the_lake_usable(tmp_path, ecb):
+@pytest.mark.parametrize("work", [".to_arrow()", ".to_polars()", ".rows()", ".lazy()", ".to_table()"])
+def test_ctrl_c_stops_a_scan_and_leaves_the_lake_usable(ecb, work):
     done = run(f"""
-        import lochan, os, signal, threading
+        import lochan, os, signal, threading, time
         lake = lochan.DataLake.open({str(ecb)!r})
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        lake.scan("ecb/fx_daily", limit=5){work}
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        start = time.monotonic()
         try:
-            while True:
-                lake.scan("ecb/fx_daily").to_arrow()
+            while time.monotonic() < start + 20:
+                lake.scan("ecb/fx_daily"){work}
         except KeyboardInterrupt:
             print("interrupted")
         print(lake.scan("ecb/fx_daily").to_arrow().num_rows)""")
