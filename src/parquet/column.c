@@ -301,7 +301,7 @@ static lochan_status decode_converted(lochan_pq_column *c, int64_t n, lochan_err
             fits = lochan_pq_convert__read(c->leaf, c->scratch.data, m, dst);
         }
         if (!fits)
-            return damaged(c, "a value does not fit the column's type", err);
+            return damaged(c, lochan_pq_convert__misfit(c->leaf), err);
         at += (int64_t)m;
     }
     return LOCHAN_OK;

@@ -89,11 +89,10 @@ static bool read_int96(const uint8_t *src, size_t n, uint8_t *dst) {
         int32_t day;
         memcpy(&ns, src, 8);
         memcpy(&day, src + 8, 4);
-        /* out of the range of nanoseconds wraps, as every other reader does: such values mark "no
-         * date" */
-        uint64_t wrapped =
-            (uint64_t)(int64_t)(day - (int64_t)JULIAN_EPOCH) * 86400000000000ull + (uint64_t)ns;
-        out = (int64_t)wrapped;
+        /* a date before 1677 or after 2262 would wrap into another one */
+        if (__builtin_mul_overflow((int64_t)day - JULIAN_EPOCH, INT64_C(86400000000000), &out) ||
+            __builtin_add_overflow(out, ns, &out))
+            return false;
         memcpy(dst + 8 * i, &out, 8);
     }
     return true;

@@ -101,9 +101,11 @@ static lochan_status copy_meta(lochan_pq_writer *w, const lochan_pq_leaf *leaf,
     *m = *from;
     m->set &= ~(BIT(14) | BIT(15));
     m->path = (lochan_thrift_list){(void *)(uintptr_t)leaf->parts, leaf->n_parts};
-    m->data_page_offset += shift;
-    if (LOCHAN_PQ_HAS(m, 11))
-        m->dictionary_page_offset += shift;
+    if (__builtin_add_overflow(m->data_page_offset, shift, &m->data_page_offset) ||
+        (LOCHAN_PQ_HAS(m, 11) &&
+         __builtin_add_overflow(m->dictionary_page_offset, shift, &m->dictionary_page_offset)))
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "column '%s' claims pages outside the file", leaf->path);
     lochan_pq_statistics *s = &m->statistics;
     if (!dup_str(&w->arena, &s->min) || !dup_str(&w->arena, &s->max) ||
         !dup_str(&w->arena, &s->min_old) || !dup_str(&w->arena, &s->max_old) ||
@@ -282,8 +284,12 @@ static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int ro
             LOCHAN_TRY(copy_meta(w, leaf, &chunk->meta, shift, &chunks[i], err));
             LOCHAN_TRY(copy_indexes(w, r, chunk, shift, &chunks[i], err));
         }
-        g->total_byte_size += chunks[i].meta.uncompressed_size;
-        g->total_compressed += chunks[i].meta.compressed_size;
+        if (__builtin_add_overflow(g->total_byte_size, chunks[i].meta.uncompressed_size,
+                                   &g->total_byte_size) ||
+            __builtin_add_overflow(g->total_compressed, chunks[i].meta.compressed_size,
+                                   &g->total_compressed))
+            return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "column '%s' claims impossible sizes",
+                                     leaf->path);
     }
     for (int i = 0; i < w->n_columns; i++) {
         int at = source_leaf(&w->schema.leaves[i], &r->schema);

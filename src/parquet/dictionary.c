@@ -59,8 +59,8 @@ lochan_status lochan_pq_dictionary__load(lochan_pq_dictionary *d, const lochan_p
     LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, d->n * (size_t)leaf->out_width, err));
     if (leaf->convert != LOCHAN_PQ_CONVERT_NULL &&
         !lochan_pq_convert__read(leaf, page->values, d->n, d->values.data))
-        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err,
-                                     "a dictionary value does not fit its type");
+        return lochan_pq_pages__fail(pages, page, LOCHAN_ERR_CORRUPT, err, "%s",
+                                     lochan_pq_convert__misfit(leaf));
     return LOCHAN_OK;
 }
 

@@ -39,7 +39,7 @@ static void join_group(joined *j, const lochan_pq_leaf *leaf, const lochan_pq_co
                        ? in->nan_count
                        : -1;
     bool no_bounds_needed =
-        nulls >= 0 && nulls + (nans > 0 ? nans : 0) == values; /* nothing but nulls and NaN */
+        nulls >= 0 && (nans > 0 ? nans : 0) == values - nulls; /* nothing but nulls and NaN */
     if (min.p && (!j->stats.min.p || lochan_pq_stats__compare(leaf, min, j->stats.min) < 0)) {
         j->stats.min = min;
         j->stats.min_exact = !cut || (LOCHAN_PQ_HAS(in, 8) && in->min_exact);
@@ -118,11 +118,18 @@ lochan_status lochan_pq_summary__of_meta(const lochan_pq_file_meta *meta,
         for (uint32_t g = 0; g < meta->row_groups.n; g++) {
             const lochan_pq_column_meta *m =
                 &((const lochan_pq_column_chunk *)groups[g].columns.items)[l].meta;
-            s->compressed_bytes += m->compressed_size;
-            s->value_count += m->num_values;
+            if (m->compressed_size < 0 || m->num_values < 0 ||
+                __builtin_add_overflow(s->compressed_bytes, m->compressed_size,
+                                       &s->compressed_bytes) ||
+                __builtin_add_overflow(s->value_count, m->num_values, &s->value_count)) {
+                rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                       "column '%s' claims impossible sizes", leaf->path);
+                break;
+            }
             join_group(&j, leaf, m);
         }
-        rc = s->path ? fill_leaf(leaf, &j, s, &out->arena, err) : lochan_error__nomem(err);
+        if (rc == LOCHAN_OK)
+            rc = s->path ? fill_leaf(leaf, &j, s, &out->arena, err) : lochan_error__nomem(err);
     }
     if (rc != LOCHAN_OK)
         lochan_pq_summary__deinit(out);
