@@ -206,6 +206,41 @@ LOCHAN_API lochan_status lochan_run_describe(lochan_run *run, const char *parame
 LOCHAN_API lochan_status lochan_run_delete(lochan_lake *lake, const char *run_id, int64_t *parts,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* ---- making it whole again ---- */
+
+typedef struct lochan_rebuild_report {
+    uint32_t struct_size;
+    bool lake_rebuilt;     /* lake.db was missing or damaged and was made again */
+    int64_t records;       /* of the journal it was made from; 0: there was no journal */
+    int64_t parts_whole;   /* in the catalog and as it says */
+    int64_t parts_damaged; /* taken out of the catalog, in one commit, or never in it */
+    int64_t parts_adopted; /* of a tree that came without a catalog */
+    int64_t parts_ignored; /* copies, halves of appends, parts of appends that never ended */
+    int64_t rows;          /* of the run in this table, afterwards */
+    uint8_t reserved[32];
+} lochan_rebuild_report;
+#define LOCHAN_REBUILD_REPORT_INIT                                                                 \
+    {                                                                                              \
+        sizeof(lochan_rebuild_report), false, 0, 0, 0, 0, 0, 0, {                                  \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
+/* Brings the catalog of one run and table into agreement with the files. Where lake.db is gone or
+ * damaged, the whole lake is made again from its journal first (the damaged one is set aside, not
+ * removed); where there is no journal either, an empty lake is made. Then every part of the run is
+ * looked at: footer and ticks are read; a part that is missing or damaged leaves the catalog. Parts
+ * that no catalog ever knew are taken over only if they are older than the lake's catalog (a tree
+ * from elsewhere) and their append is complete, or if the Python original wrote them (its
+ * manifest.json, where it can be read, tells which count); what is taken over is written anew, the
+ * old files stay. `run_options` gives the bucket size of such a tree, if it does not say.
+ * problems (may be NULL): kind, path, detail of every part that is not whole. Close the lake first
+ * if lake.db is not whole. */
+LOCHAN_API lochan_status lochan_run_rebuild(
+    const char *lake_path, const lochan_lake_options *lake_options, const char *run_id,
+    const char *table, const lochan_run_options *run_options, lochan_rebuild_report *report,
+    struct ArrowArrayStream *problems, lochan_error *err) LOCHAN_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -310,6 +310,49 @@ static lochan_status run_delete(lochan_cli *cli) {
     return lochan_cli__print_text(&o.text, &cli->err);
 }
 
+static lochan_status print_report(lochan_cli *cli, const lochan_rebuild_report *r,
+                                  struct ArrowArrayStream *problems) {
+    static const lochan_cli_column columns[] = {
+        {"kind", "problem", 0}, {"path", "path", 0}, {"detail", "detail", 0}, {0}};
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_bool(&o, "lake_rebuilt", r->lake_rebuilt);
+        lochan_cli__put_int(&o, "records", r->records);
+        lochan_cli__put_int(&o, "parts_whole", r->parts_whole);
+        lochan_cli__put_int(&o, "parts_damaged", r->parts_damaged);
+        lochan_cli__put_int(&o, "parts_adopted", r->parts_adopted);
+        lochan_cli__put_int(&o, "parts_ignored", r->parts_ignored);
+        lochan_cli__put_int(&o, "rows", r->rows);
+        problems->release(problems);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    if (r->lake_rebuilt)
+        lochan_cli__addf(&o.text, "made lake.db again from %lld records of the journal\n",
+                         (long long)r->records);
+    lochan_cli__addf(&o.text,
+                     "%lld parts are whole, %lld damaged, %lld taken over, %lld left alone: "
+                     "%lld rows\n",
+                     (long long)r->parts_whole, (long long)r->parts_damaged,
+                     (long long)r->parts_adopted, (long long)r->parts_ignored, (long long)r->rows);
+    lochan_status rc = lochan_cli__print_text(&o.text, &cli->err);
+    if (rc == LOCHAN_OK && r->parts_damaged + r->parts_ignored > 0)
+        return lochan_cli__print_list(cli, problems, columns, "");
+    problems->release(problems);
+    return rc;
+}
+
+static lochan_status run_rebuild(lochan_cli *cli) {
+    lochan_rebuild_report report = LOCHAN_REBUILD_REPORT_INIT;
+    lochan_run_options options = LOCHAN_RUN_OPTIONS_INIT;
+    struct ArrowArrayStream problems = {0};
+    lochan_status rc =
+        lochan_cli__int_value(cli, "tick-bucket-size", 1, INT64_MAX, &options.tick_bucket_size);
+    if (rc == LOCHAN_OK)
+        rc = lochan_run_rebuild(cli->lake_path, NULL, cli->args[0], cli->args[1], &options, &report,
+                                &problems, &cli->err);
+    return rc == LOCHAN_OK ? print_report(cli, &report, &problems) : rc;
+}
+
 static const lochan_cli_option append_options[] = {
     {"tick-bucket-size", "N", "ticks in a bucket, for a new run; default 100"},
     {"row-group-size", "N", "rows in a row group; default 131072"},
@@ -330,6 +373,10 @@ static const lochan_cli_option scan_options[] = {
     {"format", "NAME", "table, csv, ndjson or parquet"},
     {"output", "FILE", "write to a file; .csv, .ndjson, .parquet tell the format"},
     {"overwrite", NULL, "replace the file if there is one"},
+    {0},
+};
+static const lochan_cli_option rebuild_options[] = {
+    {"tick-bucket-size", "N", "of a tree that comes without a catalog; default 100"},
     {0},
 };
 static const lochan_cli_option delete_options[] = {
@@ -386,4 +433,17 @@ const lochan_cli_command lochan_cli__run_delete = {
     .example = "lochan run delete run-1 --yes",
     .options = delete_options,
     .run = run_delete,
+};
+const lochan_cli_command lochan_cli__run_rebuild = {
+    .name = "run rebuild",
+    .arguments = "RUN TABLE",
+    .min_args = 2,
+    .max_args = 2,
+    .summary = "make catalog and parts of a run agree again",
+    .details = "Where lake.db is gone or damaged, the whole lake is made again from its journal "
+               "first. Damaged parts leave the\n"
+               "catalog; a tree of parts without a catalog is taken over. No file is removed.",
+    .example = "lochan run rebuild run-1 holdings",
+    .options = rebuild_options,
+    .run = run_rebuild,
 };

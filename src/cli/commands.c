@@ -25,6 +25,7 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__run_append,
     &lochan_cli__run_scan,
     &lochan_cli__run_manifest,
+    &lochan_cli__run_rebuild,
     &lochan_cli__run_list,
     &lochan_cli__run_delete,
     &lochan_cli__parquet_info,

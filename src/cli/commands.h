@@ -26,6 +26,7 @@ extern const lochan_cli_command lochan_cli__table_show;
 extern const lochan_cli_command lochan_cli__run_append;
 extern const lochan_cli_command lochan_cli__run_scan;
 extern const lochan_cli_command lochan_cli__run_manifest;
+extern const lochan_cli_command lochan_cli__run_rebuild;
 extern const lochan_cli_command lochan_cli__run_list;
 extern const lochan_cli_command lochan_cli__run_delete;
 extern const lochan_cli_command lochan_cli__parquet_info;

@@ -164,3 +164,99 @@ def test_an_append_reads_no_other_part(lake):
     with sqlite3.connect(f"file:{lake}/lake.db?mode=ro", uri=True) as db:
         kept = db.execute("SELECT DISTINCT column_id FROM ducklake_file_column_stats ORDER BY 1").fetchall()
     assert kept == [(1,), (2,), (3,)]  # run_id, bucket, tick
+
+
+# ---- rebuild ----
+
+def holdings(ticks, quantity=1):
+    return pl.DataFrame({"tick": ticks, "agent_id": "i", "token_id": "A", "quantity": quantity})
+
+
+def rebuild(lake, run="r", table="holdings", *args):
+    return json.loads(lochan("run", "rebuild", run, table, "--json", *args, lake=lake).stdout)
+
+
+def parts(lake, run="r", table="holdings"):
+    return sorted(pathlib.Path(lake).glob(f"runs/{run}/tables/{table}/bucket=*/part-*.parquet"))
+
+
+def test_rebuild_makes_the_whole_lake_again_from_the_journal(lake):
+    append(lake, "r", "holdings", holdings([1, 150, 20]))
+    append(lake, "r", "exchange", exchange([{"a": 1}]))
+    before = [scan(lake, "r", "holdings"), scan(lake, "r", "exchange")]
+    for name in ("lake.db", "lake.db-wal", "lake.db-shm"):
+        (lake / name).unlink(missing_ok=True)
+    assert lochan("run", "scan", "r", "holdings", lake=lake, check=False).returncode != 0
+    report = rebuild(lake)
+    assert report["lake_rebuilt"] and report["records"] > 0 and report["parts_whole"] == 2 and report["rows"] == 3
+    assert [scan(lake, "r", "holdings"), scan(lake, "r", "exchange")] == before
+    again = rebuild(lake)
+    assert not again["lake_rebuilt"] and again["parts_whole"] == 2
+    append(lake, "r", "exchange", exchange([{"a": 2.5}]))
+    (lake / "lake.db").write_bytes(b"damaged" * 1000)
+    assert rebuild(lake)["lake_rebuilt"]
+    assert len(scan(lake, "r", "exchange")) == 2 and list(lake.glob("lake.db.damaged-*"))
+    lochan("verify", "--deep", lake=lake)
+
+
+def test_rebuild_takes_damaged_parts_out_and_ignores_what_was_never_committed(lake, tmp_path):
+    append(lake, "r", "holdings", holdings([1, 150, 250]))
+    first, second, third = parts(lake)
+    data = bytearray(second.read_bytes())
+    ticks = pq.read_metadata(second).row_group(0).column(2)
+    data[ticks.data_page_offset + ticks.total_compressed_size - 1] ^= 0xff
+    second.write_bytes(data)
+    third.unlink()
+    (first.parent / "copy-of.parquet").write_bytes(first.read_bytes())
+    other = tmp_path / "other"
+    lochan("init", lake=other)
+    append(other, "r", "holdings", holdings([5]))
+    (lake / parts(other)[0].relative_to(other)).write_bytes(parts(other)[0].read_bytes())
+    (first.parent / "part-nonsense.parquet").write_bytes(b"PAR1 nonsense")
+    report = rebuild(lake)
+    assert (report["parts_whole"], report["parts_damaged"], report["parts_ignored"], report["rows"]) == (1, 3, 2, 1)
+    assert [row["tick"] for row in scan(lake, "r", "holdings")] == [1]
+    assert rebuild(lake)["parts_whole"] == 1
+
+
+def test_rebuild_takes_over_a_tree_without_a_catalog(lake, tmp_path):
+    append(lake, "r", "holdings", holdings([1, 15, 250]), "--tick-bucket-size", "10")
+    append(lake, "r", "holdings", holdings([2, 33], 7))
+    append(lake, "r", "exchange", exchange([{"a": 1}]))
+    tree = tmp_path / "tree"
+    for part in parts(lake) + parts(lake, table="exchange"):
+        target = tree / part.relative_to(lake)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(part.read_bytes())
+    half = [p for p in parts(tree) if p.parent.name == "bucket=000003"]
+    half[0].unlink()  # of the second append
+    report = rebuild(tree)
+    assert report["lake_rebuilt"] and report["records"] == 0
+    assert (report["parts_adopted"], report["parts_ignored"], report["rows"]) == (3, 1, 3)
+    assert [(row["bucket"], row["tick"]) for row in scan(tree, "r", "holdings")] == [(0, 1), (1, 15), (25, 250)]
+    assert rebuild(tree)["parts_adopted"] == 0 and len(scan(tree, "r", "holdings")) == 3
+    assert rebuild(tree, "r", "exchange")["parts_adopted"] == 1
+    assert scan(tree, "r", "exchange")[0]["additional_payload"] == {"a": 1}
+    lochan("verify", "--deep", lake=tree)
+
+
+def test_rebuild_takes_over_the_python_original(tmp_path):
+    tree = tmp_path / "out"
+    table = tree / "runs/r/tables/holdings"
+    names = []
+    for bucket, ticks in ((0, [1, 2]), (3, [350]), (4, [400])):
+        folder = table / f"bucket={bucket:06d}"
+        folder.mkdir(parents=True)
+        arrow = holdings(ticks).with_columns(bucket=pl.lit(bucket, pl.Int64)).to_arrow()
+        meta = {b"crv_schema_version": b"0.1@2025-09-20", b"crv_table_name": b"holdings", b"crv_run_id": b"r"}
+        name = f"part-{bucket:032x}.parquet"
+        pq.write_table(arrow.replace_schema_metadata(meta), folder / name)
+        names.append(name)
+    (table / "manifest.json").write_text(json.dumps({"table": "holdings", "version": 1, "partitions": {
+        "000000": {"parts": [{"path": names[0]}]}, "000003": {"parts": [{"path": names[1]}]}}}))
+    report = rebuild(tree)
+    assert (report["parts_adopted"], report["parts_ignored"], report["rows"]) == (2, 1, 3)
+    assert [row["tick"] for row in scan(tree, "r", "holdings")] == [1, 2, 350]
+    assert rebuild(tree)["parts_adopted"] == 0
+    append(tree, "r", "holdings", holdings([9]))
+    assert len(scan(tree, "r", "holdings")) == 4

@@ -214,6 +214,69 @@ static void test_faults__delete(void **state) {
     tmpdir_remove(s.dir);
 }
 
+/* ---- rebuild ---- */
+
+static void prep_lost_catalog(void *ctx) {
+    static const char *const names[] = {"lake.db", "lake.db-wal", "lake.db-shm"};
+    sweep *s = ctx;
+    char path[600];
+    prep_copy(ctx);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", s->env.path, names[i]);
+        tmpdir_unlink(path);
+    }
+}
+
+static lochan_status body_rebuild(void *ctx, lochan_error *err) {
+    sweep *s = ctx;
+    lochan_rebuild_report report;
+    lochan_lake_options o = LOCHAN_LAKE_OPTIONS_INIT;
+    o.threads = 1;
+    return lochan_run_rebuild(s->env.path, &o, "r", "exchange", NULL, &report, NULL, err);
+}
+
+static void check_rebuild(void *ctx, lochan_status rc) {
+    sweep *s = ctx;
+    lochan_error err;
+    (void)rc;
+    assert_ok(body_rebuild(s, &err)); /* whatever was left half done: once more */
+    env_open(&s->env);
+    assert_string_equal(env_scan(&s->env, "r", "exchange"), BEFORE);
+    env_verify(&s->env);
+    env_close(&s->env);
+}
+
+static void test_faults__rebuild(void **state) {
+    sweep s;
+    (void)state;
+    make_template(&s);
+    fault_sweep(&(fault_case){.name = "rebuild",
+                              .prep = prep_lost_catalog,
+                              .body = body_rebuild,
+                              .check = check_rebuild,
+                              .ctx = &s,
+                              .kinds = FAULT_ALL,
+                              .dense = 6});
+    tmpdir_remove(s.dir);
+}
+
+static void test_faults__rebuild_killed(void **state) {
+    sweep s;
+    kill_trace *trace = calloc(1, sizeof *trace);
+    (void)state;
+    make_template(&s);
+    prep_lost_catalog(&s);
+    kill_list(body_rebuild, &s, trace);
+    assert_true(trace->count >= 2);
+    for (size_t n = 1; n <= trace->count; n++) {
+        prep_lost_catalog(&s);
+        assert_true(kill_at(body_rebuild, &s, n, NULL, NULL).reached);
+        check_rebuild(&s, -1);
+    }
+    free(trace);
+    tmpdir_remove(s.dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults__append_files),
@@ -222,6 +285,8 @@ int main(void) {
         cmocka_unit_test(test_faults__reading),
         cmocka_unit_test(test_faults__killed_at_every_failpoint),
         cmocka_unit_test(test_faults__delete),
+        cmocka_unit_test(test_faults__rebuild),
+        cmocka_unit_test(test_faults__rebuild_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
