@@ -40,9 +40,10 @@ def link_flags():
 
 version = re.search(r'#define LOCHAN_VERSION "([^"]+)"', (ROOT / "include/lochan/lake.h").read_text()).group(1)
 archive = library()
-# Nothing is left in the source folder: build products lie beside those of CMake.
+# Nothing is left in the source folder: build products lie beside those of CMake, and those of one library are never taken
+# for another's.
 os.chdir(HERE)
-products = ROOT / "build" / "python"
+products = BUILD / "python"
 products.mkdir(parents=True, exist_ok=True)
 
 setup(

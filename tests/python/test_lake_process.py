@@ -233,7 +233,7 @@ def test_ctrl_c_stops_a_scan_and_leaves_the_lake_usable(ecb, work):
 
 def test_fork_is_refused_by_name(ecb):
     run(f"""
-        import lochan, os, pyarrow as pa, warnings
+        import lochan, os, pyarrow as pa, time, warnings
         warnings.simplefilter("ignore")
         feed = lochan.Feed({str(ECB)!r})
         lake = lochan.DataLake.open({str(ecb)!r}, threads=2)
@@ -241,6 +241,8 @@ def test_fork_is_refused_by_name(ecb):
         iterator, stream = iter(scan), pa.RecordBatchReader.from_stream(scan)
         next(iterator)
         reading = lake._lake.scan("ecb", "fx_daily")
+        pa.table(scan)   # whatever that imports: loading modules is not safe after fork
+        time.sleep(0.2)  # and our threads are at rest
         pid = os.fork()
         if pid == 0:
             code = 1
