@@ -248,7 +248,7 @@ static void test_update__partial_success_has_a_code_of_its_own(void **state) {
     /* Which of the three requests fails depends on the seed: one of these leaves some good and some
      * bad. */
     for (int seed = 1; seed < 12 && c.code != 10; seed++) {
-        char number[8];
+        char number[16];
         snprintf(number, sizeof number, "%d", seed);
         const char *const faults[] = {"--faults", "http404:0.5", "--seed", number, NULL};
         restart_shop(faults);
