@@ -106,6 +106,18 @@ char *lochan_arena__strndup(lochan_arena *arena, const char *s, size_t n) {
     return p;
 }
 
+void *lochan_arena__grow(lochan_arena *arena, void *old, size_t n, size_t *cap, size_t size) {
+    if (n < *cap)
+        return old;
+    size_t more = *cap ? *cap * 2 : 16;
+    void *p = lochan_arena__array(arena, more, size);
+    if (p && n)
+        memcpy(p, old, n * size);
+    if (p)
+        *cap = more;
+    return p;
+}
+
 char *lochan_arena__printf(lochan_arena *arena, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);

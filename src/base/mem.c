@@ -85,6 +85,16 @@ void *lochan_mem__array(size_t count, size_t size) {
     return lochan_size__mul(count, size, &total) ? lochan_mem__zalloc(total) : NULL;
 }
 
+void *lochan_mem__grow(void *items, size_t n, size_t *cap, size_t size) {
+    size_t more = *cap ? *cap * 2 : 16, total;
+    if (n < *cap)
+        return items;
+    void *p = lochan_size__mul(more, size, &total) ? lochan_mem__realloc(items, total) : NULL;
+    if (p)
+        *cap = more;
+    return p;
+}
+
 /* Sanitizers see the end of a block only if it comes from the C library. */
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)

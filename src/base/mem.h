@@ -31,6 +31,9 @@ char *lochan_mem__strdup(const char *s);
 char *lochan_mem__strndup(const char *s, size_t n);
 /* count * size with overflow check; zeroed. */
 void *lochan_mem__array(size_t count, size_t size);
+/* Room for one more in a list of n elements of `size`, whose capacity *cap starts at 0 with `items`
+ * NULL. NULL: out of memory, `items` is as it was. */
+void *lochan_mem__grow(void *items, size_t n, size_t *cap, size_t size);
 /* 64-byte aligned, padded to a multiple of 64 with zeros (as Arrow recommends). Free with
  * lochan_mem__free_aligned. */
 void *lochan_mem__alloc_aligned(size_t size);

@@ -7,19 +7,6 @@
 
 #include <string.h>
 
-/* Room for one more of n elements of `size`; the old ones are copied. NULL: out of memory. */
-static void *grow(lochan_arena *arena, void *old, size_t n, size_t *cap, size_t size) {
-    if (n < *cap)
-        return old;
-    size_t more = *cap ? *cap * 2 : 16;
-    void *p = lochan_arena__array(arena, more, size);
-    if (p && n)
-        memcpy(p, old, n * size);
-    if (p)
-        *cap = more;
-    return p;
-}
-
 /* ---- sources ---- */
 
 void lochan_source_rows__deinit(lochan_source_rows *rows) {
@@ -34,7 +21,8 @@ static lochan_status read_sources(lochan_db *db, const char *name, lochan_source
         lochan_reader__start(db, LOCHAN_SQL_SOURCES, "lochan_source", &out->arena, err);
     lochan_reader__bind_text(&r, 1, name);
     while (lochan_reader__next(&r)) {
-        lochan_source_row *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_source_row *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -78,7 +66,8 @@ static lochan_status read_datasets(lochan_db *db, const char *source, const char
     lochan_reader__bind_text(&r, 1, source);
     lochan_reader__bind_text(&r, 2, name);
     while (lochan_reader__next(&r)) {
-        lochan_dataset_row *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_dataset_row *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -151,7 +140,8 @@ lochan_status lochan_db__coverage(lochan_db *db, int64_t dataset_id, lochan_cove
         lochan_reader__start(db, LOCHAN_SQL_COVERAGE, "lochan_coverage", &out->arena, err);
     lochan_reader__bind_int(&r, 1, dataset_id);
     while (lochan_reader__next(&r)) {
-        lochan_coverage *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_coverage *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -173,8 +163,6 @@ lochan_status lochan_db__coverage(lochan_db *db, int64_t dataset_id, lochan_cove
         row->message = lochan_reader__text_or(&r, 10, "");
         if (row->day_to < row->day_from)
             lochan_reader__corrupt(&r, 3, "not before day_from");
-        if (row->rows < -1)
-            lochan_reader__corrupt(&r, 7, "-1 or more");
     }
     return lochan_reader__end(&r);
 }

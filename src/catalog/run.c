@@ -9,19 +9,6 @@
 
 #include <string.h>
 
-/* Room for one more of n elements of `size`; the old ones are copied. NULL: out of memory. */
-static void *grow(lochan_arena *arena, void *old, size_t n, size_t *cap, size_t size) {
-    if (n < *cap)
-        return old;
-    size_t more = *cap ? *cap * 2 : 16;
-    void *p = lochan_arena__array(arena, more, size);
-    if (p && n)
-        memcpy(p, old, n * size);
-    if (p)
-        *cap = more;
-    return p;
-}
-
 /* Whether the lake has the tables of this file at all. */
 static lochan_status has_runs(lochan_db *db, bool *out, lochan_error *err) {
     int64_t number;
@@ -44,7 +31,8 @@ static lochan_status read_run_tables(lochan_db *db, const char *name, lochan_run
         lochan_reader__start(db, LOCHAN_SQL_RUN_TABLES, "lochan_run_table", &out->arena, err);
     lochan_reader__bind_text(&r, 1, name);
     while (lochan_reader__next(&r)) {
-        lochan_run_table_row *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_run_table_row *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -119,7 +107,8 @@ static lochan_status read_runs(lochan_db *db, const char *run_id, lochan_run_row
     if (run_id)
         lochan_reader__bind_text(&r, 1, run_id);
     while (lochan_reader__next(&r)) {
-        lochan_run_row *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_run_row *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -195,7 +184,8 @@ static lochan_status read_figures(lochan_db *db, lochan_run_figures_rows *out, l
     lochan_reader r =
         lochan_reader__start(db, LOCHAN_SQL_RUN_FIGURES, "lochan_file", &out->arena, err);
     while (lochan_reader__next(&r)) {
-        lochan_run_figures *rows = grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
+        lochan_run_figures *rows =
+            lochan_arena__grow(&out->arena, out->rows, out->n, &cap, sizeof *rows);
         if (!rows) {
             r.rc = lochan_error__nomem(err);
             break;
@@ -233,7 +223,7 @@ static lochan_status retire_range(lochan_txn *txn, int64_t table_id, const locha
     lochan_reader__bind_text(&r, 2, range->low);
     lochan_reader__bind_text(&r, 3, range->high);
     while (lochan_reader__next(&r)) {
-        int64_t *more = grow(&txn->arena, ids, count, &cap, sizeof *more);
+        int64_t *more = lochan_arena__grow(&txn->arena, ids, count, &cap, sizeof *more);
         if (!more) {
             r.rc = lochan_error__nomem(err);
             break;

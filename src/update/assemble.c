@@ -54,14 +54,10 @@ static struct extra *find_extra(struct extras *all, const char *name) {
 
 static lochan_status add_extra(struct extras *all, const char *name, const lochan_table *table,
                                struct extra **out, lochan_error *err) {
-    if (all->n == all->capacity) {
-        size_t wanted = all->capacity ? all->capacity * 2 : 16;
-        void *p = lochan_mem__realloc(all->items, wanted * sizeof *all->items);
-        if (!p)
-            return lochan_error__nomem(err);
-        all->items = p;
-        all->capacity = wanted;
-    }
+    void *items = lochan_mem__grow(all->items, all->n, &all->capacity, sizeof *all->items);
+    if (!items)
+        return lochan_error__nomem(err);
+    all->items = items;
     struct extra *extra = &all->items[all->n++];
     *extra = (struct extra){.name = name, .type = {.id = LOCHAN_TYPE_FLOAT64}};
     int at = table ? lochan_schema__find(&table->def.schema, name) : -1;

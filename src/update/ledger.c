@@ -34,34 +34,22 @@ void lochan_windows__deinit(lochan_windows *windows) {
     *windows = (lochan_windows){0};
 }
 
-/* Room for one more item in a growing array of `size`-byte items. */
-static lochan_status grow(void **items, size_t count, size_t *capacity, size_t size,
-                          lochan_error *err) {
-    if (count < *capacity)
-        return LOCHAN_OK;
-    size_t wanted = *capacity ? *capacity * 2 : 16, bytes;
-    if (!lochan_size__mul(wanted, size, &bytes))
-        return lochan_error__nomem(err);
-    void *p = lochan_mem__realloc(*items, bytes);
-    if (!p)
-        return lochan_error__nomem(err);
-    *items = p;
-    *capacity = wanted;
-    return LOCHAN_OK;
-}
-
 lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to,
                                   lochan_error *err) {
-    void *items = windows->items;
-    LOCHAN_TRY(grow(&items, windows->count, &windows->capacity, sizeof *windows->items, err));
+    void *items = lochan_mem__grow(windows->items, windows->count, &windows->capacity,
+                                   sizeof *windows->items);
+    if (!items)
+        return lochan_error__nomem(err);
     windows->items = items;
     windows->items[windows->count++] = (lochan_window){from, to};
     return LOCHAN_OK;
 }
 
 static lochan_status push(lochan_ledger *ledger, const lochan_cover *cover, lochan_error *err) {
-    void *rows = ledger->rows;
-    LOCHAN_TRY(grow(&rows, ledger->count, &ledger->capacity, sizeof *ledger->rows, err));
+    void *rows =
+        lochan_mem__grow(ledger->rows, ledger->count, &ledger->capacity, sizeof *ledger->rows);
+    if (!rows)
+        return lochan_error__nomem(err);
     ledger->rows = rows;
     ledger->rows[ledger->count++] = *cover;
     return LOCHAN_OK;

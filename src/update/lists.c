@@ -63,14 +63,10 @@ struct gather {
 
 static lochan_status gather_row(void *ctx, lochan_dataset_status *row, lochan_error *err) {
     struct gather *all = ctx;
-    if (all->n == all->capacity) {
-        size_t wanted = all->capacity ? all->capacity * 2 : 32;
-        void *p = lochan_mem__realloc(all->items, wanted * sizeof *all->items);
-        if (!p)
-            return lochan_error__nomem(err);
-        all->items = p;
-        all->capacity = wanted;
-    }
+    void *items = lochan_mem__grow(all->items, all->n, &all->capacity, sizeof *all->items);
+    if (!items)
+        return lochan_error__nomem(err);
+    all->items = items;
     all->items[all->n++] = (struct figures){row->dataset_id, row->rows, row->last_update_ns};
     return LOCHAN_OK;
 }
