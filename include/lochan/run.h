@@ -83,7 +83,13 @@ LOCHAN_API const char *lochan_run_id(const lochan_run *run); /* borrowed */
 
 /* ---- appending ---- */
 
-typedef enum lochan_durability { LOCHAN_DURABILITY_FULL = 0 } lochan_durability;
+/* FULL: a reported append is on the disk. NORMAL: nothing is synced, so a killed process loses
+ * nothing, but a power cut may lose the last appends to a table, never one in the middle; they are
+ * made durable together by the next FULL append to the table, or within a few hundred appends. */
+typedef enum lochan_durability {
+    LOCHAN_DURABILITY_FULL = 0,
+    LOCHAN_DURABILITY_NORMAL = 1
+} lochan_durability;
 
 typedef struct lochan_append_options {
     uint32_t struct_size;
@@ -145,7 +151,68 @@ LOCHAN_API lochan_status lochan_run_append(lochan_run *run, const char *table,
                                            lochan_append_summary *summary,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* ---- many small appends ---- */
+
+/* Buffers rows and appends them together. Rows are checked when they come, as in
+ * lochan_run_append, but no reader sees them before they were flushed: by a threshold, by
+ * lochan_run_appender_flush or by close. Buffered rows draw on the lake's memory limit. Several
+ * threads may use one appender. */
+typedef struct lochan_run_appender lochan_run_appender;
+
+typedef struct lochan_run_appender_options {
+    uint32_t struct_size;
+    int64_t rows;  /* flush at so many rows; 0 = 100,000, -1 = never for this reason */
+    int64_t bytes; /* of memory; 0 = an eighth of the lake's memory limit, -1 as above */
+    int64_t ticks; /* flush when the ticks in the buffer span so many; 0 or -1 = never */
+    const lochan_append_options *append; /* copied; without token; NULL = defaults */
+    uint8_t reserved[32];
+} lochan_run_appender_options;
+#define LOCHAN_RUN_APPENDER_OPTIONS_INIT                                                           \
+    {                                                                                              \
+        sizeof(lochan_run_appender_options), 0, 0, 0, NULL, {                                      \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
+/* Looks at the table's descriptor, at no part. The run must outlive the appender. */
+LOCHAN_API lochan_status lochan_run_appender_open(lochan_run *run, const char *table,
+                                                  const lochan_run_appender_options *options,
+                                                  lochan_run_appender **out,
+                                                  lochan_error *err) LOCHAN_MUST_CHECK;
+/* Takes the stream. If its rows are refused (SCHEMA), none of them is buffered. If they are
+ * buffered and the flush that they brought about failed, *kept (may be NULL) is true: they are not
+ * to be given again. */
+LOCHAN_API lochan_status lochan_run_appender_append(lochan_run_appender *appender,
+                                                    struct ArrowArrayStream *rows, bool *kept,
+                                                    lochan_error *err) LOCHAN_MUST_CHECK;
+/* Appends what is buffered, as one commit. After a failure the rows are still buffered, and the
+ * next flush tries again; a commit whose answer was lost is not made twice. summary (may be NULL;
+ * deinit it) is that of the commit; snapshot_id -1: nothing was buffered. */
+LOCHAN_API lochan_status lochan_run_appender_flush(lochan_run_appender *appender,
+                                                   lochan_append_summary *summary,
+                                                   lochan_error *err) LOCHAN_MUST_CHECK;
+/* What is buffered, and what was appended so far. Any pointer may be NULL. */
+LOCHAN_API void lochan_run_appender_state(lochan_run_appender *appender, int64_t *buffered_rows,
+                                          int64_t *buffered_bytes, int64_t *appended_rows,
+                                          int64_t *commits);
+/* Flushes and frees. If the flush fails, the appender stays as it was: try again, or discard it.
+ * NULL is a no-op. */
+LOCHAN_API lochan_status lochan_run_appender_close(lochan_run_appender *appender,
+                                                   lochan_error *err) LOCHAN_MUST_CHECK;
+/* Frees, and forgets what is buffered. NULL is a no-op. */
+LOCHAN_API void lochan_run_appender_discard(lochan_run_appender *appender);
+
 /* ---- reading ---- */
+
+/* Opens a lake to read its runs. As lochan_lake_open, and where lake.db is gone but the journal is
+ * there, what lake.db held is read from the journal into a private temporary copy: the lake opens
+ * read-only, nothing is written into its folder, and *warning (may be NULL; free with lochan_free;
+ * NULL if all is well) says so and names the rebuild; it is logged too. A part that was lost with
+ * it fails by name when it is read. CORRUPT for a damaged lake.db, with a hint that names the
+ * rebuild. */
+LOCHAN_API lochan_status lochan_run_lake_open(const char *path, const lochan_lake_options *options,
+                                              char **warning, lochan_lake **out,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
 
 typedef struct lochan_run_scan_options {
     uint32_t struct_size;
@@ -201,6 +268,19 @@ LOCHAN_API lochan_status lochan_run_list(lochan_lake *lake, struct ArrowArrayStr
 LOCHAN_API lochan_status lochan_run_describe(lochan_run *run, const char *parameters,
                                              const char *seed, const char *code_version,
                                              lochan_error *err) LOCHAN_MUST_CHECK;
+/* The runs that have rows in a table (table NULL: every run, also one that has only been
+ * described), oldest first: run_id, created_at, tick_bucket_size, parts, rows, bytes, seed,
+ * code_version, parameters. SCHEMA if there is no such table. */
+LOCHAN_API lochan_status lochan_runs_of(lochan_lake *lake, const char *table,
+                                        struct ArrowArrayStream *out,
+                                        lochan_error *err) LOCHAN_MUST_CHECK;
+/* What is known of a run as one JSON object: format "lochan.run", version 1, run_id, created_at,
+ * tick_bucket_size, seed, code_version, parameters (the object that was given), and tables, each
+ * with table, version, rows, bytes, tick_min, tick_max, columns (name, type) and parts (bucket_id,
+ * path, rows, bytes, tick_min, tick_max, created_at). Free with lochan_free. NOT_FOUND if nobody
+ * knows the run. */
+LOCHAN_API lochan_status lochan_run_export(lochan_lake *lake, const char *run_id, char **json,
+                                           lochan_error *err) LOCHAN_MUST_CHECK;
 /* Removes every row of the run from every table, in one commit; the files go with the retention of
  * the lake. *parts (may be NULL) = how many. NOT_FOUND if nobody knows the run. */
 LOCHAN_API lochan_status lochan_run_delete(lochan_lake *lake, const char *run_id, int64_t *parts,

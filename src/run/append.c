@@ -528,7 +528,9 @@ static lochan_status read_options(const lochan_append_options *options, lochan_a
                options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
         LOCHAN_CHECK_ARG(memcmp(out->reserved, zero, sizeof zero) == 0, err);
     }
-    LOCHAN_CHECK_ARG(out->durability == LOCHAN_DURABILITY_FULL, err);
+    LOCHAN_CHECK_ARG(out->durability == LOCHAN_DURABILITY_FULL ||
+                         out->durability == LOCHAN_DURABILITY_NORMAL,
+                     err);
     return LOCHAN_OK;
 }
 
