@@ -219,8 +219,8 @@ static lochan_status read_errors(lochan_source_spec *spec, const lochan_yaml_nod
         LOCHAN_TRY(lochan_yaml__to_int64(http, 200, 599, &status, err));
         LOCHAN_TRY(lochan_yaml__to_choice(meaning, meaning_names, LOCHAN_COUNTOF(meaning_names),
                                           &choice, err));
-        rules[spec->n_errors++] =
-            (lochan_source_error_rule){(int32_t)status, (lochan_error_meaning)choice};
+        rules[spec->n_errors++] = (lochan_source_error_rule){
+            .http_status = (int32_t)status, .meaning = (lochan_error_meaning)choice};
     }
     spec->errors = rules;
     return LOCHAN_OK;

@@ -9,11 +9,22 @@
 
 #include "base/arena.h"
 #include "base/civil.h"
+#include "source/paging.h"
 #include "source/yaml.h"
 
 /* New kinds and formats are appended here and in the name tables of spec.c. */
-typedef enum lochan_source_kind { LOCHAN_SOURCE_HTTP = 0 } lochan_source_kind;
-typedef enum lochan_source_format { LOCHAN_FORMAT_CSV = 0 } lochan_source_format;
+typedef enum lochan_source_kind {
+    LOCHAN_SOURCE_HTTP = 0,
+    LOCHAN_SOURCE_FILES = 1,   /* url is a folder or a pattern of files */
+    LOCHAN_SOURCE_CALLBACK = 2 /* rows come from the program that uses the library */
+} lochan_source_kind;
+typedef enum lochan_source_format {
+    LOCHAN_FORMAT_CSV = 0,
+    LOCHAN_FORMAT_TABLE = 1,   /* JSON: a list of field names and a list of lists of values */
+    LOCHAN_FORMAT_RECORDS = 2, /* JSON: a list of objects */
+    LOCHAN_FORMAT_NDJSON = 3,  /* one JSON object a line */
+    LOCHAN_FORMAT_PARQUET = 4  /* files only */
+} lochan_source_format;
 typedef enum lochan_source_method {
     LOCHAN_METHOD_GET = 0,
     LOCHAN_METHOD_POST = 1
@@ -30,10 +41,34 @@ typedef struct lochan_source_pair { /* header or query parameter; value may hold
     const char *value;
 } lochan_source_pair;
 
+/* Either of an HTTP status or of a code in the body. */
 typedef struct lochan_source_error_rule {
-    int32_t http_status;
+    int32_t http_status; /* 0 = of a code */
+    const char *code;    /* as text ("40203"), NULL = of a status */
     lochan_error_meaning meaning;
+    int64_t wait_ns; /* before the page is asked again, 0 = the usual back-off */
 } lochan_source_error_rule;
+
+/* Where the parts of a JSON answer are: dotted paths of names; "" is the whole answer. */
+typedef struct lochan_source_response {
+    const char *fields;     /* table: the list of field names */
+    const char *items;      /* table, records: the list of rows */
+    const char *error_code; /* NULL = the body does not tell errors */
+    const char *const *ok;  /* values of error_code that mean success */
+    size_t n_ok;            /* 0 = success is when it is missing or null */
+    const char *message;    /* the provider's words about an error, NULL = none */
+    bool nan_is_null;       /* NaN, Infinity: null instead of a broken page */
+} lochan_source_response;
+
+/* What the provider allows, 0 = no limit. Shared by all processes of the user (rate_limit.h). */
+typedef struct lochan_source_limits {
+    int64_t per_second, per_minute, per_hour, per_day;
+    int32_t concurrent;
+    bool per_endpoint; /* each source_dataset has limits of its own */
+} lochan_source_limits;
+
+/* A body given as YAML: JSON in which a whole string may be a typed placeholder (body.h). */
+typedef struct lochan_body_node lochan_body_node;
 
 typedef struct lochan_source_spec {
     lochan_arena arena; /* holds all strings below */
@@ -47,7 +82,8 @@ typedef struct lochan_source_spec {
     size_t n_headers;
     const lochan_source_pair *query;
     size_t n_query;
-    const char *body; /* NULL if none */
+    const char *body;                  /* template text, NULL if none */
+    const lochan_body_node *body_tree; /* or a tree, NULL if none */
     const char
         *secret; /* reference "env:NAME" | "file:PATH", NULL if none; never the secret itself */
     lochan_date_format date_format;
@@ -55,6 +91,11 @@ typedef struct lochan_source_spec {
     char csv_delimiter;
     const char *const *csv_null_texts;
     size_t n_csv_null_texts;
+    const char *const *json_null_texts; /* NULL: "" is null but in string columns */
+    size_t n_json_null_texts;
+    lochan_source_response response;
+    lochan_paging paging; /* a dataset may change it */
+    lochan_source_limits limits;
     const lochan_source_error_rule *errors;
     size_t n_errors;
     int64_t timeout_ns;
@@ -65,6 +106,8 @@ typedef struct lochan_source_spec {
     int32_t max_retries;
     int64_t retry_backoff_ns;
     int64_t max_backoff_ns;
+    int32_t retry_budget;     /* retries of one update in all */
+    int32_t breaker_failures; /* pages given up in a row before the rest is not asked any more */
     const char *user_agent;
 } lochan_source_spec;
 
@@ -104,15 +147,30 @@ typedef struct lochan_source_request {
 } lochan_source_request;
 
 /* Fills the spec's templates. Values are percent-encoded in path and query, JSON-escaped in the
- * body. A query parameter whose template has a placeholder without a value is left out; in path,
- * headers and body that is an error. `extra` query parameters (a dataset's own, e.g. its paging;
- * templates too) come after the spec's and replace those of the same name. Values that contain
- * "{secret}" are refused. Free with lochan_source_request__deinit. */
+ * body. A query parameter or an entry of a body tree whose template has a placeholder without a
+ * value is left out; in path, headers and body text that is an error. `extra` parameters (a
+ * dataset's own, e.g. its paging; templates too) come after the spec's and replace those of the
+ * same name; they go into the body where it says "{params}", else into the query. A placeholder may
+ * name a type, "{limit:int}" (int, number, bool, list), which decides how it is written in JSON.
+ * Values that contain "{secret}" are refused. Free with lochan_source_request__deinit. */
 lochan_status lochan_source__build_request(const lochan_source_spec *spec,
                                            const lochan_source_value *values, size_t n_values,
                                            const lochan_source_pair *extra, size_t n_extra,
                                            lochan_source_request *out, lochan_error *err);
+/* The same for the page at which a pager stands: adds the values {limit}, {offset}, {page} and
+ * {cursor}, the pager's own parameters, and {start} and {end} if the pager has a window. */
+lochan_status lochan_source__build_page_request(const lochan_source_spec *spec,
+                                                const lochan_pager *pager,
+                                                const lochan_source_value *values, size_t n_values,
+                                                const lochan_source_pair *extra, size_t n_extra,
+                                                lochan_source_request *out, lochan_error *err);
 void lochan_source_request__deinit(lochan_source_request *request);
+
+/* What a code found in the body means; *rule is the spec's rule for it, NULL if none (then FATAL).
+ */
+lochan_error_meaning lochan_source_spec__code_meaning(const lochan_source_spec *spec,
+                                                      const char *code,
+                                                      const lochan_source_error_rule **rule);
 
 /* Appends s with everything but unreserved characters (RFC 3986) percent-encoded. */
 lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n,
