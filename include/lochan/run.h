@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-/* ---- tables ---- */
+/* ---- tables: a lake that is NULL has the bundled ones ---- */
 
 /* Adds a descriptor. `file` is what errors call it. SPEC with line and column; EXISTS unless
  * `replace`; with it SCHEMA if the columns stored already do not fit the new descriptor. */
@@ -45,6 +45,10 @@ LOCHAN_API lochan_status lochan_run_table_show(lochan_lake *lake, const char *ta
 LOCHAN_API lochan_status lochan_run_table_columns(lochan_lake *lake, const char *table,
                                                   struct ArrowArrayStream *out,
                                                   lochan_error *err) LOCHAN_MUST_CHECK;
+/* The same as the schema of rows without undeclared columns and fields; the caller releases it. */
+LOCHAN_API lochan_status lochan_run_table_schema(lochan_lake *lake, const char *table,
+                                                 struct ArrowSchema *out,
+                                                 lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- a run ---- */
 

@@ -68,7 +68,8 @@ static lochan_status no_table(lochan_lake *lake, const char *table, lochan_error
     const char *names[64];
     size_t n = 0, at = 0;
     char bundled[32][130];
-    LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, NULL, &rows, err));
+    if (lake)
+        LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, NULL, &rows, err));
     for (size_t i = 0; i < rows.n && n < 32; i++)
         names[n++] = rows.rows[i].name;
     const lochan_bundled *b;
@@ -129,7 +130,8 @@ lochan_status lochan_run_known__find(lochan_lake *lake, lochan_run_known_list *c
     lochan_status rc = LOCHAN_OK;
     lochan_run_table_rows rows = {0};
     *out = NULL;
-    LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, table, &rows, err));
+    if (lake)
+        LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, table, &rows, err));
     const char *text = rows.n > 0 ? rows.rows[0].spec : NULL;
     const lochan_bundled *b = text ? NULL : find_bundled(table);
     if (!text && !b) {
@@ -216,8 +218,9 @@ lochan_status lochan_run_table_show(lochan_lake *lake, const char *table, char *
     lochan_run_table_rows rows = {0};
     LOCHAN_CHECK_ARG(out, err);
     *out = NULL;
-    LOCHAN_CHECK_ARG(lake && table, err);
-    LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, table, &rows, err));
+    LOCHAN_CHECK_ARG(table, err);
+    if (lake)
+        LOCHAN_TRY(lochan_catalog__run_tables(lake->catalog, table, &rows, err));
     const lochan_bundled *b = rows.n > 0 ? NULL : find_bundled(table);
     lochan_status rc = LOCHAN_OK;
     if (rows.n == 0 && !b)
@@ -237,7 +240,8 @@ static lochan_status list_one(lochan_lake *lake, lochan_listing *list, const loc
                               lochan_error *err) {
     lochan_table *t = NULL;
     int64_t rows = 0, parts = 0, bytes = 0;
-    LOCHAN_TRY(lochan_run__open_table(lake, k->d->name, -1, &t, err));
+    if (lake)
+        LOCHAN_TRY(lochan_run__open_table(lake, k->d->name, -1, &t, err));
     for (size_t i = 0; t && i < figures->n; i++) {
         if (figures->rows[i].table_id != t->def.table_id)
             continue;
@@ -273,10 +277,11 @@ lochan_status lochan_run_table_list(lochan_lake *lake, struct ArrowArrayStream *
     const lochan_bundled *b;
     LOCHAN_CHECK_ARG(out, err);
     memset(out, 0, sizeof *out);
-    LOCHAN_CHECK_ARG(lake, err);
     LOCHAN_TRYG(lochan_listing__init(&list, columns, err));
-    LOCHAN_TRYG(lochan_catalog__run_tables(lake->catalog, NULL, &rows, err));
-    LOCHAN_TRYG(lochan_catalog__run_figures(lake->catalog, &figures, err));
+    if (lake) {
+        LOCHAN_TRYG(lochan_catalog__run_tables(lake->catalog, NULL, &rows, err));
+        LOCHAN_TRYG(lochan_catalog__run_figures(lake->catalog, &figures, err));
+    }
     while ((b = next_bundled(&at))) {
         bool hidden = false;
         for (size_t i = 0; i < rows.n; i++)
@@ -343,7 +348,7 @@ lochan_status lochan_run_table_columns(lochan_lake *lake, const char *table,
     lochan_run_known *k = NULL;
     LOCHAN_CHECK_ARG(out, err);
     memset(out, 0, sizeof *out);
-    LOCHAN_CHECK_ARG(lake && table, err);
+    LOCHAN_CHECK_ARG(table, err);
     LOCHAN_TRYG(lochan_run_known__find(lake, NULL, NULL, table, &k, err));
     LOCHAN_TRYG(lochan_listing__init(&list, columns, err));
     for (size_t i = 0; i < k->d->n; i++)
@@ -352,5 +357,17 @@ lochan_status lochan_run_table_columns(lochan_lake *lake, const char *table,
 done:
     lochan_run_known__unref(k);
     lochan_listing__deinit(&list);
+    return rc;
+}
+
+lochan_status lochan_run_table_schema(lochan_lake *lake, const char *table, struct ArrowSchema *out,
+                                      lochan_error *err) {
+    lochan_run_known *k = NULL;
+    LOCHAN_CHECK_ARG(out, err);
+    memset(out, 0, sizeof *out);
+    LOCHAN_CHECK_ARG(table, err);
+    LOCHAN_TRY(lochan_run_known__find(lake, NULL, NULL, table, &k, err));
+    lochan_status rc = lochan_schema__dup(&k->d->schema, out, err);
+    lochan_run_known__unref(k);
     return rc;
 }
