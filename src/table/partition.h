@@ -9,6 +9,10 @@
 #include "base/buf.h"
 #include "table/table.h"
 
+/* Days since 1970 of a date or timestamp; false for null. Timestamps count as written: those with a
+ * zone are UTC. */
+bool lochan_view__day(const lochan_view *view, int64_t i, int64_t *days);
+
 enum { LOCHAN_PARTITION_MAX = 4 }; /* columns, and fields, of one strategy */
 
 /* One value of a partition: a number, or text where the field says so (borrowed from the batch or
@@ -30,6 +34,8 @@ typedef struct lochan_partition_field {
     size_t column;          /* which of the strategy's columns it comes from */
     int digits;             /* zero-padded in the folder */
     bool is_text;
+    const char *derived; /* the stored column that holds it, an int32, where DuckLake has no
+                            transform: the table gets it, and every write fills it */
 } lochan_partition_field;
 
 typedef struct lochan_partition_strategy {
@@ -40,7 +46,10 @@ typedef struct lochan_partition_strategy {
     /* Whether the n-th column can be of this type. NULL if no column is needed. */
     bool (*accepts)(size_t column, const lochan_type *type);
     /* The values of row i of the columns' views. False if it has none (null, out of range). */
-    bool (*values_of)(const lochan_view *views, int64_t i, lochan_partition_values *out);
+    bool (*values_of)(const lochan_view *views, int64_t i, int64_t number,
+                      lochan_partition_values *out);
+    int64_t number;     /* its number (of buckets) where a table names none; 0: it takes none */
+    int64_t max_number; /* the largest it takes */
     /* Whether its columns are stored as they are (transform identity): then a column may bear the
      * name of a folder key. */
     bool stored;
@@ -53,9 +62,22 @@ typedef struct lochan_partition_strategy {
 
 /* NULL if there is none of that name; name NULL = single_file. */
 const lochan_partition_strategy *lochan_partition__find(const char *name);
-/* The strategy whose DuckLake transforms are these, NULL if none. */
-const lochan_partition_strategy *lochan_partition__find_transforms(const char *const *transforms,
-                                                                   size_t n);
+/* The entry of that name which takes columns of these types, else the first of that name: a name
+ * may have an entry for each kind of column. */
+const lochan_partition_strategy *lochan_partition__find_for(const char *name,
+                                                            const lochan_type *types, size_t n);
+/* The strategy of a stored table, NULL if another program chose one we do not know. columns[i] =
+ * index of its i-th column in the schema (-1: not told by the catalog, a derived field hides it).
+ */
+const lochan_partition_strategy *lochan_partition__of_table(const lochan_table_def *def,
+                                                            int columns[LOCHAN_PARTITION_MAX],
+                                                            int64_t *number);
+enum { LOCHAN_TRANSFORM_TEXT = 40 };
+/* DuckLake's transform of a field: "year", "bucket(16)". */
+void lochan_partition__transform(const lochan_partition_strategy *s, size_t field, int64_t number,
+                                 char out[LOCHAN_TRANSFORM_TEXT]);
+/* Index of the strategy's derived column in the schema, -1 if it has none. */
+int lochan_partition__derived(const lochan_partition_strategy *s, const struct ArrowSchema *schema);
 
 /* "year=2024/month=01"; "" without fields. `table` is the table's name. */
 lochan_status lochan_partition__folder(const lochan_partition_strategy *s, const char *table,

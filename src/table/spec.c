@@ -106,9 +106,29 @@ static lochan_status check_key(const lochan_table_spec *spec, lochan_error *err)
     return LOCHAN_OK;
 }
 
+const lochan_partition_strategy *lochan_table_spec__strategy(const lochan_table_spec *spec) {
+    lochan_type types[LOCHAN_PARTITION_MAX];
+    const lochan_partition_def *p = &spec->partition;
+    for (size_t i = 0; i < p->n_columns && i < LOCHAN_PARTITION_MAX; i++) {
+        int c = p->columns[i] ? lochan_schema__find(spec->schema, p->columns[i]) : -1;
+        if (c < 0 ||
+            lochan_field__stored_type(spec->schema->children[c], &types[i], NULL) != LOCHAN_OK)
+            return lochan_partition__find(p->strategy);
+    }
+    return p->n_columns <= LOCHAN_PARTITION_MAX
+               ? lochan_partition__find_for(p->strategy ? p->strategy : "single_file", types,
+                                            p->n_columns)
+               : lochan_partition__find(p->strategy);
+}
+
+int64_t lochan_table_spec__number(const lochan_table_spec *spec) {
+    return spec->partition.number > 0 ? spec->partition.number
+                                      : lochan_table_spec__strategy(spec)->number;
+}
+
 static lochan_status check_partition(const lochan_table_spec *spec, lochan_error *err) {
     const lochan_partition_def *p = &spec->partition;
-    const lochan_partition_strategy *s = lochan_partition__find(p->strategy);
+    const lochan_partition_strategy *s = lochan_table_spec__strategy(spec);
     if (!s)
         return lochan_error__set(err, LOCHAN_ERR_SPEC, "there is no partition strategy '%s'",
                                  p->strategy);
@@ -116,6 +136,10 @@ static lochan_status check_partition(const lochan_table_spec *spec, lochan_error
         return lochan_error__set(err, LOCHAN_ERR_SPEC,
                                  "partition strategy %s needs %zu columns, %zu are given", s->name,
                                  s->n_columns, p->n_columns);
+    if (p->number < 0 || p->number > s->max_number)
+        return lochan_error__set(
+            err, LOCHAN_ERR_SPEC, "partition strategy %s takes %s number up to %lld, not %lld",
+            s->name, s->number > 0 ? "a" : "no", (long long)s->max_number, (long long)p->number);
     for (size_t i = 0; i < p->n_columns; i++) {
         lochan_type type;
         char text[80];
@@ -138,7 +162,9 @@ static lochan_status check_partition(const lochan_table_spec *spec, lochan_error
     for (size_t f = 0; f < s->n_fields && !s->stored; f++) {
         for (int64_t c = 0; c < spec->schema->n_children; c++) {
             const char *name = spec->schema->children[c]->name;
-            if (strcasecmp(name, s->fields[f].folder_key) == 0)
+            const char *derived = s->fields[f].derived;
+            if (strcasecmp(name, s->fields[f].folder_key) == 0 ||
+                (derived && strcasecmp(name, derived) == 0))
                 return refuse(err, name,
                               "column '%s' bears the name of a partition folder of %s; map it to "
                               "another name",
@@ -274,11 +300,16 @@ done:
 
 static lochan_status check_same_partition(const lochan_table_def *def,
                                           const lochan_table_spec *spec, lochan_error *err) {
-    const lochan_partition_strategy *s = lochan_partition__find(spec->partition.strategy);
+    const lochan_partition_strategy *s = lochan_table_spec__strategy(spec);
     bool same = s->n_fields == def->n_partition;
     for (size_t f = 0; same && f < s->n_fields; f++) {
-        same = strcmp(def->partition[f].transform, s->fields[f].transform) == 0 &&
-               strcmp(def->partition[f].name, spec->partition.columns[s->fields[f].column]) == 0;
+        const lochan_partition_field *field = &s->fields[f];
+        char transform[LOCHAN_TRANSFORM_TEXT];
+        lochan_partition__transform(s, f, lochan_table_spec__number(spec), transform);
+        same =
+            strcmp(def->partition[f].transform, transform) == 0 &&
+            strcmp(def->partition[f].name,
+                   field->derived ? field->derived : spec->partition.columns[field->column]) == 0;
     }
     if (same)
         return LOCHAN_OK;

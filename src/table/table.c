@@ -23,26 +23,18 @@ static int first_time_column(const lochan_table *t) {
 }
 
 /* The strategy behind the stored transforms; left NULL where another program chose one we do not
- * know. */
+ * know. A derived field hides the column it came from: it is taken to be the first time of the
+ * order. */
 static void find_partition(lochan_table *t) {
-    const char *transforms[LOCHAN_PARTITION_MAX];
-    const lochan_table_def *def = &t->def;
-    if (def->n_partition > LOCHAN_PARTITION_MAX)
-        return;
-    for (size_t f = 0; f < def->n_partition; f++)
-        transforms[f] = def->partition[f].transform;
-    const lochan_partition_strategy *s =
-        lochan_partition__find_transforms(transforms, def->n_partition);
-    int columns[LOCHAN_PARTITION_MAX] = {-1, -1, -1, -1};
-    for (size_t f = 0; s && f < s->n_fields; f++) {
-        int *c = &columns[s->fields[f].column];
-        if (*c >= 0 && *c != def->partition[f].column)
-            s = NULL;
-        else
-            *c = def->partition[f].column;
+    t->partition = lochan_partition__of_table(&t->def, t->partition_columns, &t->partition_number);
+    t->derived = lochan_partition__derived(t->partition, &t->def.schema);
+    for (size_t i = 0; t->derived >= 0 && i < t->n_order && t->partition_columns[0] < 0; i++) {
+        lochan_type type;
+        int c = t->order[i].column;
+        if (lochan_type__parse(t->def.schema.children[c]->format, &type, NULL) == LOCHAN_OK &&
+            t->partition->accepts(0, &type))
+            t->partition_columns[0] = c;
     }
-    t->partition = s;
-    memcpy(t->partition_columns, columns, sizeof columns);
 }
 
 /* Derives what the rest of the layer needs from t->def. */
@@ -117,11 +109,20 @@ lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, 
 static lochan_status full_schema(const lochan_table_spec *spec, struct ArrowSchema *out,
                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    int64_t n = spec->schema->n_children;
+    int64_t n = spec->schema->n_children, given = n;
     struct ArrowSchema all = {0};
+    const lochan_partition_strategy *s = lochan_table_spec__strategy(spec);
+    const char *derived = NULL;
+    for (size_t f = 0; f < s->n_fields; f++)
+        derived = s->fields[f].derived ? s->fields[f].derived : derived;
+    n += derived ? 1 : 0;
     LOCHAN_TRYG(lochan_schema__init_struct(&all, n + (spec->point_in_time ? 1 : 0), err));
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < given; i++)
         LOCHAN_TRYG(lochan_schema__dup(spec->schema->children[i], all.children[i], err));
+    if (derived) {
+        lochan_type type = {.id = LOCHAN_TYPE_INT32};
+        LOCHAN_TRYG(lochan_schema__set_field(all.children[given], derived, &type, true, err));
+    }
     if (spec->point_in_time) {
         lochan_type type = {.id = LOCHAN_TYPE_TIMESTAMP, .unit = LOCHAN_UNIT_MICRO, .zone = "UTC"};
         LOCHAN_TRYG(lochan_schema__set_field(all.children[n], LOCHAN_KNOWN_AT, &type, true, err));
@@ -135,8 +136,9 @@ done:
 static lochan_status create(lochan_txn *txn, const lochan_table_spec *spec,
                             const struct ArrowSchema *schema, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    const lochan_partition_strategy *s = lochan_partition__find(spec->partition.strategy);
+    const lochan_partition_strategy *s = lochan_table_spec__strategy(spec);
     lochan_partition_key keys[LOCHAN_PARTITION_MAX];
+    char transforms[LOCHAN_PARTITION_MAX][LOCHAN_TRANSFORM_TEXT];
     size_t n = 0;
     int64_t table_id;
     const char **order = lochan_mem__array(spec->n_sort + spec->n_key + 1, sizeof *order);
@@ -151,10 +153,11 @@ static lochan_status create(lochan_txn *txn, const lochan_table_spec *spec,
                                       .expression = order[i],
                                       .nulls_first = true};
     for (size_t f = 0; f < s->n_fields; f++) {
-        const char *name = spec->partition.columns[s->fields[f].column];
-        keys[f] = (lochan_partition_key){.column = lochan_schema__find(schema, name),
-                                         .name = name,
-                                         .transform = s->fields[f].transform};
+        const char *name = s->fields[f].derived ? s->fields[f].derived
+                                                : spec->partition.columns[s->fields[f].column];
+        lochan_partition__transform(s, f, lochan_table_spec__number(spec), transforms[f]);
+        keys[f] = (lochan_partition_key){
+            .column = lochan_schema__find(schema, name), .name = name, .transform = transforms[f]};
     }
     lochan_table_create make = {.source = spec->source,
                                 .dataset = spec->name,
@@ -223,13 +226,17 @@ done:
     return rc;
 }
 
-static lochan_status note_key(lochan_table *t, const lochan_table_spec *spec, lochan_error *err) {
+/* What the catalog does not tell. */
+static lochan_status note_definition(lochan_table *t, const lochan_table_spec *spec,
+                                     lochan_error *err) {
     t->key = lochan_mem__array(spec->n_key + 1, sizeof *t->key);
     if (!t->key)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < spec->n_key; i++)
         t->key[i] = lochan_schema__find(&t->def.schema, spec->key[i]);
     t->n_key = spec->n_key;
+    for (size_t i = 0; i < spec->partition.n_columns; i++)
+        t->partition_columns[i] = lochan_schema__find(&t->def.schema, spec->partition.columns[i]);
     return LOCHAN_OK;
 }
 
@@ -252,7 +259,7 @@ static lochan_status open_whole(lochan_lake *lake, const lochan_table_spec *spec
     }
     rc = lochan_table_spec__compare(spec, &t->def, &missing, err);
     if (rc == LOCHAN_OK && !missing)
-        rc = note_key(t, spec, err);
+        rc = note_definition(t, spec, err);
     if (rc == LOCHAN_OK && !missing)
         *out = t;
     else

@@ -21,10 +21,12 @@
 
 /* How rows become partitions. The strategies are entries of one list in partition.c. */
 typedef struct lochan_partition_def {
-    const char *strategy; /* "single_file", "year_month"; NULL = single_file */
-    const char *const
-        *columns; /* the columns it looks at: for year_month one date32 or timestamp */
+    const char *strategy; /* "single_file", "year_month", "day", "year_bucket", "ten_year_range",
+                             "identity"; NULL = single_file */
+    const char *const *columns; /* the columns it looks at: one date32 or timestamp; for year_bucket
+                                   also the asset; for identity any text or integer */
     size_t n_columns;
+    int64_t number; /* of buckets of year_bucket, 1..4096; 0 = 16 */
 } lochan_partition_def;
 
 /* The i-th strategy's name, NULL past the last: for checks and messages of specs. */
@@ -68,7 +70,10 @@ typedef struct lochan_table {
     int time_column; /* index of the first date or timestamp among partition and order columns, -1
                       */
     const struct lochan_partition_strategy *partition;
-    int partition_columns[4]; /* indices, partition->n_columns of them */
+    int partition_columns[4]; /* indices, partition->n_columns of them; -1: not known without the
+                                 definition that made the table */
+    int64_t partition_number; /* of buckets */
+    int derived;              /* index of the column that the partition strategy added, -1 */
 } lochan_table;
 
 /* Opens an existing table as of a snapshot (-1 = newest). NOT_FOUND lists the tables there are. */
@@ -90,8 +95,21 @@ lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, 
 
 typedef enum lochan_write_mode {
     LOCHAN_WRITE_UPSERT, /* by key: the new row wins; needs a key */
-    LOCHAN_WRITE_APPEND  /* new files beside the old ones; for tables without a key */
+    LOCHAN_WRITE_APPEND, /* new files beside the old ones; for tables without a key */
+    /* upsert, and then rows that the table holds in the scopes of lochan_write__replace and that
+     * did not come again are removed; needs a key */
+    LOCHAN_WRITE_REPLACE_ASSETS,
+    /* afterwards the table holds what came, and nothing else */
+    LOCHAN_WRITE_REPLACE_ALL
 } lochan_write_mode;
+
+/* What lochan_write__add does with rows of one update that have the same key. */
+typedef enum lochan_dedup {
+    LOCHAN_DEDUP_LAST,  /* the last one stays: by order_column, then by place in the plan */
+    LOCHAN_DEDUP_EXACT, /* one of rows that are equal in every column; another row of that key is
+                           refused */
+    LOCHAN_DEDUP_NONE   /* a key that comes twice is refused; without a key every row stays */
+} lochan_dedup;
 
 /* Zeroed fields are the defaults. */
 typedef struct lochan_write_options {
@@ -108,6 +126,13 @@ typedef struct lochan_write_options {
                           columns only; 0 = all */
     const char *const (*metadata)[2]; /* more pairs for the footers; borrowed until free */
     size_t n_metadata;
+    const char *asset_column; /* of REPLACE_ASSETS: a text */
+    const char *time_column;  /* of REPLACE_ASSETS: a date or timestamp; NULL: rows have no time */
+    lochan_dedup dedup;       /* of lochan_write__add */
+    const char *order_column; /* of LOCHAN_DEDUP_LAST: the row with the largest value stays, null is
+                                 the smallest; NULL: the last of the plan */
+    int conflict_retries;     /* how often publish merges partitions again in which others wrote
+                                 meanwhile; 0 = 5, -1 = never. Rows must have come by add. */
 } lochan_write_options;
 
 typedef struct lochan_write lochan_write;
@@ -123,6 +148,46 @@ lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table,
 /* Frees; removes what was written if it was not published. NULL is a no-op. */
 void lochan_write__free(lochan_write *w);
 
+/* ---- rows in any order: the usual way ---- */
+
+/* Old rows of these assets and days may be removed by this write. Borrowed during the call only.
+ * In mode REPLACE_ASSETS, any number of times, before or between adds; ignored in the others. A row
+ * that comes in this write is never removed. */
+typedef struct lochan_replace_scope {
+    const char *asset;        /* NULL = every asset */
+    int32_t day_from, day_to; /* since 1970-01-01, both included; INT32_MIN, INT32_MAX: open. Rows
+                                 without a time (and tables without time_column) are in only where
+                                 both ends are open. */
+} lochan_replace_scope;
+lochan_status lochan_write__replace(lochan_write *w, const lochan_replace_scope *scopes, size_t n,
+                                    lochan_error *err);
+
+/* Takes rows of the write's schema in any order and of any number; the batch is borrowed. `place`
+ * is the batch's place in the plan (scope and page): of equal keys the one with the higher place
+ * wins, within a place the later one. Under memory_limit rows lie in memory; beyond it in sorted
+ * runs in data/staging, which vanish with the write. May be called by several threads. Partitions
+ * are merged by lochan_write__publish (or lochan_write__merge_added), which may be followed by no
+ * add. */
+lochan_status lochan_write__add(lochan_write *w, uint64_t place, const struct ArrowArray *batch,
+                                lochan_error *err);
+/* Merges every partition that rows came for, or that holds rows of a replace scope, on the lake's
+ * pool. publish calls it itself; a caller that wants the counts before does. */
+lochan_status lochan_write__merge_added(lochan_write *w, lochan_error *err);
+
+/* What a merge of the rows added so far would touch, before anything is written. */
+typedef struct lochan_write_plan {
+    int64_t rows;          /* added */
+    int64_t partitions;    /* touched */
+    int64_t files;         /* that may be rewritten */
+    int64_t files_bytes;   /* of them */
+    int64_t row_groups;    /* of them that have to be decoded; the others are copied as they are */
+    int64_t memory_bytes;  /* an estimate of what the merge holds at a time */
+    int64_t spilled_bytes; /* in data/staging */
+} lochan_write_plan;
+lochan_status lochan_write__explain(lochan_write *w, lochan_write_plan *out, lochan_error *err);
+
+/* ---- rows sorted by partition and key: for callers that did that already ---- */
+
 /* ids[i] = number of the partition that row i belongs to, counted from 0 in the order in which they
  * were first seen by this write. May be called by several threads. VALUE names the row whose
  * partition cannot be told (a null, a year outside 1..9999). */
@@ -132,13 +197,16 @@ size_t lochan_write__partitions(lochan_write *w);
 /* "year=2024/month=01", "" for single_file; borrowed from the write. */
 const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition);
 
-/* Rows that come to one partition: new + replaced + unchanged = rows of the batches. */
+/* Rows that come to one partition: new + replaced + unchanged + duplicate = rows of the batches. */
 typedef struct lochan_write_counts {
     int64_t rows_new, rows_replaced, rows_unchanged;
-    int64_t rows_dropped; /* of other programs' files: older rows of a key that they hold twice */
+    int64_t rows_dropped;   /* of other programs' files: older rows of a key that they hold twice */
+    int64_t rows_removed;   /* old rows of a replace scope that did not come again */
+    int64_t rows_duplicate; /* given to add, and not the row of their key that stayed */
     int64_t rows_before, rows_after; /* of the partition; an append counts its own rows only */
     int64_t files_written, files_retired;
     int64_t bytes_written;
+    int64_t groups_copied, groups_decoded;          /* row groups of rewritten files */
     int64_t partitions_written, partitions_skipped; /* 0 or 1; sums in the totals */
 } lochan_write_counts;
 
@@ -184,7 +252,8 @@ typedef lochan_status (*lochan_write_hook)(void *ctx, lochan_txn *txn, lochan_er
  * nothing changed, only the hook's rows are committed, without a snapshot (and nothing at all
  * without a hook). *snapshot_id = the new snapshot, -1 = none. A commit whose token is known
  * already: OK with its snapshot, nothing is written. CONFLICT: another commit touched one of the
- * partitions since begin. Call once. */
+ * partitions since begin (with rows of add: again and again). Then the hook may have run more than
+ * once. Call once. */
 lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx,
                                     int64_t *snapshot_id, lochan_error *err);
 

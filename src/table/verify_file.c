@@ -173,11 +173,13 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
     lochan_buf__init(&text, 4096);
     for (size_t i = 0; i < s->n_columns; i++) {
         int column = c->table->partition_columns[i];
+        if (column < 0)
+            goto done; /* what the partition was derived from is not known */
         LOCHAN_TRYG(lochan_view__init(&views[i], c->table->def.schema.children[column],
                                       rows->children[column], err));
     }
     for (int64_t i = 0; i < rows->length; i++) {
-        bool right = s->values_of(views, i, &v);
+        bool right = s->values_of(views, i, c->table->partition_number, &v);
         if (right && i > 0 && lochan_partition__equal(s, &v, &last))
             continue;
         for (size_t f = 0; right && f < s->n_fields; f++) {

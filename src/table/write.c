@@ -63,7 +63,7 @@ static lochan_status default_input(const lochan_write *w, struct ArrowSchema *ou
     if (!columns)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < all; i++) {
-        if ((int)i != w->table->known_at)
+        if ((int)i != w->table->known_at && (int)i != w->table->derived)
             columns[n++] = (int)i;
     }
     lochan_status rc = lochan_schema__select(&w->base.schema, columns, n, out, err);
@@ -103,6 +103,11 @@ static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *sc
         w->input_order[i].column = lochan_schema__find(schema, name);
     }
     for (size_t i = 0; i < t->partition->n_columns; i++) {
+        if (t->partition_columns[i] < 0)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "%s was opened without its definition, which tells how rows "
+                                     "become partitions",
+                                     t->full_name);
         const struct ArrowSchema *field = stored->children[t->partition_columns[i]];
         LOCHAN_TRY(check_input_column(w, field->name, err));
     }

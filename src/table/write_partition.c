@@ -309,7 +309,7 @@ lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArra
     size_t known = w->n_partitions;
     LOCHAN_TRYG(init_views(w, &w->input.from, batch, views, err));
     for (int64_t i = 0; i < batch->length; i++) {
-        if (s->n_fields > 0 && !s->values_of(views, i, &v)) {
+        if (s->n_fields > 0 && !s->values_of(views, i, w->table->partition_number, &v)) {
             rc = no_partition(w, i, err);
             goto done;
         }
@@ -340,7 +340,7 @@ lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
     pthread_mutex_unlock(&w->mutex);
     LOCHAN_TRYG(init_views(w, &w->base.schema, rows, views, err));
     for (int64_t i = 0; s->n_fields > 0 && i < rows->length; i++) {
-        if (!s->values_of(views, i, &v)) {
+        if (!s->values_of(views, i, w->table->partition_number, &v)) {
             rc = no_partition(w, i, err);
             goto done;
         }

@@ -26,7 +26,7 @@ static void folder_of(const char *type_name, int64_t value, char dst[64]) {
     assert_ok(lochan_view__init(&view, &schema, &array, &err));
     lochan_buf__init(&out, 1000);
     dst[0] = '\0';
-    if (s->values_of(&view, 0, &v)) {
+    if (s->values_of(&view, 0, s->number, &v)) {
         assert_ok(lochan_partition__folder(s, "daily", &v, &out, &err));
         snprintf(dst, 64, "%s", (const char *)out.data);
     }
@@ -60,23 +60,61 @@ static void test_partition__year_month_of_dates_and_times(void **state) {
     assert_string_equal(f, "");
 }
 
+/* The strategy of a stored table with columns t (a date) and a (a text). */
+static const char *of_table(const char *const *transforms, const int *columns, size_t n,
+                            int64_t *number) {
+    static const char *const names[] = {"t", "a", "_ten_years"};
+    lochan_error err;
+    lochan_table_def def = {.n_partition = n};
+    lochan_partition_key keys[LOCHAN_PARTITION_MAX];
+    lochan_type date = {.id = LOCHAN_TYPE_DATE32}, text = {.id = LOCHAN_TYPE_STRING},
+                range = {.id = LOCHAN_TYPE_INT32};
+    int found[LOCHAN_PARTITION_MAX];
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (lochan_partition_key){
+            .column = columns[i], .name = names[columns[i]], .transform = transforms[i]};
+    def.partition = keys;
+    assert_ok(lochan_schema__init_struct(&def.schema, 3, &err));
+    assert_ok(lochan_schema__set_field(def.schema.children[0], "t", &date, true, &err));
+    assert_ok(lochan_schema__set_field(def.schema.children[1], "a", &text, true, &err));
+    assert_ok(lochan_schema__set_field(def.schema.children[2], "_ten_years", &range, true, &err));
+    const lochan_partition_strategy *s = lochan_partition__of_table(&def, found, number);
+    lochan_schema__release(&def.schema);
+    return s ? s->name : "none";
+}
+
 static void test_partition__found_by_name_and_transforms(void **state) {
-    static const char *const transforms[] = {"year", "month"}, *const others[] = {"month", "year"};
+    static const char *const months[] = {"year", "month"}, *const others[] = {"month", "year"},
+                             *const days[] = {"year", "month", "day"},
+                             *const buckets[] = {"year", "bucket(12)"},
+                             *const odd[] = {"year", "bucket(x)"}, *const same[] = {"identity"};
+    static const int time[] = {0, 0, 0}, both[] = {0, 1}, asset[] = {1}, range[] = {2};
+    int64_t number;
     (void)state;
     assert_string_equal(lochan_partition__find(NULL)->name, "single_file");
     assert_null(lochan_partition__find("weekly"));
-    assert_ptr_equal(lochan_partition__find_transforms(transforms, 2),
-                     lochan_partition__find("year_month"));
-    assert_null(lochan_partition__find_transforms(others, 2));
-    assert_null(lochan_partition__find_transforms(transforms, 1));
-    assert_ptr_equal(lochan_partition__find_transforms(NULL, 0),
-                     lochan_partition__find("single_file"));
+    assert_string_equal(of_table(months, time, 2, &number), "year_month");
+    assert_string_equal(of_table(others, time, 2, &number), "none");
+    assert_string_equal(of_table(months, time, 1, &number), "none");
+    assert_string_equal(of_table(days, time, 3, &number), "day");
+    assert_string_equal(of_table(buckets, both, 2, &number), "year_bucket");
+    assert_int_equal(number, 12);
+    assert_string_equal(of_table(buckets, time, 2, &number), "none");
+    assert_string_equal(of_table(odd, both, 2, &number), "none");
+    assert_string_equal(of_table(same, asset, 1, &number), "identity");
+    assert_string_equal(of_table(same, range, 1, &number), "ten_year_range");
+    assert_string_equal(of_table(same, time, 1, &number), "none");
+    assert_string_equal(of_table(NULL, NULL, 0, &number), "single_file");
     size_t n = 0;
     while (lochan_partition__name(n))
         assert_non_null(lochan_partition__find(lochan_partition__name(n++)));
     assert_true(n >= 2);
     assert_int_equal(lochan_partition__column_count("year_month"), 1);
     assert_int_equal(lochan_partition__column_count("single_file"), 0);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(lochan_partition__name(i), lochan_partition__name(j));
+    }
 }
 
 static void test_partition__texts(void **state) {
