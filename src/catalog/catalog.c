@@ -341,12 +341,8 @@ static lochan_status compare_journal(lochan_catalog *c, bool *behind, lochan_err
     if (lochan_reader__next(&r))
         known = lochan_reader__int_or(&r, 0, 0);
     LOCHAN_TRYG(lochan_reader__end(&r));
-    *behind = j->seq < seq || j->size > j->end || known < newest;
-    if (j->seq > seq)
-        rc = lochan_error__set(
-            err, LOCHAN_ERR_JOURNAL_AHEAD,
-            "the journal ends with record %llu, but lake.db knows records up to %llu only",
-            (unsigned long long)j->seq, (unsigned long long)seq);
+    /* ahead: the next transaction takes over what it may, or tells */
+    *behind = j->seq != seq || j->size > j->end || known < newest;
 done:
     j->known = false; /* this look was without the lock */
     lochan_catalog__read_end(c);
@@ -421,6 +417,7 @@ void lochan_catalog__close(lochan_catalog *catalog) {
     lochan_db__close(catalog->writer);
     lochan_db__close(catalog->reader);
     lochan_journal__deinit(&catalog->journal);
+    lochan_store__close(catalog->store);
     lochan_catalog__remove_copy(catalog);
     pthread_mutex_destroy(&catalog->read_mutex);
     pthread_mutex_destroy(&catalog->write_mutex);

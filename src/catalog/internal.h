@@ -9,6 +9,7 @@
 #include "catalog/lock.h"
 #include "catalog/sql.h"
 #include "catalog/txn.h"
+#include "store/store.h"
 
 #include <pthread.h>
 
@@ -38,6 +39,10 @@ struct lochan_catalog {
     bool names_synced;    /* the names in the lake's folder are durable */
     int checkpoint_pages; /* a checkpoint runs when the WAL has so many */
     char open_commit[37]; /* id of the last commit whose fate is not known, "" = none */
+    lochan_store *store;  /* to sync files with; NULL until needed */
+    int64_t synced_to;    /* every data file up to this id is durable, as far as we know */
+    bool sync_failed;     /* of files published unsynced; they are not trusted any more */
+    bool suspects_marked; /* and lake.db says so */
     lochan_journal journal;
 };
 
@@ -97,7 +102,8 @@ typedef struct lochan_txn_table {
     int64_t partition_id;
     size_t n_partition;
     bool created, altered, inserted, retired;
-    bool has_stats; /* a row in ducklake_table_stats */
+    int64_t first_unsynced; /* id of the first file added without being synced, 0 = none */
+    bool has_stats;         /* a row in ducklake_table_stats */
     int64_t rows, next_row_id, bytes;
     int64_t files, partitions;
     lochan_txn_column *columns; /* leaves */
@@ -112,6 +118,8 @@ struct lochan_txn {
     bool owns_writer; /* holds write_mutex */
     bool began;       /* the SQL transaction is open */
     bool failed;      /* a call failed: only abort is left */
+    bool unsynced;    /* durability normal: a power cut may take the commit away */
+    bool took_over;   /* commits that only the journal had kept */
     const char *kind, *token, *message, *author;
     char commit_id[37];
     int64_t base; /* newest snapshot at begin; this one would be base + 1 */
@@ -171,6 +179,22 @@ lochan_status lochan_journal__prune(lochan_txn *txn, lochan_error *err);
 /* Newest outbox row. */
 lochan_status lochan_journal__newest(lochan_db *db, uint64_t *seq, lochan_hash128 *hash,
                                      uint64_t *oldest, lochan_error *err);
+
+lochan_status lochan_db__put_outbox(lochan_db *db, uint64_t seq, lochan_hash128 hash,
+                                    lochan_str record, lochan_error *err);
+
+/* ---- unsynced.c ---- */
+
+/* Before the record of a commit is stored: notes the unsynced files it adds; a synced commit makes
+ * the earlier ones of its tables durable. STALE: they must be looked at first. */
+lochan_status lochan_txn__note_unsynced(lochan_txn *txn, lochan_error *err);
+/* Makes all files durable, as a checkpoint demands. */
+lochan_status lochan_txn__sync_all(lochan_txn *txn, lochan_error *err);
+/* After a failed sync, outside of a transaction. */
+void lochan_catalog__mark_suspects(lochan_catalog *catalog);
+/* The journal is ahead of lake.db: takes its records over if they are unsynced commits of an
+ * earlier boot. *done = false: they are not. */
+lochan_status lochan_journal__take_over(lochan_txn *txn, bool *done, lochan_error *err);
 
 /* ---- foreign.c ---- */
 

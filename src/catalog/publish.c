@@ -11,7 +11,8 @@
 #include <string.h>
 
 /* Rows kept in the outbox before the journal is synced and they go. */
-#define OUTBOX_ROWS 32
+#define OUTBOX_ROWS          32
+#define OUTBOX_ROWS_UNSYNCED 256 /* of commits that wait for no disk */
 
 static bool get_hash(lochan_str blob, lochan_hash128 *out) {
     const uint8_t *p = (const uint8_t *)blob.p;
@@ -46,6 +47,23 @@ lochan_status lochan_journal__newest(lochan_db *db, uint64_t *seq, lochan_hash12
     lochan_status rc = lochan_reader__end(&r);
     lochan_arena__deinit(&arena);
     return rc;
+}
+
+lochan_status lochan_db__put_outbox(lochan_db *db, uint64_t seq, lochan_hash128 hash,
+                                    lochan_str record, lochan_error *err) {
+    uint8_t bytes[16];
+    sqlite3_stmt *stmt;
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(hash.lo >> (8 * i));
+        bytes[8 + i] = (uint8_t)(hash.hi >> (8 * i));
+    }
+    lochan_value values[] = {lochan_value__int((int64_t)seq),
+                             lochan_value__blob((lochan_str){(const char *)bytes, 16}),
+                             lochan_value__blob(record)};
+    LOCHAN_TRY(lochan_db__get(db, LOCHAN_SQL_OUTBOX_INSERT, &stmt, err));
+    for (int i = 0; i < 3; i++)
+        LOCHAN_TRY(lochan_db__bind(db, stmt, i + 1, &values[i], err));
+    return lochan_db__run(db, stmt, NULL, err);
 }
 
 lochan_status lochan_journal__catch_up(lochan_db *db, lochan_journal *journal, lochan_error *err) {
@@ -105,6 +123,11 @@ lochan_status lochan_journal__attach(lochan_txn *txn, lochan_error *err) {
      * so, find the place */
     if (first && !lochan_journal__check_back(j, oldest))
         LOCHAN_TRY(lochan_journal__read_end(j, true, err));
+    if (j->seq > txn->seq)
+        LOCHAN_TRY(lochan_journal__take_over(txn, &txn->took_over, err));
+    if (txn->took_over)
+        LOCHAN_TRY(lochan_journal__newest(txn->db, &txn->seq, &hash, &oldest, err));
+    txn->previous = hash;
     LOCHAN_TRY(compare_ends(j, txn->seq, hash, oldest, err));
     if (j->suspect)
         LOCHAN_TRY(lochan_journal__rewind(j, oldest, err));
@@ -119,8 +142,9 @@ lochan_status lochan_journal__prune(lochan_txn *txn, lochan_error *err) {
     uint64_t newest, oldest;
     lochan_error sync_error;
     lochan_journal *j = &txn->catalog->journal;
+    uint64_t most = txn->unsynced ? OUTBOX_ROWS_UNSYNCED : OUTBOX_ROWS;
     LOCHAN_TRY(lochan_journal__newest(txn->db, &newest, &hash, &oldest, err));
-    if (newest - oldest < OUTBOX_ROWS || !j->known || j->seq < oldest)
+    if (newest - oldest < most || !j->known || j->seq < oldest)
         return LOCHAN_OK;
     if (lochan_journal__sync(j, &sync_error) != LOCHAN_OK) {
         /* the system may have dropped what it could not write: cut it off and write it again from

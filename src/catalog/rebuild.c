@@ -40,24 +40,6 @@ static lochan_status replay_record(void *ctx, const char *path, const lochan_rec
                               record->total_bytes, err);
 }
 
-static lochan_status put_outbox(replay *r, lochan_error *err) {
-    uint8_t hash[16];
-    sqlite3_stmt *stmt;
-    for (int i = 0; i < 8; i++) {
-        hash[i] = (uint8_t)(r->hash.lo >> (8 * i));
-        hash[8 + i] = (uint8_t)(r->hash.hi >> (8 * i));
-    }
-    lochan_value seq = lochan_value__int((int64_t)r->seq);
-    lochan_value hash_value = lochan_value__blob((lochan_str){(const char *)hash, 16});
-    lochan_value record =
-        lochan_value__blob((lochan_str){(const char *)r->newest.data, r->newest.len});
-    LOCHAN_TRY(lochan_db__get(r->db, LOCHAN_SQL_OUTBOX_INSERT, &stmt, err));
-    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 1, &seq, err));
-    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 2, &hash_value, err));
-    LOCHAN_TRY(lochan_db__bind(r->db, stmt, 3, &record, err));
-    return lochan_db__run(r->db, stmt, NULL, err);
-}
-
 static lochan_status new_incarnation(lochan_db *db, lochan_error *err) {
     char uuid[37];
     lochan_uuid__make(uuid);
@@ -71,7 +53,8 @@ static lochan_status replay_all(const char *path, replay *r, lochan_error *err) 
     LOCHAN_TRY(lochan_journal__each(path, replay_record, NULL, r, err));
     if (r->records == 0)
         return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the journal of %s is empty", path);
-    LOCHAN_TRY(put_outbox(r, err));
+    LOCHAN_TRY(lochan_db__put_outbox(
+        r->db, r->seq, r->hash, (lochan_str){(const char *)r->newest.data, r->newest.len}, err));
     LOCHAN_TRY(new_incarnation(r->db, err));
     LOCHAN_TRY(lochan_db__exec(r->db, "COMMIT", err));
     return lochan_db__exec(r->db, "PRAGMA journal_mode=WAL", err);

@@ -202,6 +202,14 @@ done:
     return LOCHAN_OK;
 }
 
+lochan_status lochan_db__set_unsynced(lochan_db *db, bool unsynced, lochan_error *err) {
+    if (db->unsynced != unsynced)
+        LOCHAN_TRY(lochan_db__exec(
+            db, unsynced ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", err));
+    db->unsynced = unsynced;
+    return LOCHAN_OK;
+}
+
 void lochan_db__close(lochan_db *db) {
     if (!db)
         return;

@@ -34,10 +34,13 @@ typedef struct lochan_db {
     int64_t busy_since; /* mono_ns of the first refusal of the current wait */
     int wal_pages;      /* after the last commit */
     bool interrupted;
+    bool unsynced; /* commits do not sync the log */
 } lochan_db;
 
 lochan_status lochan_db__open(const char *path, lochan_db_mode mode, int64_t timeout_ms,
                               const lochan_cancel *cancel, lochan_db **out, lochan_error *err);
+/* Whether commits leave the log to the system (synchronous=NORMAL). Not inside a transaction. */
+lochan_status lochan_db__set_unsynced(lochan_db *db, bool unsynced, lochan_error *err);
 /* Never checkpoints (but for CREATE). NULL is a no-op. */
 void lochan_db__close(lochan_db *db);
 

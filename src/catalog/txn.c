@@ -88,6 +88,7 @@ lochan_status lochan_txn__setup(lochan_txn *txn, const lochan_txn_options *optio
     lochan_arena__init(&txn->arena, 0);
     lochan_buf__init(&txn->changes, 1 << 20);
     lochan_record__init(&txn->record);
+    txn->unsynced = o->unsynced;
     txn->kind = copy_or(txn, o->kind, "commit");
     txn->author = copy_or(txn, o->author, "lochan 0.1.0");
     txn->token = copy_or(txn, o->token, NULL);
@@ -200,6 +201,7 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
     LOCHAN_FAILPOINT("catalog.begin.queued", err);
     LOCHAN_TRY(open_writer(c, err));
     txn->db = c->writer;
+    LOCHAN_TRY(lochan_db__set_unsynced(txn->db, txn->unsynced, err));
     LOCHAN_TRY(lochan_db__exec(txn->db, "BEGIN IMMEDIATE", err));
     txn->began = true;
     LOCHAN_TRY(check_incarnation(txn, err));
@@ -207,6 +209,8 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
     LOCHAN_TRY(lochan_catalog__check_version(txn->db, err));
     LOCHAN_TRY(read_base(txn, err));
     LOCHAN_TRY(lochan_journal__attach(txn, err));
+    if (txn->took_over)
+        LOCHAN_TRY(read_base(txn, err));
     LOCHAN_FAILPOINT("catalog.begin.attached", err);
     LOCHAN_TRY(lochan_txn__record_foreign(txn, err));
     LOCHAN_TRY(lochan_txn__migrate(txn, err));
@@ -251,6 +255,8 @@ void lochan_txn__abort(lochan_txn *txn) {
     if (txn->began)
         sqlite3_exec(txn->db->handle, "ROLLBACK", NULL, NULL, NULL);
     if (txn->owns_writer)
+        lochan_catalog__mark_suspects(c);
+    if (txn->owns_writer)
         pthread_mutex_unlock(&c->write_mutex);
     lochan_lock__release(txn->queue);
     lochan_txn__free(txn);
@@ -286,17 +292,8 @@ static lochan_status write_snapshot(lochan_txn *txn, lochan_error *err) {
                               err);
 }
 
-static void put_hash(uint8_t dst[16], lochan_hash128 hash) {
-    for (int i = 0; i < 8; i++) {
-        dst[i] = (uint8_t)(hash.lo >> (8 * i));
-        dst[8 + i] = (uint8_t)(hash.hi >> (8 * i));
-    }
-}
-
 lochan_status lochan_txn__store_record(lochan_txn *txn, int64_t snapshot, lochan_error *err) {
     lochan_hash128 hash;
-    uint8_t hash_bytes[16];
-    sqlite3_stmt *stmt;
     LOCHAN_TRY(lochan_txn__insert(
         txn, LOCHAN_ROW_COMMIT,
         LOCHAN_ROW(lochan_value__text(txn->commit_id),
@@ -306,16 +303,9 @@ lochan_status lochan_txn__store_record(lochan_txn *txn, int64_t snapshot, lochan
                    lochan_value__text(txn->author)),
         err));
     LOCHAN_TRY(lochan_record__seal(&txn->record, txn->seq + 1, txn->previous, &hash, err));
-    put_hash(hash_bytes, hash);
-    lochan_value seq = lochan_value__int((int64_t)txn->seq + 1);
-    lochan_value hash_value = lochan_value__blob((lochan_str){(const char *)hash_bytes, 16});
-    lochan_value record = lochan_value__blob(
-        (lochan_str){(const char *)txn->record.bytes.data, txn->record.bytes.len});
-    LOCHAN_TRY(lochan_db__get(txn->db, LOCHAN_SQL_OUTBOX_INSERT, &stmt, err));
-    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 1, &seq, err));
-    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 2, &hash_value, err));
-    LOCHAN_TRY(lochan_db__bind(txn->db, stmt, 3, &record, err));
-    LOCHAN_TRY(lochan_db__run(txn->db, stmt, NULL, err));
+    LOCHAN_TRY(lochan_db__put_outbox(
+        txn->db, txn->seq + 1, hash,
+        (lochan_str){(const char *)txn->record.bytes.data, txn->record.bytes.len}, err));
     txn->seq++;
     txn->previous = hash;
     lochan_record__deinit(&txn->record);
@@ -383,6 +373,10 @@ static void after_commit(lochan_txn *txn) {
     if (lochan_failpoint__hit("catalog.commit.journalled", &err) != LOCHAN_OK ||
         txn->db->wal_pages < txn->catalog->checkpoint_pages)
         return;
+    if (lochan_txn__sync_all(txn, &err) != LOCHAN_OK) {
+        LOCHAN_WARN("files could not be synced before a checkpoint: %s", err.message);
+        return;
+    }
     checkpoint(txn);
     (void)!lochan_failpoint__hit("catalog.commit.checkpointed", &err);
 }
@@ -390,6 +384,7 @@ static void after_commit(lochan_txn *txn) {
 static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_error *err) {
     LOCHAN_TRY(lochan_txn__check(txn, err));
     if (txn->tables_changed) {
+        LOCHAN_TRY(lochan_txn__note_unsynced(txn, err));
         LOCHAN_TRY(lochan_txn__write_stats(txn, err));
         LOCHAN_TRY(write_snapshot(txn, err));
         *snapshot = lochan_txn__sid(txn);
@@ -413,7 +408,7 @@ lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_e
         *snapshot_id = -1;
     lochan_status rc = LOCHAN_OK;
     bool foreign = txn->seq != before; /* commits of others were recorded */
-    if (txn->record.rows > 0 || txn->token || foreign || txn->failed)
+    if (txn->record.rows > 0 || txn->token || foreign || txn->took_over || txn->failed)
         rc = commit_steps(txn, &snapshot, err);
     if (rc == LOCHAN_OK && !txn->began)
         after_commit(txn);

@@ -21,6 +21,8 @@ typedef struct lochan_txn_options {
     const char *message;   /* for ducklake_snapshot_changes; NULL = none */
     const char *author;    /* NULL = "lochan <version>" */
     int64_t base_snapshot; /* for lochan_txn__check_partitions' message only; may be 0 */
+    bool unsynced; /* durability normal: the commit outlives the process, not a power cut; its files
+                      have an unsynced_boot */
 } lochan_txn_options;
 
 /* Queues (LOCKED names the holder after lock_timeout), checks that lake.db is the file that was

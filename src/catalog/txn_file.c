@@ -216,6 +216,8 @@ static lochan_status add_file(lochan_txn *txn, int64_t table_id, const lochan_fi
         return lochan_error__nomem(err);
     LOCHAN_TRY(partition_is_live(txn, table_id, partition, &live, err));
     int64_t id = txn->next_file_id++;
+    if (f->unsynced_boot && t->first_unsynced == 0)
+        t->first_unsynced = id;
     LOCHAN_TRY(insert_file(txn, t, f, id, path, partition, err));
     for (size_t i = 0; i < f->n_stats; i++)
         LOCHAN_TRY(add_stats(txn, t, id, &f->stats[i], err));

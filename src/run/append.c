@@ -160,6 +160,7 @@ static lochan_status begin_write(append *a, lochan_error *err) {
                                     .zstd_level = a->run->options.compression_level,
                                     .codec = a->run->options.compression,
                                     .stats_columns = STATS_COLUMNS,
+                                    .unsynced = a->options.durability == LOCHAN_DURABILITY_NORMAL,
                                     .metadata = (const char *const(*)[2])a->metadata,
                                     .n_metadata = 2};
     for (int tries = 0;; tries++) {

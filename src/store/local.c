@@ -309,6 +309,7 @@ static const lochan_store_ops local_ops = {
     .batch_add = lochan_local__batch_add,
     .batch_finish = lochan_local__batch_finish,
     .batch_free = lochan_local__batch_free,
+    .sync = lochan_local__sync,
     .open = local_open,
     .read = local_read,
     .reader_close = local_reader_close,

@@ -56,7 +56,9 @@ lochan_status lochan_local__batch_create(lochan_store *store, lochan_store_batch
                                          lochan_error *err);
 lochan_status lochan_local__batch_add(lochan_store_batch *batch, lochan_store_writer *writer,
                                       lochan_error *err);
-lochan_status lochan_local__batch_finish(lochan_store_batch *batch, lochan_error *err);
+lochan_status lochan_local__batch_finish(lochan_store_batch *batch, bool sync, lochan_error *err);
+lochan_status lochan_local__sync(lochan_store *store, const char *const *paths, size_t n,
+                                 lochan_error *err);
 void lochan_local__batch_free(lochan_store_batch *batch, bool discard);
 
 /* Makes sure that this store owns its temporary names; *number is the next one. */

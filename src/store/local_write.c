@@ -198,7 +198,7 @@ lochan_status lochan_local__finish(lochan_store_writer *writer, lochan_error *er
         return rc;
     }
     LOCHAN_TRYG(lochan_local__batch_add(batch, writer, err));
-    LOCHAN_TRYG(lochan_local__batch_finish(batch, err));
+    LOCHAN_TRYG(lochan_local__batch_finish(batch, true, err));
 done:
     lochan_local__batch_free(batch, false);
     return rc;
@@ -273,21 +273,27 @@ static lochan_status sync_files(lochan_local_batch *b, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_local__batch_finish(lochan_store_batch *batch, lochan_error *err) {
+static lochan_status close_files(lochan_local_batch *b, lochan_error *err) {
+    for (size_t i = 0; i < b->n; i++)
+        LOCHAN_TRY(close_file(b->files[i], err));
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_local__batch_finish(lochan_store_batch *batch, bool sync, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_local_batch *b = (lochan_local_batch *)batch;
     lochan_local *local = (lochan_local *)batch->store;
     lochan_dir_set dirs = {0};
-    for (size_t i = 0; i < b->n; i++)
+    for (size_t i = 0; sync && i < b->n; i++)
         LOCHAN_TRYG(lochan_local__dirs_of(local, b->files[i]->target, &dirs, err));
     LOCHAN_FAILPOINTG("store.written", err);
-    LOCHAN_TRYG(sync_files(b, err));
+    LOCHAN_TRYG(sync ? sync_files(b, err) : close_files(b, err));
     LOCHAN_FAILPOINTG("store.synced", err);
     for (; b->renamed < b->n; b->renamed++)
         LOCHAN_TRYG(
             lochan_fs__rename(b->files[b->renamed]->temp, b->files[b->renamed]->target, err));
     LOCHAN_FAILPOINTG("store.renamed", err);
-    LOCHAN_TRYG(lochan_local__dirs_sync(local, &dirs, err));
+    LOCHAN_TRYG(lochan_local__dirs_sync(local, &dirs, err)); /* none if unsynced */
     LOCHAN_FAILPOINTG("store.durable", err);
     b->finished = true;
 done:
@@ -305,4 +311,42 @@ void lochan_local__batch_free(lochan_store_batch *batch, bool discard) {
     }
     lochan_mem__free(b->files);
     lochan_mem__free(b);
+}
+
+/* ---- files that were finished unsynced ---- */
+
+static lochan_status sync_one(const char *path, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_file *file = NULL;
+    LOCHAN_TRYG(lochan_file__open(path, LOCHAN_FS_READ | LOCHAN_FS_NOFOLLOW, &file, err));
+    LOCHAN_TRYG(lochan_file__sync(file, false, err));
+done:
+    LOCHAN_KEEP(lochan_file__close(file, LOCHAN_KEEP_ERR(rc, err)));
+    return rc;
+}
+
+lochan_status lochan_local__sync(lochan_store *store, const char *const *paths, size_t n,
+                                 lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_local *local = (lochan_local *)store;
+    lochan_dir_set dirs = {0};
+    for (size_t i = 0; i < n; i++) {
+        char *full = lochan_path__join(store->root, paths[i]);
+        if (!full) {
+            rc = lochan_error__nomem(err);
+            goto done;
+        }
+        rc = lochan_local__dirs_of(local, full, &dirs, err);
+        if (rc == LOCHAN_OK && n <= FSYNC_MAX)
+            rc = sync_one(full, err);
+        lochan_mem__free(full);
+        if (rc != LOCHAN_OK)
+            goto done;
+    }
+    if (n > FSYNC_MAX)
+        LOCHAN_TRYG(lochan_fs__sync_all(store->root, err));
+    LOCHAN_TRYG(lochan_local__dirs_sync(local, &dirs, err));
+done:
+    lochan_local__dirs_deinit(&dirs);
+    return rc;
 }

@@ -17,8 +17,10 @@ typedef struct lochan_store_ops {
     lochan_status (*batch_create)(lochan_store *store, lochan_store_batch **out, lochan_error *err);
     lochan_status (*batch_add)(lochan_store_batch *batch, lochan_store_writer *writer,
                                lochan_error *err);
-    lochan_status (*batch_finish)(lochan_store_batch *batch, lochan_error *err);
+    lochan_status (*batch_finish)(lochan_store_batch *batch, bool sync, lochan_error *err);
     void (*batch_free)(lochan_store_batch *batch, bool discard);
+    lochan_status (*sync)(lochan_store *store, const char *const *paths, size_t n,
+                          lochan_error *err);
     lochan_status (*open)(lochan_store *store, const char *path, lochan_store_reader **out,
                           lochan_error *err);
     lochan_status (*read)(lochan_store_reader *reader, uint64_t offset, size_t n, void *dst,

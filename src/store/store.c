@@ -68,7 +68,18 @@ lochan_status lochan_store_batch__add(lochan_store_batch *batch, lochan_store_wr
 }
 
 lochan_status lochan_store_batch__finish(lochan_store_batch *batch, lochan_error *err) {
-    return batch->store->ops->batch_finish(batch, err);
+    return batch->store->ops->batch_finish(batch, true, err);
+}
+
+lochan_status lochan_store_batch__finish_unsynced(lochan_store_batch *batch, lochan_error *err) {
+    return batch->store->ops->batch_finish(batch, false, err);
+}
+
+lochan_status lochan_store__sync(lochan_store *store, const char *const *paths, size_t n,
+                                 lochan_error *err) {
+    for (size_t i = 0; i < n; i++)
+        LOCHAN_TRY(check_writable(store, paths[i], err));
+    return n > 0 ? store->ops->sync(store, paths, n, err) : LOCHAN_OK;
 }
 
 void lochan_store_batch__free(lochan_store_batch *batch) {

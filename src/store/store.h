@@ -1,8 +1,9 @@
 /* store.h - where the bytes of a lake live: one struct of functions; today a local directory, later
- * object storage. Invariants: a file becomes visible under its name only whole and durable
- * (temporary name, sync, rename, sync of every folder touched); a file that bears its name is never
- * written again. Paths are relative to the root and pass lochan_path__check_relative. A store may
- * be used by several threads; a writer, a batch and a reader's close by one. May call: base/.
+ * object storage. Invariants: a file becomes visible under its name only whole and, unless the
+ * caller asked otherwise, durable (temporary name, sync, rename, sync of every folder touched); a
+ * file that bears its name is never written again. Paths are relative to the root and pass
+ * lochan_path__check_relative. A store may be used by several threads; a writer, a batch and a
+ * reader's close by one. May call: base/.
  */
 #ifndef LOCHAN_STORE_STORE_H
 #define LOCHAN_STORE_STORE_H
@@ -52,11 +53,17 @@ lochan_status lochan_store_batch__add(lochan_store_batch *batch, lochan_store_wr
  * under its name as far as the system lets us take it back; the commit must not go on. May be
  * called once. */
 lochan_status lochan_store_batch__finish(lochan_store_batch *batch, lochan_error *err);
+/* Gives all files their names and syncs nothing: they outlive the process, not a power cut. */
+lochan_status lochan_store_batch__finish_unsynced(lochan_store_batch *batch, lochan_error *err);
 /* Without finish, or after a failed one: removes the temporary files. After a good finish the files
  * stay; `discard` removes them too (the commit that should have named them did not happen). NULL is
  * a no-op. */
 void lochan_store_batch__free(lochan_store_batch *batch);
 void lochan_store_batch__discard(lochan_store_batch *batch);
+
+/* Makes files that were finished unsynced durable under their names. NOT_FOUND if one is gone. */
+lochan_status lochan_store__sync(lochan_store *store, const char *const *paths, size_t n,
+                                 lochan_error *err);
 
 /* ---- reading ---- */
 

@@ -135,6 +135,8 @@ lochan_status lochan_lake_open(const char *path, const lochan_lake_options *opti
     lake->read_only = lochan_catalog__is_read_only(lake->catalog);
     LOCHAN_TRYG(lochan_store__open_local(lake->path, lake->read_only, &lake->store, err));
     LOCHAN_TRYG(lochan_pool__create(o.threads, &lake->ctx.pool, err));
+    if (!lake->read_only)
+        LOCHAN_TRYG(lochan_lake__settle_unsynced(lake, err));
     *out = lake;
     lake = NULL;
 done:

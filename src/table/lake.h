@@ -23,6 +23,11 @@ struct lochan_lake {
     bool read_only;
 };
 
+/* unsynced.c: looks at files that were published without being synced before the machine was
+ * started anew. Where one is broken, its commit and every later one to the table is taken back, in
+ * one commit, and a warning names them; the others are made durable. */
+lochan_status lochan_lake__settle_unsynced(lochan_lake *lake, lochan_error *err);
+
 /* READ_ONLY with the lake's path if the lake cannot be written; for the first line of everything
  * that writes. */
 lochan_status lochan_lake__check_writable(const lochan_lake *lake, lochan_error *err);

@@ -1,7 +1,7 @@
 /* publish.c - the end of a write: files durable, then one transaction.
  * Invariants: rows add up before anything is published; every file is durable under its name before
- * the transaction that names it begins; after a failure no file of the write is left. May call:
- * base/, store/, catalog/.
+ * the transaction that names it begins (unless the write is unsynced); after a failure no file of
+ * the write is left. May call: base/, store/, catalog/.
  */
 #include "base/cancel.h"
 #include "table/write.h"
@@ -76,7 +76,8 @@ static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const loch
                            .n_stats = n,
                            .file_id = f->file_id,
                            .ordinal = f->ordinal,
-                           .sorted = w->table->n_order > 0};
+                           .sorted = w->table->n_order > 0,
+                           .unsynced_boot = w->boot[0] ? w->boot : NULL};
     if (w->table->partition->n_fields > 0) {
         add.partition_values = (const char *const *)p->texts;
         add.n_partition_values = w->table->partition->n_fields;
@@ -111,7 +112,8 @@ static lochan_status make_durable(lochan_write *w, lochan_error *err) {
     LOCHAN_TRY(check_accounts(w, err));
     LOCHAN_FAILPOINT("table.publish.written", err);
     if (w->n_new > 0)
-        LOCHAN_TRY(lochan_store_batch__finish(w->batch, err));
+        LOCHAN_TRY(w->boot[0] ? lochan_store_batch__finish_unsynced(w->batch, err)
+                              : lochan_store_batch__finish(w->batch, err));
     LOCHAN_FAILPOINT("table.publish.durable", err);
     return lochan_cancel__check(w->lake->ctx.cancel, err);
 }
@@ -126,7 +128,8 @@ static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx,
                                   .token = w->token,
                                   .message = w->message,
                                   .author = w->author,
-                                  .base_snapshot = w->base.snapshot_id};
+                                  .base_snapshot = w->base.snapshot_id,
+                                  .unsynced = w->boot[0] != '\0'};
     LOCHAN_TRYG(
         lochan_txn__begin(w->lake->catalog, &options, &done_already, snapshot_id, &txn, err));
     if (done_already)

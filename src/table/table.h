@@ -124,6 +124,7 @@ typedef struct lochan_write_options {
     const char *codec;          /* "zstd", "lz4", "snappy", "none"; NULL = zstd */
     int stats_columns; /* the catalog keeps statistics of each file for the table's first so many
                           columns only; 0 = all */
+    bool unsynced;     /* durability normal: neither files nor commit are synced (append only) */
     const char *const (*metadata)[2]; /* more pairs for the footers; borrowed until free */
     size_t n_metadata;
     const char *asset_column; /* of REPLACE_ASSETS: a text */

@@ -30,6 +30,8 @@ static lochan_status copy_options(lochan_write *w, const lochan_write_options *o
         !lochan_pq_codec__writable((int32_t)w->codec))
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no compression '%s'",
                                  w->options.codec);
+    if (w->options.unsynced && w->options.mode == LOCHAN_WRITE_APPEND)
+        lochan_boot__id(w->boot); /* where there is none, syncing is the only way */
     LOCHAN_TRY(copy_text(w->options.kind ? w->options.kind : "update", &w->kind, err));
     LOCHAN_TRY(copy_text(w->options.token, &w->token, err));
     LOCHAN_TRY(copy_text(w->options.author, &w->author, err));

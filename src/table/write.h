@@ -9,6 +9,7 @@
 #ifndef LOCHAN_TABLE_WRITE_H
 #define LOCHAN_TABLE_WRITE_H
 
+#include "base/boot.h"
 #include "parquet/reader.h"
 #include "parquet/writer.h"
 #include "table/keycode.h"
@@ -46,6 +47,18 @@ typedef struct lochan_retired {
     uint32_t partition;
 } lochan_retired;
 
+/* Old rows that the write may remove; see replace.h. */
+typedef struct lochan_replacement {
+    lochan_replace_scope *scopes;
+    size_t n, cap;
+    bool joined;                    /* the list has ended */
+    int asset_column, time_column;  /* indices into the table's schema, -1 = none */
+    int stats_columns[2];           /* whose statistics of files tell whether they are concerned */
+    int64_t stats_ids[2];
+    size_t n_stats;
+    lochan_arena arena;
+} lochan_replacement;
+
 typedef struct lochan_write_partition {
     lochan_partition_values values; /* text in `texts` */
     char *texts[LOCHAN_PARTITION_MAX];
@@ -67,7 +80,9 @@ struct lochan_write {
     char *kind, *token, *author, *message;
     lochan_pq_codec codec;
     char commit_id[37];
+    char boot[LOCHAN_BOOT_MAX + 1]; /* of unsynced files; "" = they are synced */
     bool keyed;
+    lochan_replacement replace;
 
     pthread_mutex_t mutex;
     lochan_write_partition **partitions;
@@ -123,6 +138,12 @@ lochan_status lochan_write__retire(lochan_write *w, uint32_t partition,
 
 void lochan_write__free_partitions(lochan_write *w);
 
+/* Makes the partition known that holds the file, if it is not. */
+lochan_status lochan_write__add_partition_of(lochan_write *w, const lochan_data_file *file,
+                                             lochan_error *err);
+/* Fills the column that the partition strategy added, in rows of the table's schema. */
+lochan_status lochan_write__fill_derived(const lochan_write *w, struct ArrowArray *rows,
+                                         lochan_error *err);
 /* DATA names the first row (of the table's schema) that belongs to another partition, VALUE one
  * that belongs to none. */
 lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
