@@ -183,6 +183,22 @@ void lochan_bits__pack64(const uint64_t *in, size_t n, unsigned width, uint8_t *
         *dst++ = (uint8_t)acc;
 }
 
+size_t lochan_bits__count_bytes(const uint8_t *bytes, size_t n, uint8_t v) {
+    size_t count = 0, i = 0;
+    while (i + 32 <= n) { /* sums of a byte each, which 255 rounds do not overflow */
+        uint8_t sums[32] = {0};
+        for (int round = 0; round < 255 && i + 32 <= n; round++, i += 32) {
+            for (int k = 0; k < 32; k++)
+                sums[k] = (uint8_t)(sums[k] + (bytes[i + (size_t)k] == v));
+        }
+        for (int k = 0; k < 32; k++)
+            count += sums[k];
+    }
+    for (; i < n; i++)
+        count += bytes[i] == v;
+    return count;
+}
+
 void lochan_bits__copy(uint8_t *dst, int64_t to, const uint8_t *src, int64_t from, int64_t n) {
     if ((to & 7) == 0 && (from & 7) == 0) {
         memcpy(dst + (to >> 3), src + (from >> 3), (size_t)(n >> 3));

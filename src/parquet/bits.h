@@ -24,6 +24,9 @@ static inline unsigned lochan_bits__width(uint64_t v) {
     return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
 }
 
+/* How many of n bytes are v. */
+size_t lochan_bits__count_bytes(const uint8_t *bytes, size_t n, uint8_t v);
+
 /* Copies n bits from src (starting at bit from) to dst (starting at bit to); bits of dst outside
  * the range are kept. */
 void lochan_bits__copy(uint8_t *dst, int64_t to, const uint8_t *src, int64_t from, int64_t n);

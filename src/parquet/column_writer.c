@@ -155,11 +155,27 @@ static lochan_status add_fixed(lochan_pq_column_writer *w, const uint8_t *values
     return LOCHAN_OK;
 }
 
+/* Texts behind 32-bit offsets, the usual layout. */
+static void slices_at(const lochan_view *view, const lochan_pq_shred *s, size_t from, size_t n,
+                      lochan_pq_slice *out) {
+    for (size_t i = 0; i < n; i++) {
+        const int32_t *o = (const int32_t *)view->offsets + view->offset + position(s, from + i);
+        out[i] = (lochan_pq_slice){view->bytes + o[0], (uint32_t)(o[1] - o[0])};
+    }
+}
+
 static lochan_status add_texts(lochan_pq_column_writer *w, const lochan_view *view, size_t from,
                                size_t n, lochan_error *err) {
     lochan_pq_slice slices[BLOCK];
+    bool plain = !view->dictionary && view->bytes &&
+                 (view->type.id == LOCHAN_TYPE_STRING || view->type.id == LOCHAN_TYPE_BINARY);
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t m = n - at < BLOCK ? n - at : BLOCK;
+        if (plain) {
+            slices_at(view, &w->shred, from + at, m, slices);
+            LOCHAN_TRY(add_slices(w, slices, m, err));
+            continue;
+        }
         for (size_t i = 0; i < m; i++) {
             lochan_str s = lochan_view__bytes(view, position(&w->shred, from + at + i));
             if (s.n > INT32_MAX)
@@ -327,16 +343,10 @@ static lochan_status add_entries(lochan_pq_column_writer *w, const lochan_view *
     size_t value = 0;
     for (size_t at = 0; at < s->n_entries;) {
         size_t n = piece(w, at), values = n, rows = n;
-        if (s->defs) {
-            values = 0;
-            for (size_t i = 0; i < n; i++)
-                values += s->defs[at + i] == leaf->max_def;
-        }
-        if (leaf->max_rep > 0) {
-            rows = 0;
-            for (size_t i = 0; i < n; i++)
-                rows += s->reps[at + i] == 0;
-        }
+        if (s->defs)
+            values = lochan_bits__count_bytes(s->defs + at, n, leaf->max_def);
+        if (leaf->max_rep > 0)
+            rows = lochan_bits__count_bytes(s->reps + at, n, 0);
         if (leaf->max_def > 0) {
             LOCHAN_TRY(lochan_pq_vec__reserve(&w->defs, n, err));
             if (s->defs)

@@ -4,7 +4,9 @@
 #include "parquet/dict_builder.h"
 #include "base/hash.h"
 
-enum { FIRST_TABLE = 1024 };
+/* Sparse while the table fits into the first cache: nearly every search ends at its first slot, and
+ * a slot more is a branch that nobody foresees. */
+enum { FIRST_TABLE = 1024, SMALL_TABLE = 8192, SPARSE = 4, DENSE = 2 };
 
 void lochan_pq_dict_builder__init(lochan_pq_dict_builder *b, int32_t width) {
     *b = (lochan_pq_dict_builder){.width = width};
@@ -59,16 +61,26 @@ static bool grow_entries(lochan_pq_dict_builder *b) {
     return true;
 }
 
-/* Room for one more entry. */
-static inline lochan_status make_room(lochan_pq_dict_builder *b, lochan_error *err) {
-    if (__builtin_expect(b->n < b->limit, 1))
-        return LOCHAN_OK;
-    if ((!b->table || b->n >= b->mask / 4 * 3) && !grow_table(b))
+/* Entries that the table takes before it grows. */
+static uint32_t table_limit(const lochan_pq_dict_builder *b) {
+    return b->table ? (b->mask + 1) / (b->mask < SMALL_TABLE ? SPARSE : DENSE) : 0;
+}
+
+/* Room for one more entry; of fixed values also for their bytes. */
+static lochan_status grow(lochan_pq_dict_builder *b, lochan_error *err) {
+    if (b->n >= table_limit(b) && !grow_table(b))
         return lochan_error__nomem(err);
     if (b->n >= b->cap && !grow_entries(b))
         return lochan_error__nomem(err);
-    b->limit = b->cap < b->mask / 4 * 3 ? (uint32_t)b->cap : b->mask / 4 * 3;
+    uint32_t limit = table_limit(b);
+    limit = b->cap < limit ? (uint32_t)b->cap : limit;
+    LOCHAN_TRY(lochan_buf__reserve(&b->values, (size_t)(limit - b->n) * (size_t)b->width, err));
+    b->limit = limit;
     return LOCHAN_OK;
+}
+
+static inline lochan_status make_room(lochan_pq_dict_builder *b, lochan_error *err) {
+    return __builtin_expect(b->n < b->limit, 1) ? LOCHAN_OK : grow(b, err);
 }
 
 /* A multiplication carries only upwards, and doubles of few digits differ in their high bits only:
@@ -131,8 +143,10 @@ static lochan_status add_entry(lochan_pq_dict_builder *b, const uint8_t *p, size
                 at = (at + 1) & b->mask;                                                           \
             }                                                                                      \
             if (key == 0) {                                                                        \
-                LOCHAN_TRY(add_entry(b, values + i * sizeof v, sizeof v, hash, at, err));          \
-                key = b->n;                                                                        \
+                memcpy(b->values.data + b->values.len, &v, sizeof v);                              \
+                b->values.len += sizeof v;                                                         \
+                b->hashes[b->n] = hash;                                                            \
+                key = b->table[at] = ++b->n;                                                       \
             }                                                                                      \
             keys[i] = key - 1;                                                                     \
         }                                                                                          \
@@ -141,6 +155,25 @@ static lochan_status add_entry(lochan_pq_dict_builder *b, const uint8_t *p, size
 ADD_WORDS(32, uint32_t)
 ADD_WORDS(64, uint64_t)
 
+/* Short texts are compared by two words that overlap. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n) {
+    uint64_t x[4];
+    uint32_t y[4];
+    if (n > 16)
+        return memcmp(a, b, n) == 0;
+    if (n >= 8) {
+        memcpy(&x[0], a, 8), memcpy(&x[1], b, 8);
+        memcpy(&x[2], a + n - 8, 8), memcpy(&x[3], b + n - 8, 8);
+        return x[0] == x[1] && x[2] == x[3];
+    }
+    if (n >= 4) {
+        memcpy(&y[0], a, 4), memcpy(&y[1], b, 4);
+        memcpy(&y[2], a + n - 4, 4), memcpy(&y[3], b + n - 4, 4);
+        return y[0] == y[1] && y[2] == y[3];
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
 static lochan_status add_one(lochan_pq_dict_builder *b, const uint8_t *p, size_t n, uint32_t *out,
                              lochan_error *err) {
     LOCHAN_TRY(make_room(b, err));
@@ -148,7 +181,7 @@ static lochan_status add_one(lochan_pq_dict_builder *b, const uint8_t *p, size_t
     while ((key = b->table[at]) != 0) {
         if (b->hashes[key - 1] == hash) {
             lochan_pq_slice e = lochan_pq_dict_builder__entry(b, key - 1);
-            if (e.n == n && memcmp(e.p, p, n) == 0)
+            if (e.n == n && same_bytes(e.p, p, n))
                 break;
         }
         at = (at + 1) & b->mask;
@@ -178,7 +211,7 @@ lochan_status lochan_pq_dict_builder__add_slices(lochan_pq_dict_builder *b,
                                                  uint32_t *keys, lochan_error *err) {
     for (size_t i = 0; i < n; i++) {
         const lochan_pq_slice *v = &values[i];
-        if (i > 0 && v->n == v[-1].n && memcmp(v->p, v[-1].p, v->n) == 0)
+        if (i > 0 && v->n == v[-1].n && same_bytes(v->p, v[-1].p, v->n))
             keys[i] = keys[i - 1];
         else
             LOCHAN_TRY(add_one(b, v->p, v->n, &keys[i], err));

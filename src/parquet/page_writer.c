@@ -188,9 +188,14 @@ static void drop_front(lochan_pq_vec *v, size_t n) {
     v->len -= n;
 }
 
-static void count_levels(int64_t *histogram, const uint8_t *levels, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        histogram[levels[i]]++;
+static void count_levels(int64_t *histogram, const uint8_t *levels, size_t n, unsigned max) {
+    size_t left = n;
+    for (unsigned level = 0; level < max && left > 0; level++) {
+        size_t found = lochan_bits__count_bytes(levels, n, (uint8_t)level);
+        histogram[level] += (int64_t)found;
+        left -= found;
+    }
+    histogram[max] += (int64_t)left;
 }
 
 /* Counts a page of the encoding. */
@@ -218,11 +223,11 @@ static void take_entries(lochan_pq_column_writer *w, size_t entries, size_t rows
     w->n_values -= n;
     w->n_rows -= rows;
     if (w->leaf->max_def > 0) {
-        count_levels(w->def_histogram, w->defs.data, entries);
+        count_levels(w->def_histogram, w->defs.data, entries, w->leaf->max_def);
         drop_front(&w->defs, entries);
     }
     if (w->leaf->max_rep > 0) {
-        count_levels(w->rep_histogram, w->reps.data, entries);
+        count_levels(w->rep_histogram, w->reps.data, entries, w->leaf->max_rep);
         drop_front(&w->reps, entries);
     }
     if (w->use_dictionary)
@@ -255,11 +260,11 @@ static lochan_pq_page_header make_header(const lochan_pq_column_writer *w, size_
 lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, size_t entries,
                                                  lochan_error *err) {
     const lochan_pq_leaf *leaf = w->leaf;
-    size_t n = leaf->max_def > 0 ? 0 : entries, rows = leaf->max_rep > 0 ? 0 : entries;
-    for (size_t i = 0; leaf->max_def > 0 && i < entries; i++)
-        n += w->defs.data[i] == leaf->max_def;
-    for (size_t i = 0; leaf->max_rep > 0 && i < entries; i++)
-        rows += w->reps.data[i] == 0;
+    size_t n = entries, rows = entries;
+    if (leaf->max_def > 0)
+        n = lochan_bits__count_bytes(w->defs.data, entries, leaf->max_def);
+    if (leaf->max_rep > 0)
+        rows = lochan_bits__count_bytes(w->reps.data, entries, 0);
     size_t bytes = w->use_dictionary ? 0 : values_size(w, n), before = w->pages.len;
     bool v2 = w->options->page_v2;
     lochan_buf *levels = v2 ? &w->levels : &w->raw;

@@ -1,6 +1,6 @@
 /* rle.c - see rle.h.
- * Writing: runs of eight and more equal values become repeated runs, all else packed groups of
- * eight, so the result is never much larger than plain bit packing. May call: base/, bits.h.
+ * Writing: long runs of equal values become repeated runs, all else packed groups of eight, so the
+ * result is never much larger than plain bit packing. May call: base/, bits.h.
  */
 #include "parquet/rle.h"
 #include "parquet/bits.h"
@@ -172,42 +172,67 @@ static uint32_t value_at(const rle_input *in, size_t i) {
     return in->narrow ? in->narrow[i] : in->wide[i];
 }
 
-static size_t run_length(const rle_input *in, size_t from) {
-    size_t i = from + 1;
+/* Whether the eight values from `at` on are equal. */
+static inline bool eight_equal(const rle_input *in, size_t at) {
     if (in->narrow) {
-        uint8_t v = in->narrow[from];
-        uint64_t eight, pattern = v * 0x0101010101010101ull; /* levels are long runs */
-        for (; i + 8 <= in->n; i += 8) {
-            memcpy(&eight, in->narrow + i, 8);
-            if (eight != pattern)
-                break;
-        }
-        while (i < in->n && in->narrow[i] == v)
-            i++;
-    } else {
-        uint32_t v = in->wide[from];
-        while (i < in->n && in->wide[i] == v)
-            i++;
+        uint64_t eight;
+        memcpy(&eight, in->narrow + at, 8);
+        return eight == in->narrow[at] * 0x0101010101010101ull;
     }
+    const uint32_t *v = in->wide + at;
+    if (v[0] != v[1])
+        return false;
+    uint32_t differ = 0;
+    for (int i = 2; i < 8; i++)
+        differ |= v[i] ^ v[0];
+    return differ == 0;
+}
+
+static size_t run_length(const rle_input *in, size_t from) {
+    uint32_t v = value_at(in, from);
+    size_t i = from;
+    while (i + 8 <= in->n && value_at(in, i) == v && eight_equal(in, i))
+        i += 8;
+    while (i < in->n && value_at(in, i) == v)
+        i++;
     return i - from;
+}
+
+/* Groups of eight values of one byte each, squeezed inside a word. Each stores eight bytes, so
+ * there must be room for that after the last group. */
+static void pack_narrow(const uint8_t *in, size_t groups, unsigned width, uint8_t *dst) {
+    const unsigned a = 8 - width, b = 16 - 2 * width, c = 32 - 4 * width;
+    const uint64_t pair = ((1ull << 2 * width) - 1) * 0x0001000100010001ull,
+                   four = ((1ull << 4 * width) - 1) * 0x0000000100000001ull;
+    for (size_t g = 0; g < groups; g++, in += 8, dst += width) {
+        uint64_t v;
+        memcpy(&v, in, 8);
+        v = (v | v >> a) & pair;
+        v = (v | v >> b) & four;
+        v = v | v >> c;
+        memcpy(dst, &v, 8);
+    }
 }
 
 /* Values [from, to) as packed groups; the last group is padded with zeros. */
 static lochan_status write_packed(lochan_buf *buf, const rle_input *in, size_t from, size_t to,
                                   lochan_error *err) {
-    size_t groups = (to - from + 7) / 8;
+    size_t groups = (to - from + 7) / 8, whole = (to - from) / 8;
     LOCHAN_TRY(lochan_buf__varint(buf, (uint64_t)groups << 1 | 1, err));
-    LOCHAN_TRY(lochan_buf__reserve(buf, groups * in->width, err));
-    while (from < to) {
-        uint32_t chunk[256];
-        size_t n = to - from < LOCHAN_COUNTOF(chunk) ? to - from : LOCHAN_COUNTOF(chunk);
-        for (size_t i = 0; i < n; i++)
-            chunk[i] = value_at(in, from + i);
-        size_t padded = (n + 7) & ~(size_t)7;
-        memset(chunk + n, 0, (padded - n) * sizeof *chunk);
-        lochan_bits__pack32(chunk, padded, in->width, buf->data + buf->len);
-        buf->len += padded / 8 * in->width;
-        from += n;
+    LOCHAN_TRY(lochan_buf__reserve(buf, groups * in->width + 8, err));
+    uint8_t *dst = buf->data + buf->len;
+    buf->len += groups * in->width;
+    if (in->narrow && in->width < 8)
+        pack_narrow(in->narrow + from, whole, in->width, dst);
+    else if (in->narrow)
+        memcpy(dst, in->narrow + from, whole * 8);
+    else
+        lochan_bits__pack32(in->wide + from, whole * 8, in->width, dst);
+    if (whole < groups) {
+        uint32_t rest[8] = {0};
+        for (size_t i = from + whole * 8; i < to; i++)
+            rest[(i - from) & 7] = value_at(in, i);
+        lochan_bits__pack32(rest, 8, in->width, dst + whole * in->width);
     }
     return LOCHAN_OK;
 }
@@ -220,23 +245,37 @@ static lochan_status write_repeated(lochan_buf *buf, uint32_t value, size_t n, u
     return lochan_buf__append(buf, le, (width + 7) / 8, err);
 }
 
+/* A run leaves the packed groups where it takes less room than they do: two heads of a byte or two
+ * and the value, against width bytes for eight values. */
+static size_t least_run(unsigned width) {
+    return width >= 4 ? 8 : width == 0 ? 1 : 32 / width;
+}
+
+/* Runs are looked for at the ends of groups only: what a run has before lends itself to a group. */
 static lochan_status write_hybrid(lochan_buf *buf, const rle_input *in, lochan_error *err) {
-    size_t packed_from = 0, i = 0; /* [packed_from, i) waits to be packed */
-    while (i < in->n) {
-        size_t run = run_length(in, i);
-        bool tail = i + run == in->n;
-        if (run >= 16 || (i == packed_from && (run >= 8 || tail))) {
-            /* packed values before a repeated run must fill whole groups: lend them the head of the
-             * run */
-            size_t lend = (8 - ((i - packed_from) & 7)) & 7;
-            if (i > packed_from)
-                LOCHAN_TRY(write_packed(buf, in, packed_from, i + lend, err));
-            LOCHAN_TRY(write_repeated(buf, value_at(in, i), run - lend, in->width, err));
-            packed_from = i + run;
+    size_t packed_from = 0, i = 0, least = least_run(in->width); /* [packed_from, i) waits */
+    while (i + 8 <= in->n) {
+        if (!eight_equal(in, i)) {
+            i += 8;
+            continue;
         }
-        i += run;
+        size_t run = run_length(in, i);
+        bool tail = i + run == in->n && i == packed_from;
+        if (run < least && !tail) {
+            i += run & ~(size_t)7;
+            continue;
+        }
+        if (i > packed_from)
+            LOCHAN_TRY(write_packed(buf, in, packed_from, i, err));
+        LOCHAN_TRY(write_repeated(buf, value_at(in, i), run, in->width, err));
+        packed_from = i = i + run;
     }
-    return packed_from < in->n ? write_packed(buf, in, packed_from, in->n, err) : LOCHAN_OK;
+    size_t left = in->n - packed_from;
+    if (left == 0)
+        return LOCHAN_OK;
+    if (left < 8 && run_length(in, packed_from) == left)
+        return write_repeated(buf, value_at(in, packed_from), left, in->width, err);
+    return write_packed(buf, in, packed_from, in->n, err);
 }
 
 lochan_status lochan_rle__write32(lochan_buf *buf, const uint32_t *values, size_t n, unsigned width,

@@ -1,6 +1,8 @@
 /* shred.c - see shred.h. A leaf's path is walked from the top: each step turns the entries of one
- * field into those of its child. An entry is a position in the current array and its levels; a
- * position of -1 has ended above. May call: base/, arrow/, schema.h.
+ * field into those of its child. Entries whose level is that of the field are live: each has a
+ * position in the field's array; all others ended above. Invariants: live entries and positions
+ * correspond in order; while positions are one stretch and all entries live, neither is written
+ * down. May call: base/, arrow/, schema.h.
  */
 #include "parquet/shred.h"
 #include "arrow/view.h"
@@ -21,14 +23,23 @@ static lochan_status not_nullable(const lochan_pq_leaf *leaf, int64_t row, locha
     return lochan_error__in_table(err, rc, "", leaf->path, row);
 }
 
-/* Working arrays of n entries. */
-static lochan_status reserve(lochan_pq_vec *def, lochan_pq_vec *rep, lochan_pq_vec *pos, size_t n,
-                             lochan_error *err) {
-    def->len = rep->len = pos->len = 0;
-    LOCHAN_TRY(lochan_pq_vec__reserve(def, n, err));
-    LOCHAN_TRY(lochan_pq_vec__reserve(rep, n, err));
-    return lochan_pq_vec__reserve(pos, n * sizeof(int64_t), err);
+static lochan_status reserve(lochan_pq_vec *v, size_t bytes, lochan_error *err) {
+    v->len = 0;
+    return lochan_pq_vec__reserve(v, bytes, err);
 }
+
+/* Where the walk is. */
+typedef struct walk {
+    lochan_pq_shred *s;
+    const lochan_pq_leaf *leaf;
+    uint8_t level; /* definition level of live entries */
+    bool all_live; /* def_mem is not written */
+    bool flat;     /* rep_mem is not written: one entry a row */
+    bool stretch;  /* positions are first, first + 1, ...: pos_mem is not written */
+    int64_t first;
+    size_t live;
+    int64_t row0;
+} walk;
 
 static void list_range(const lochan_pq_field *field, const struct ArrowArray *a, int64_t i,
                        int64_t *begin, int64_t *end) {
@@ -45,104 +56,185 @@ static void list_range(const lochan_pq_field *field, const struct ArrowArray *a,
     }
 }
 
-/* One step down a list: every item becomes an entry, an empty or ended list one that ends. */
-static lochan_status expand_list(lochan_pq_shred *s, const lochan_pq_field *field,
-                                 const struct ArrowArray *a, lochan_error *err) {
-    const uint8_t *def = s->def_mem.data, *rep = s->rep_mem.data;
-    const int64_t *pos = (const void *)s->pos_mem.data;
-    size_t n = s->n_entries, total = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t begin = 0, end = 0;
-        if (pos[i] >= 0)
-            list_range(field, a, pos[i], &begin, &end);
-        total += end > begin ? (size_t)(end - begin) : 1;
-    }
-    LOCHAN_TRY(reserve(&s->spare[0], &s->spare[1], &s->spare[2], total, err));
-    uint8_t *def2 = s->spare[0].data, *rep2 = s->spare[1].data;
-    int64_t *pos2 = (void *)s->spare[2].data;
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t begin = 0, end = 0;
-        if (pos[i] >= 0)
-            list_range(field, a, pos[i], &begin, &end);
+static int64_t position(const walk *w, size_t i) {
+    return w->stretch ? w->first + (int64_t)i : ((const int64_t *)(void *)w->s->pos_mem.data)[i];
+}
+
+/* How many items the live entries have, how many are empty, and whether items are one stretch. */
+static void measure_items(const walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
+                          size_t *items, size_t *empty, int64_t *first, bool *stretch) {
+    int64_t next = 0;
+    *items = *empty = 0;
+    *first = 0;
+    *stretch = true;
+    for (size_t i = 0; i < w->live; i++) {
+        int64_t begin, end;
+        list_range(field, a, position(w, i), &begin, &end);
         if (begin >= end) {
-            def2[k] = def[i], rep2[k] = rep[i], pos2[k++] = -1;
+            ++*empty;
             continue;
         }
-        for (int64_t item = begin; item < end; item++) {
-            def2[k] = field->item_def;
-            rep2[k] = item == begin ? rep[i] : field->item_rep;
-            pos2[k++] = item;
+        if (*items == 0)
+            *first = begin;
+        else
+            *stretch = *stretch && begin == next;
+        next = end;
+        *items += (size_t)(end - begin);
+    }
+}
+
+/* One step down a list: every item becomes an entry, an empty or ended list one that ends. */
+static lochan_status expand_list(walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
+                                 lochan_error *err) {
+    lochan_pq_shred *s = w->s;
+    size_t items, empty, k = 0, j = 0, p = 0;
+    int64_t first;
+    bool stretch;
+    measure_items(w, field, a, &items, &empty, &first, &stretch);
+    size_t total = s->n_entries - w->live + empty + items;
+    LOCHAN_TRY(reserve(&s->spare[0], total, err));
+    LOCHAN_TRY(reserve(&s->spare[1], total, err));
+    LOCHAN_TRY(reserve(&s->spare[2], stretch ? 0 : items * sizeof(int64_t), err));
+    const uint8_t *def = s->def_mem.data, *rep = s->rep_mem.data;
+    uint8_t *def2 = s->spare[0].data, *rep2 = s->spare[1].data;
+    int64_t *pos2 = (void *)s->spare[2].data;
+    for (size_t i = 0; i < s->n_entries; i++) {
+        int64_t begin = 0, end = 0;
+        uint8_t level = w->all_live ? w->level : def[i];
+        if (level == w->level)
+            list_range(field, a, position(w, j++), &begin, &end);
+        rep2[k] = w->flat ? 0 : rep[i];
+        if (begin >= end) {
+            def2[k++] = level;
+            continue;
         }
+        def2[k++] = field->item_def;
+        for (int64_t item = begin + 1; item < end; item++, k++) {
+            def2[k] = field->item_def;
+            rep2[k] = field->item_rep;
+        }
+        for (int64_t item = begin; !stretch && item < end; item++)
+            pos2[p++] = item;
     }
     lochan_pq_vec swap[3] = {s->def_mem, s->rep_mem, s->pos_mem};
     s->def_mem = s->spare[0], s->rep_mem = s->spare[1], s->pos_mem = s->spare[2];
     s->spare[0] = swap[0], s->spare[1] = swap[1], s->spare[2] = swap[2];
+    w->all_live = w->flat = false;
+    w->level = field->item_def;
+    w->stretch = stretch;
+    w->first = first;
+    w->live = items;
     s->n_entries = k;
     return LOCHAN_OK;
 }
 
 /* The row of the file an entry belongs to. */
-static int64_t row_of(const lochan_pq_shred *s, size_t entry, int64_t row0) {
-    const uint8_t *rep = s->rep_mem.data;
-    int64_t row = row0 - 1;
+static int64_t row_of(const walk *w, size_t entry) {
+    const uint8_t *rep = w->s->rep_mem.data;
+    int64_t row = w->row0 - 1;
+    if (w->flat)
+        return w->row0 + (int64_t)entry;
     for (size_t i = 0; i <= entry; i++)
         row += rep[i] == 0;
     return row;
 }
 
+/* Live entries all go on. */
+static void go_on(walk *w, uint8_t level) {
+    uint8_t *def = w->s->def_mem.data;
+    if (!w->all_live && level != w->level) {
+        for (size_t i = 0; i < w->s->n_entries; i++)
+            def[i] = def[i] == w->level ? level : def[i];
+    }
+    w->level = level;
+}
+
+/* Whether the validity bits leave all live entries as they are. */
+static bool none_null(const walk *w, const struct ArrowArray *a, const uint8_t *bits) {
+    if (!bits || a->null_count == 0)
+        return true;
+    return w->stretch &&
+           lochan_bit__count(bits, a->offset + w->first, (int64_t)w->live) == (int64_t)w->live;
+}
+
 /* Raises the levels of entries that are not null at this field and ends the others. `view` only
  * where nulls may come from elsewhere than the array's bits: dictionaries, columns of nulls. */
-static lochan_status mark_nulls(lochan_pq_shred *s, const lochan_pq_field *field,
-                                const lochan_pq_leaf *leaf, const struct ArrowArray *a,
-                                const lochan_view *view, int64_t row0, lochan_error *err) {
-    uint8_t *def = s->def_mem.data;
-    int64_t *pos = (void *)s->pos_mem.data;
-    const uint8_t *bits = a->n_buffers > 0 && a->null_count != 0 ? a->buffers[0] : NULL;
-    if (!view && !bits) {
-        for (size_t i = 0; i < s->n_entries; i++)
-            def[i] = pos[i] < 0 ? def[i] : field->def;
+static lochan_status mark_nulls(walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
+                                const lochan_view *view, lochan_error *err) {
+    lochan_pq_shred *s = w->s;
+    const uint8_t *bits = a->n_buffers > 0 ? a->buffers[0] : NULL;
+    if (!view && none_null(w, a, bits)) {
+        go_on(w, field->def);
         return LOCHAN_OK;
     }
+    if (w->all_live) {
+        LOCHAN_TRY(reserve(&s->def_mem, s->n_entries, err));
+        memset(s->def_mem.data, w->level, s->n_entries);
+    }
+    if (w->stretch)
+        LOCHAN_TRY(reserve(&s->pos_mem, w->live * sizeof(int64_t), err));
+    uint8_t *def = s->def_mem.data;
+    const uint8_t level = w->level, up = field->def;
+    const bool stretch = w->stretch;
+    int64_t *pos = (void *)s->pos_mem.data, next = w->first;
+    size_t j = 0, k = 0;
     for (size_t i = 0; i < s->n_entries; i++) {
-        if (pos[i] < 0)
+        if (def[i] != level)
             continue;
-        bool null =
-            view ? lochan_view__is_null(view, pos[i]) : !lochan_bit__get(bits, a->offset + pos[i]);
+        int64_t at = stretch ? next++ : pos[j++];
+        bool null = view ? lochan_view__is_null(view, at) : !lochan_bit__get(bits, a->offset + at);
         if (null && !field->nullable)
-            return not_nullable(leaf, row_of(s, i, row0), err);
-        pos[i] = null ? -1 : pos[i];
-        def[i] = null ? def[i] : field->def;
+            return not_nullable(w->leaf, row_of(w, i), err);
+        pos[k] = at;
+        k += !null;
+        def[i] = null ? level : up;
     }
+    w->all_live = w->stretch = false;
+    w->level = field->def;
+    w->live = k;
     return LOCHAN_OK;
 }
 
-static lochan_status finish(lochan_pq_shred *s, const lochan_pq_leaf *leaf) {
-    int64_t *pos = (void *)s->pos_mem.data;
-    size_t k = 0;
-    for (size_t i = 0; i < s->n_entries; i++) {
-        pos[k] = pos[i];
-        k += pos[i] >= 0;
-    }
-    s->n_values = k;
-    s->defs = s->def_mem.data;
-    s->reps = leaf->max_rep > 0 ? s->rep_mem.data : NULL;
-    s->positions = pos;
-    if (k == 0 || pos[k - 1] - pos[0] == (int64_t)k - 1) { /* one stretch */
-        s->positions = NULL;
-        s->first = k ? pos[0] : 0;
-    }
-    return LOCHAN_OK;
+/* What the walk has found, for the column writer. */
+static void finish(walk *w) {
+    lochan_pq_shred *s = w->s;
+    const int64_t *pos = (const void *)s->pos_mem.data;
+    s->n_values = w->live;
+    s->defs = w->all_live ? NULL : s->def_mem.data;
+    s->reps = w->leaf->max_rep > 0 ? s->rep_mem.data : NULL;
+    s->first = w->first;
+    s->positions = NULL;
+    if (w->stretch)
+        return;
+    s->first = w->live ? pos[0] : 0;
+    if (w->live > 0 && pos[w->live - 1] - pos[0] != (int64_t)w->live - 1)
+        s->positions = pos;
 }
 
-/* The short way: a flat column without nulls needs no levels and no positions. */
-static bool is_plain(const lochan_pq_leaf *leaf, const struct ArrowArray *a,
-                     const struct ArrowSchema *schema, int64_t first, int64_t n) {
-    const uint8_t *bits = a->n_buffers > 0 ? a->buffers[0] : NULL;
-    if (leaf->n_parts > 1 || leaf->max_rep > 0 || schema->dictionary ||
-        leaf->type.id == LOCHAN_TYPE_NULL)
-        return false;
-    return !bits || a->null_count == 0 || lochan_bit__count(bits, a->offset + first, n) == n;
+/* From a struct to the child that holds the leaf: the struct's offset is the child's too. */
+static int step_into(walk *w, const lochan_pq_field *field, const struct ArrowArray *a) {
+    int child = 0;
+    int64_t *pos = (void *)w->s->pos_mem.data;
+    while (w->leaf->index >= field->children[child].first_leaf + field->children[child].n_leaves)
+        child++;
+    w->first += a->offset;
+    for (size_t i = 0; !w->stretch && a->offset > 0 && i < w->live; i++)
+        pos[i] += a->offset;
+    return child;
+}
+
+/* The leaf itself. Only dictionaries and columns of nulls need a view. */
+static lochan_status end_walk(walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
+                              lochan_error *err) {
+    w->s->array = a;
+    w->s->schema = field->schema;
+    if (!field->schema->dictionary && w->leaf->type.id != LOCHAN_TYPE_NULL)
+        return mark_nulls(w, field, a, NULL, err);
+    lochan_view view;
+    LOCHAN_TRY(lochan_view__init(&view, field->schema, a, err));
+    lochan_status rc = mark_nulls(w, field, a, &view, err);
+    lochan_view__deinit(&view);
+    return rc;
 }
 
 lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *schema,
@@ -150,41 +242,26 @@ lochan_status lochan_pq_shred__rows(lochan_pq_shred *s, const lochan_pq_schema *
                                     int64_t first, int64_t n, int64_t row0, lochan_error *err) {
     const lochan_pq_field *field = &schema->root.children[leaf->column];
     const struct ArrowArray *a = column;
-    s->n_entries = s->n_values = (size_t)n;
-    s->first = first;
-    s->defs = s->reps = NULL;
-    s->positions = NULL;
-    s->array = a;
-    s->schema = field->schema;
-    if (field->leaf >= 0 && is_plain(leaf, a, field->schema, first, n))
-        return LOCHAN_OK;
-    LOCHAN_TRY(reserve(&s->def_mem, &s->rep_mem, &s->pos_mem, (size_t)n, err));
-    memset(s->def_mem.data, 0, (size_t)n);
-    memset(s->rep_mem.data, 0, (size_t)n);
-    for (int64_t i = 0; i < n; i++)
-        ((int64_t *)(void *)s->pos_mem.data)[i] = first + i;
+    walk w = {.s = s,
+              .leaf = leaf,
+              .all_live = true,
+              .flat = true,
+              .stretch = true,
+              .first = first,
+              .live = (size_t)n,
+              .row0 = row0};
+    s->n_entries = (size_t)n;
     while (field->leaf < 0) {
-        LOCHAN_TRY(mark_nulls(s, field, leaf, a, NULL, row0, err));
         int child = 0;
-        if (field->type.id == LOCHAN_TYPE_STRUCT) {
-            while (leaf->index >=
-                   field->children[child].first_leaf + field->children[child].n_leaves)
-                child++;
-            int64_t *pos = (void *)s->pos_mem.data;
-            for (size_t i = 0; i < s->n_entries; i++)
-                pos[i] += pos[i] >= 0 ? a->offset : 0;
-        } else {
-            LOCHAN_TRY(expand_list(s, field, a, err));
-        }
+        LOCHAN_TRY(mark_nulls(&w, field, a, NULL, err));
+        if (field->type.id == LOCHAN_TYPE_STRUCT)
+            child = step_into(&w, field, a);
+        else
+            LOCHAN_TRY(expand_list(&w, field, a, err));
         a = a->children[child];
         field = &field->children[child];
     }
-    lochan_view view;
-    LOCHAN_TRY(lochan_view__init(&view, field->schema, a, err));
-    bool plain = !view.indices && view.type.id != LOCHAN_TYPE_NULL;
-    lochan_status rc = mark_nulls(s, field, leaf, a, plain ? NULL : &view, row0, err);
-    lochan_view__deinit(&view);
-    s->array = a;
-    s->schema = field->schema;
-    return rc == LOCHAN_OK ? finish(s, leaf) : rc;
+    LOCHAN_TRY(end_walk(&w, field, a, err));
+    finish(&w);
+    return LOCHAN_OK;
 }
