@@ -71,7 +71,8 @@ LOCHAN_API lochan_status lochan_parquet_encoding_from_name(const char *name, int
 
 /* How columns of strings and binaries come out. */
 typedef enum lochan_parquet_strings {
-    /* 32-bit offsets; a batch with more than 2 GiB of text in a column is an error. */
+    /* As the file's ARROW:schema has them, else 32-bit offsets; with those, a batch with more than
+     * 2 GiB of text in a column is an error. */
     LOCHAN_PARQUET_STRINGS_PLAIN = 0,
     LOCHAN_PARQUET_STRINGS_LARGE = 1, /* 64-bit offsets */
     LOCHAN_PARQUET_STRINGS_VIEW = 2,
@@ -86,12 +87,13 @@ typedef struct lochan_parquet_read_options {
     uint64_t memory_limit; /* bytes for pages under way, 0 = no limit; past it: MEMORY_LIMIT */
     uint64_t max_footer;   /* larger footers are refused with MEMORY_LIMIT, 0 = 256 MiB */
     int32_t strings;       /* lochan_parquet_strings */
+    bool no_arrow_schema;  /* takes types from the Parquet schema alone */
     const char *name;      /* what errors call the file, NULL = its path */
     uint8_t reserved[32];
 } lochan_parquet_read_options;
 #define LOCHAN_PARQUET_READ_OPTIONS_INIT                                                           \
     {                                                                                              \
-        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, NULL, {                                   \
+        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, false, NULL, {                            \
             0                                                                                      \
         }                                                                                          \
     }
@@ -158,7 +160,9 @@ LOCHAN_API lochan_status lochan_parquet_reader_info(const lochan_parquet_reader 
                                                     lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* The Arrow schema of the rows: a struct whose children are the columns; field ids are in the
- * metadata key PARQUET:field_id. The caller releases *out. */
+ * metadata key PARQUET:field_id. Where the file's key ARROW:schema goes with its Parquet schema,
+ * types are as written (seconds, durations, zones, dictionaries, layouts), with their fields'
+ * metadata. The caller releases *out. */
 LOCHAN_API lochan_status lochan_parquet_reader_schema(const lochan_parquet_reader *reader,
                                                       struct ArrowSchema *out,
                                                       lochan_error *err) LOCHAN_MUST_CHECK;
@@ -313,12 +317,15 @@ typedef struct lochan_parquet_write_options {
     const char *created_by;           /* NULL = lochan and its version */
     const char *const *bloom_filters; /* dotted paths of columns that get a Bloom filter */
     size_t n_bloom_filters;
-    uint8_t reserved[48];
+    bool no_arrow_schema; /* leaves out the key ARROW:schema, from which Arrow libraries know types
+                             that Parquet has not: durations, dictionaries, zones, layouts */
+    uint8_t reserved[47];
 } lochan_parquet_write_options;
 #define LOCHAN_PARQUET_WRITE_OPTIONS_INIT                                                          \
     {                                                                                              \
         sizeof(lochan_parquet_write_options), 0, 0, LOCHAN_PARQUET_ZSTD, 0, 0, 0, 0, 0, 0, false,  \
-            false, false, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, {  \
+            false, false, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0,    \
+            false, {                                                                               \
             0                                                                                      \
         }                                                                                          \
     }

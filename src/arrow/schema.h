@@ -6,6 +6,7 @@
 
 #include "arrow/type.h"
 #include "base/buf.h"
+#include "base/str.h"
 
 /* A struct schema (format "+s") with n children, each still empty: fill with set_field. */
 lochan_status lochan_schema__init_struct(struct ArrowSchema *out, int64_t n_children,
@@ -47,6 +48,16 @@ bool lochan_schema__get_metadata(const struct ArrowSchema *schema, const char *k
                                  const char **value, size_t *n);
 lochan_status lochan_schema__set_metadata(struct ArrowSchema *schema, const char *key,
                                           const char *value, lochan_error *err);
+/* The pairs one after the other: `at` is zeroed before the first. False past the last. */
+typedef struct lochan_schema_pairs {
+    size_t pos;
+    int32_t done;
+} lochan_schema_pairs;
+bool lochan_schema__next_metadata(const struct ArrowSchema *schema, lochan_schema_pairs *at,
+                                  lochan_str *key, lochan_str *value);
+/* Adds n pairs (key, value, key, ...) behind those that are there, on schemas made here. */
+lochan_status lochan_schema__add_metadata(struct ArrowSchema *schema, const lochan_str *pairs,
+                                          size_t n, lochan_error *err);
 /* Parquet field id, carried as the metadata key "PARQUET:field_id" (the key pyarrow uses); -1 if
  * none. */
 int32_t lochan_schema__field_id(const struct ArrowSchema *schema);

@@ -62,6 +62,16 @@ bool lochan_schema__get_metadata(const struct ArrowSchema *schema, const char *k
     return false;
 }
 
+bool lochan_schema__next_metadata(const struct ArrowSchema *schema, lochan_schema_pairs *at,
+                                  lochan_str *key, lochan_str *value) {
+    if (at->done >= pair_count(schema->metadata))
+        return false;
+    if (at->done++ == 0)
+        at->pos = sizeof(int32_t);
+    return next_text(schema->metadata, &at->pos, key) &&
+           next_text(schema->metadata, &at->pos, value);
+}
+
 static char *put_text(char *dst, lochan_str s) {
     int32_t n = (int32_t)s.n;
     memcpy(dst, &n, sizeof n);
@@ -106,6 +116,36 @@ lochan_status lochan_schema__set_metadata(struct ArrowSchema *schema, const char
     kept++;
     memcpy(fresh, &kept, sizeof kept);
     lochan_schema__own_metadata(schema, fresh);
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_schema__add_metadata(struct ArrowSchema *schema, const lochan_str *pairs,
+                                          size_t n, lochan_error *err) {
+    size_t old = sizeof(int32_t), size;
+    int32_t count = pair_count(schema->metadata);
+    LOCHAN_CHECK_ARG(lochan_schema__is_own(schema), err);
+    if (n == 0)
+        return LOCHAN_OK;
+    if (schema->metadata && !lochan_schema__metadata_size(schema->metadata, &old))
+        return lochan_error__set(err, LOCHAN_ERR_DATA, "metadata of column '%.100s' is damaged",
+                                 schema->name);
+    size = old;
+    for (size_t i = 0; i < 2 * n; i++) {
+        if (pairs[i].n > MAX_METADATA || (size += sizeof(int32_t) + pairs[i].n) > MAX_METADATA)
+            return lochan_error__set(err, LOCHAN_ERR_MEMORY_LIMIT,
+                                     "more than 64 MiB of metadata in column '%.100s'",
+                                     schema->name);
+    }
+    char *block = lochan_mem__alloc(size), *dst = block + old;
+    if (!block)
+        return lochan_error__nomem(err);
+    if (schema->metadata)
+        memcpy(block, schema->metadata, old);
+    count += (int32_t)n;
+    memcpy(block, &count, sizeof count);
+    for (size_t i = 0; i < 2 * n; i++)
+        dst = put_text(dst, pairs[i]);
+    lochan_schema__own_metadata(schema, block);
     return LOCHAN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "parquet/api.h"
+#include "parquet/arrow_schema.h"
 #include "parquet/writer.h"
 
 struct lochan_parquet_writer {
@@ -74,6 +75,18 @@ static lochan_status read_options(const lochan_parquet_write_options *options,
 
 /* ---- open ---- */
 
+/* Last, over one that the caller may have taken from another file. */
+static lochan_status put_arrow_schema(lochan_parquet_writer *w, lochan_error *err) {
+    lochan_buf text;
+    lochan_buf__init(&text, 1 << 27);
+    lochan_status rc = lochan_pq_arrow_schema__write(&w->schema, &text, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_pq_writer__set_metadata(w->inner, LOCHAN_PQ_ARROW_SCHEMA_KEY,
+                                            (const char *)text.data, err);
+    lochan_buf__deinit(&text);
+    return rc;
+}
+
 static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *sink,
                                 const lochan_parquet_write_options *o, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -110,6 +123,8 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
     for (size_t i = 0; i < o->n_metadata; i++)
         LOCHAN_TRYG(lochan_pq_writer__set_metadata(w->inner, o->metadata[i].key,
                                                    o->metadata[i].value, err));
+    if (!o->no_arrow_schema)
+        LOCHAN_TRYG(put_arrow_schema(w, err));
 done:
     lochan_mem__free(sorting);
     lochan_mem__free(encodings);

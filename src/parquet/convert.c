@@ -98,9 +98,44 @@ static bool read_int96(const uint8_t *src, size_t n, uint8_t *dst) {
     return true;
 }
 
+/* Milliseconds that were written from whole seconds. */
+static bool read_seconds(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n, uint8_t *dst) {
+    bool whole = true;
+    for (size_t i = 0; i < n; i++) {
+        if (leaf->width == 4) {
+            int32_t ms, s;
+            memcpy(&ms, src + 4 * i, 4);
+            s = ms / 1000;
+            whole &= s * 1000 == ms;
+            memcpy(dst + 4 * i, &s, 4);
+        } else {
+            int64_t ms, s;
+            memcpy(&ms, src + 8 * i, 8);
+            s = ms / 1000;
+            whole &= s * 1000 == ms;
+            memcpy(dst + 8 * i, &s, 8);
+        }
+    }
+    return whole;
+}
+
+static bool read_date64(const uint8_t *src, size_t n, uint8_t *dst) {
+    for (size_t i = 0; i < n; i++) {
+        int32_t day;
+        memcpy(&day, src + 4 * i, 4);
+        int64_t ms = (int64_t)day * 86400000;
+        memcpy(dst + 8 * i, &ms, 8);
+    }
+    return true;
+}
+
 bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, size_t n,
                              uint8_t *dst) {
     switch (leaf->convert) {
+    case LOCHAN_PQ_CONVERT_SECONDS:
+        return read_seconds(leaf, src, n, dst);
+    case LOCHAN_PQ_CONVERT_DATE64:
+        return read_date64(src, n, dst);
     case LOCHAN_PQ_CONVERT_NARROW:
         return narrow(leaf, src, n, dst);
     case LOCHAN_PQ_CONVERT_DECIMAL:

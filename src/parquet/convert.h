@@ -12,9 +12,14 @@ bool lochan_pq_convert__read(const lochan_pq_leaf *leaf, const uint8_t *src, siz
                              uint8_t *dst);
 /* Says of a value that read refuses what is wrong with it. */
 static inline const char *lochan_pq_convert__misfit(const lochan_pq_leaf *leaf) {
-    return leaf->convert == LOCHAN_PQ_CONVERT_INT96
-               ? "an INT96 time does not fit nanoseconds, from the year 1677 to 2262"
-               : "a value does not fit the column's type";
+    switch (leaf->convert) {
+    case LOCHAN_PQ_CONVERT_INT96:
+        return "an INT96 time does not fit nanoseconds, from the year 1677 to 2262";
+    case LOCHAN_PQ_CONVERT_SECONDS:
+        return "a time is no whole second, though the file's ARROW:schema says so";
+    default:
+        return "a value does not fit the column's type";
+    }
 }
 /* The same for BYTE_ARRAY values (decimals). */
 bool lochan_pq_convert__read_slices(const lochan_pq_leaf *leaf, const lochan_pq_slice *src,

@@ -3,6 +3,7 @@
  * follows them; names are valid UTF-8 without NUL. May call: base/, arrow/, schema.h.
  */
 #include "parquet/schema.h"
+#include "parquet/arrow_schema.h"
 
 #define BIT LOCHAN_THRIFT_BIT
 
@@ -172,6 +173,12 @@ static lochan_status make_field(arrow_maker *m, uint32_t i, bool is_item, int de
 lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n,
                                              lochan_pq_strings strings, lochan_pq_schema *out,
                                              lochan_error *err) {
+    return lochan_pq_schema__from_file(elements, n, strings, NULL, out, err);
+}
+
+lochan_status lochan_pq_schema__from_file(const lochan_pq_element *elements, uint32_t n,
+                                          lochan_pq_strings strings, const lochan_str *arrow_schema,
+                                          lochan_pq_schema *out, lochan_error *err) {
     lochan_status rc;
     uint32_t end = 0;
     memset(out, 0, sizeof *out);
@@ -192,6 +199,9 @@ lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, 
     LOCHAN_TRYG(lochan_schema__init_struct(&out->arrow, elements[0].num_children, err));
     arrow_maker m = {out->elements, strings, err};
     LOCHAN_TRYG(make_children(&m, 0, 0, &out->arrow));
+    if (arrow_schema)
+        LOCHAN_TRYG(lochan_pq_arrow_schema__restore(&out->arrow, arrow_schema->p, arrow_schema->n,
+                                                    strings == LOCHAN_PQ_STRINGS_PLAIN, err));
     LOCHAN_TRYG(lochan_pq_schema__link(out, false, err));
 done:
     if (rc != LOCHAN_OK)

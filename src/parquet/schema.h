@@ -23,8 +23,8 @@ typedef enum lochan_pq_convert {
     LOCHAN_PQ_CONVERT_NARROW,  /* INT32 <-> 8 and 16 bit integers */
     LOCHAN_PQ_CONVERT_DECIMAL, /* INT32, INT64, FIXED, BYTE_ARRAY <-> decimal128 and decimal256 */
     LOCHAN_PQ_CONVERT_INT96,   /* INT96 -> timestamp[ns] */
-    LOCHAN_PQ_CONVERT_SECONDS, /* write: seconds -> milliseconds */
-    LOCHAN_PQ_CONVERT_DATE64,  /* write: milliseconds -> days */
+    LOCHAN_PQ_CONVERT_SECONDS, /* milliseconds <-> seconds */
+    LOCHAN_PQ_CONVERT_DATE64,  /* days <-> milliseconds */
     LOCHAN_PQ_CONVERT_NULL     /* the null type: no values at all */
 } lochan_pq_convert;
 
@@ -89,6 +89,10 @@ typedef struct lochan_pq_schema {
 lochan_status lochan_pq_schema__from_parquet(const lochan_pq_element *elements, uint32_t n,
                                              lochan_pq_strings strings, lochan_pq_schema *out,
                                              lochan_error *err);
+/* The same with the types that the value of the key ARROW:schema restores (NULL: there is none). */
+lochan_status lochan_pq_schema__from_file(const lochan_pq_element *elements, uint32_t n,
+                                          lochan_pq_strings strings, const lochan_str *arrow_schema,
+                                          lochan_pq_schema *out, lochan_error *err);
 /* From an Arrow schema, for writing. The schema is copied. */
 lochan_status lochan_pq_schema__from_arrow(const struct ArrowSchema *arrow, lochan_pq_schema *out,
                                            lochan_error *err);

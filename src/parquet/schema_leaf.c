@@ -333,6 +333,9 @@ lochan_status lochan_pq_element__of_type(const lochan_type *type, const char *co
     case LOCHAN_TYPE_TIMESTAMP:
         write_time(e, type, convert);
         return LOCHAN_OK;
+    case LOCHAN_TYPE_DURATION: /* a number; what it counts is told by ARROW:schema alone */
+        set_physical(e, LOCHAN_PQ_INT64, 0);
+        return LOCHAN_OK;
     default:
         break;
     }

@@ -88,8 +88,17 @@ static lochan_status link_leaf(link_state *s, const lochan_pq_element *e,
         lochan_type plain;
         LOCHAN_TRY(
             lochan_pq_element__to_type(e, LOCHAN_PQ_STRINGS_PLAIN, &plain, &leaf->convert, s->err));
+        bool time = leaf->type.id == LOCHAN_TYPE_TIME32 || leaf->type.id == LOCHAN_TYPE_TIMESTAMP;
+        if (time && leaf->type.unit == LOCHAN_UNIT_SECOND)
+            leaf->convert = LOCHAN_PQ_CONVERT_SECONDS; /* as ARROW:schema has it */
+        if (leaf->type.id == LOCHAN_TYPE_DATE64)
+            leaf->convert = LOCHAN_PQ_CONVERT_DATE64;
     }
     leaf->order = lochan_pq_element__order(e, &leaf->type);
+    /* the bounds in a file are those of the stored values */
+    if (!s->writing &&
+        (leaf->convert == LOCHAN_PQ_CONVERT_SECONDS || leaf->convert == LOCHAN_PQ_CONVERT_DATE64))
+        leaf->order = LOCHAN_PQ_ORDER_NONE;
     int bits = lochan_type__bit_width(&leaf->type);
     leaf->out_width = leaf->type.id == LOCHAN_TYPE_FIXED_BINARY ? leaf->type.byte_width
                       : lochan_type__is_bytes(leaf->type.id)    ? 0
