@@ -132,6 +132,21 @@ static void test_check__wrong_counts_of_parts(void **state) {
     foreign_free(&f);
 }
 
+static void test_check__null_columns_may_have_a_validity_buffer(void **state) {
+    (void)state;
+    foreign f;
+    const uint8_t validity[1] = {0};
+    foreign_init(&f, "n", 3, 0, 0);
+    expect_ok(&f);
+    f.column.n_buffers = 1;
+    expect_ok(&f);
+    f.buffers[0] = validity;
+    expect_ok(&f);
+    f.column.n_buffers = 2;
+    expect_bad(&f, -1, "2 buffers, expected 0");
+    foreign_free(&f);
+}
+
 static void test_check__columns_without_rows_may_lack_buffers(void **state) {
     (void)state;
     static const char *const formats[] = {"i", "b", "u", "U", "d:5,2", "w:4"};
@@ -471,6 +486,7 @@ int main(void) {
         cmocka_unit_test(test_check__sample_passes),
         cmocka_unit_test(test_check__impossible_lengths),
         cmocka_unit_test(test_check__wrong_counts_of_parts),
+        cmocka_unit_test(test_check__null_columns_may_have_a_validity_buffer),
         cmocka_unit_test(test_check__columns_without_rows_may_lack_buffers),
         cmocka_unit_test(test_check__null_counts_that_lie),
         cmocka_unit_test(test_check__nulls_where_the_schema_has_none),
