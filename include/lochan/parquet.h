@@ -75,8 +75,11 @@ typedef enum lochan_parquet_strings {
      * 2 GiB of text in a column is an error. */
     LOCHAN_PARQUET_STRINGS_PLAIN = 0,
     LOCHAN_PARQUET_STRINGS_LARGE = 1, /* 64-bit offsets */
+    /* Views into the pages and dictionaries as they were unpacked, which a batch keeps alive; texts
+     * are copied where rows are picked from pages and where a memory limit is set. */
     LOCHAN_PARQUET_STRINGS_VIEW = 2,
-    /* Strings as int32 keys; each batch has a dictionary of its own. */
+    /* Strings as int32 keys. Batches of one row group share their dictionary; another row group has
+     * another. */
     LOCHAN_PARQUET_STRINGS_DICTIONARY = 3
 } lochan_parquet_strings;
 
@@ -89,11 +92,16 @@ typedef struct lochan_parquet_read_options {
     int32_t strings;       /* lochan_parquet_strings */
     bool no_arrow_schema;  /* takes types from the Parquet schema alone */
     const char *name;      /* what errors call the file, NULL = its path */
-    uint8_t reserved[32];
+    /* Maps the file instead of reading it. Only for files that nobody cuts off: one that shrinks
+     * under the mapping gives CORRUPT if that is seen before a row group is begun, and otherwise
+     * the system ends the process with SIGBUS. Files that are replaced by renaming, as those of a
+     * lake are, never shrink. */
+    bool map;
+    uint8_t reserved[31];
 } lochan_parquet_read_options;
 #define LOCHAN_PARQUET_READ_OPTIONS_INIT                                                           \
     {                                                                                              \
-        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, false, NULL, {                            \
+        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, false, NULL, false, {                     \
             0                                                                                      \
         }                                                                                          \
     }
@@ -197,22 +205,36 @@ LOCHAN_API lochan_status lochan_parquet_reader_chunks(const lochan_parquet_reade
                                                       struct ArrowArrayStream *out,
                                                       lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* Rows from..to-1 of the file. */
+typedef struct lochan_parquet_rows {
+    int64_t from, to;
+} lochan_parquet_rows;
+
 typedef struct lochan_parquet_scan {
     uint32_t struct_size;
-    bool no_columns;            /* rows without any column: only to be counted */
-    const char *const *columns; /* in the order wanted; NULL = all */
+    bool no_columns; /* rows without any column: only to be counted */
+    /* In the order wanted; NULL = all. Also fields of nested columns: "a.b" of a struct or of the
+     * structs in a list ("a.element.b" and, as Parquet spells it, "a.list.element.b" do too),
+     * "a.value" of a map, whose keys always come along. Fields of one column come as one column, in
+     * the order of the file. A column whose own name has dots goes before a field. */
+    const char *const *columns;
     size_t n_columns;
-    const char *where; /* rows to keep, see docs/scan.md; its columns need not be among `columns`;
-                          NULL = all */
+    /* Rows to keep, see docs/scan.md; its columns need not be among `columns`. It may name fields
+     * of structs ("a.b", null where a is). NULL = all */
+    const char *where;
     const int32_t *row_groups; /* ascending; NULL = all */
     size_t n_row_groups;
     int64_t batch_rows; /* at most this many rows a batch, 0 = 65,536 */
     int64_t limit;      /* rows, -1 = all */
-    uint8_t reserved[32];
+    /* Ascending and apart; NULL = all. Where the file has an offset index, only the pages that hold
+     * them are read. */
+    const lochan_parquet_rows *rows;
+    size_t n_rows;
+    uint8_t reserved[16];
 } lochan_parquet_scan;
 #define LOCHAN_PARQUET_SCAN_INIT                                                                   \
     {                                                                                              \
-        sizeof(lochan_parquet_scan), false, NULL, 0, NULL, NULL, 0, 0, -1, {                       \
+        sizeof(lochan_parquet_scan), false, NULL, 0, NULL, NULL, 0, 0, -1, NULL, 0, {              \
             0                                                                                      \
         }                                                                                          \
     }
@@ -233,7 +255,7 @@ typedef struct lochan_parquet_counters {
     uint64_t bytes_read;  /* from the file, footer included */
     uint64_t pages_decoded;
     uint64_t row_groups_read;
-    uint64_t row_groups_pruned; /* excluded by statistics */
+    uint64_t row_groups_pruned; /* excluded by statistics, filters, indexes or dictionaries */
 } lochan_parquet_counters;
 #define LOCHAN_PARQUET_COUNTERS_INIT                                                               \
     { sizeof(lochan_parquet_counters), 0, 0, 0, 0 }

@@ -2,9 +2,10 @@
  * statistics. Grammar: or_expr := and_expr {"or" and_expr}; and_expr := not_expr {"and" not_expr};
  * not_expr := "not" not_expr | "(" or_expr ")" | column op; op := (= | != | <> | < | <= | > | >=)
  * literal | [not] between literal and literal | [not] in "(" literal {"," literal} ")" | is [not]
- * null. Keywords in any case; columns plain or "quoted"; literals numbers, 'text' ('' for a quote),
- * true, false, dates and times as 'text'. SQL's three-valued logic. Invariant: pruning never drops
- * a row that the predicate keeps. May call: base/, the rest of arrow/.
+ * null. Keywords in any case; columns plain, "quoted" or fields of structs (a.b, one name to this
+ * layer); literals numbers, 'text' ('' for a quote), true, false, dates and times as 'text'. SQL's
+ * three-valued logic. Invariant: pruning never drops a row that the predicate keeps. May call:
+ * base/, the rest of arrow/.
  */
 #ifndef LOCHAN_ARROW_EXPR_H
 #define LOCHAN_ARROW_EXPR_H

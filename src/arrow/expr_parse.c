@@ -171,8 +171,10 @@ static lochan_status next(parser *p) {
     }
     if (is_letter(c)) {
         size_t end = p->pos;
-        while (end < p->n && (is_letter(p->text[end]) || is_digit(p->text[end])))
-            end++;
+        while (end < p->n &&
+               (is_letter(p->text[end]) || is_digit(p->text[end]) ||
+                (p->text[end] == '.' && end + 1 < p->n && is_letter(p->text[end + 1]))))
+            end++; /* a.b: a field of a struct */
         p->now.kind = TOKEN_WORD;
         p->now.text = (lochan_str){p->text + p->pos, end - p->pos};
         p->pos = end;

@@ -19,6 +19,52 @@ static void close_file(void *self) {
     (void)lochan_file__close(self, NULL);
 }
 
+typedef struct mapped_file {
+    lochan_file *file;
+    const uint8_t *data;
+    size_t size;
+} mapped_file;
+
+static void close_mapped(void *self) {
+    mapped_file *m = self;
+    lochan_file__unmap(m->data, m->size);
+    (void)lochan_file__close(m->file, NULL);
+    lochan_mem__free(m);
+}
+
+/* Touching a page of a mapping that the file no longer has ends the process. */
+static lochan_status check_mapped(void *self, lochan_error *err) {
+    const mapped_file *m = self;
+    lochan_stat st;
+    LOCHAN_TRY(lochan_file__stat(m->file, &st, err));
+    if (st.size >= m->size)
+        return LOCHAN_OK;
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_CORRUPT, "the file shrank from %zu to %llu bytes",
+                          m->size, (unsigned long long)st.size);
+    return lochan_error__in_file(err, rc, lochan_file__path(m->file), (int64_t)st.size);
+}
+
+/* Takes the file, also on failure. */
+static lochan_status map_file(lochan_file *file, lochan_pq_source *source, lochan_error *err) {
+    mapped_file *m = lochan_mem__zalloc(sizeof *m);
+    lochan_status rc =
+        m ? lochan_file__map(file, &m->data, &m->size, err) : lochan_error__nomem(err);
+    if (rc != LOCHAN_OK) {
+        lochan_mem__free(m);
+        (void)lochan_file__close(file, NULL);
+        return rc;
+    }
+    m->file = file;
+    source->read = NULL;
+    source->data = m->data ? m->data : (const uint8_t *)"";
+    source->size = m->size;
+    source->self = m;
+    source->close = close_mapped;
+    source->check = check_mapped;
+    return LOCHAN_OK;
+}
+
 /* A caller's source. Its error may come with nothing but the status. */
 static lochan_status read_public(void *self, uint64_t offset, size_t n, void *dst,
                                  lochan_error *err) {
@@ -88,6 +134,7 @@ static lochan_status open_over(lochan_pq_source *source, const lochan_parquet_re
     if (o->threads != 1 && (o->threads > 1 || source->size >= SMALL_FILE))
         LOCHAN_TRYG(lochan_pool__create(o->threads, &r->ctx.pool, err));
     lochan_pq_read_options inner = {.strings = (lochan_pq_strings)o->strings,
+                                    .arrow_schema = !o->no_arrow_schema,
                                     .max_footer = o->max_footer < SIZE_MAX ? (size_t)o->max_footer
                                                                            : SIZE_MAX};
     given = true;
@@ -126,6 +173,11 @@ lochan_status lochan_parquet_reader_open(const char *path,
     }
     lochan_pq_source source = {
         .read = read_file, .close = close_file, .self = file, .size = st.size, .name = name};
+    if (o.map) {
+        rc = map_file(file, &source, err);
+        if (rc != LOCHAN_OK)
+            return lochan_error__in_file(err, rc, name, -1);
+    }
     return open_over(&source, &o, out, err);
 }
 

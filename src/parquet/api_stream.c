@@ -1,6 +1,5 @@
-/* api_stream.c - the public stream: names of columns become numbers, text a predicate, a limit is
- * kept. Invariant: a stream owns its predicate and holds its reader. May call: base/, arrow/,
- * reader.h.
+/* api_stream.c - the public stream: text becomes a predicate, a limit is kept. Invariant: a stream
+ * owns its predicate and holds its reader. May call: base/, arrow/, reader.h.
  */
 #include "arrow/array.h"
 #include "parquet/api.h"
@@ -58,6 +57,9 @@ static lochan_status check_scan(const lochan_parquet_reader *reader,
     LOCHAN_CHECK_ARG(scan->limit >= -1, err);
     LOCHAN_CHECK_ARG(scan->n_row_groups == 0 || scan->row_groups, err);
     LOCHAN_CHECK_ARG(!scan->columns || (scan->n_columns > 0 && !scan->no_columns), err);
+    LOCHAN_CHECK_ARG(scan->n_rows == 0 || scan->rows, err);
+    for (size_t i = 0; scan->columns && i < scan->n_columns; i++)
+        LOCHAN_CHECK_ARG(scan->columns[i], err);
     for (size_t i = 0; scan->row_groups && i < scan->n_row_groups; i++) {
         int32_t g = scan->row_groups[i];
         if (g < 0 || g >= n)
@@ -70,45 +72,32 @@ static lochan_status check_scan(const lochan_parquet_reader *reader,
     return LOCHAN_OK;
 }
 
-static lochan_status find_columns(const lochan_parquet_reader *reader,
-                                  const lochan_parquet_scan *scan, int *columns,
-                                  lochan_error *err) {
-    const struct ArrowSchema *schema = lochan_pq_reader__schema(reader->inner);
-    for (size_t i = 0; i < scan->n_columns; i++) {
-        LOCHAN_CHECK_ARG(scan->columns[i], err);
-        LOCHAN_TRY(lochan_parquet__find_column(schema, scan->columns[i], &columns[i], err));
-        for (size_t j = 0; j < i; j++) {
-            if (columns[j] == columns[i])
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                         "column '%s' is asked for twice", scan->columns[i]);
-        }
-    }
-    return LOCHAN_OK;
-}
-
 static lochan_status open_rows(api_stream *s, const lochan_parquet_scan *scan, lochan_error *err) {
+    static const char *const none[1] = {NULL};
     lochan_status rc = LOCHAN_OK;
-    int *columns = NULL;
+    lochan_pq_range *ranges = NULL;
     LOCHAN_TRYG(lochan_expr__parse(scan->where, &s->where, err));
     if (s->where)
-        LOCHAN_TRYG(lochan_expr__bind(s->where, lochan_pq_reader__schema(s->reader->inner), err));
-    if (scan->columns || scan->no_columns) {
-        columns = lochan_mem__array(scan->n_columns + 1, sizeof *columns);
-        if (!columns) {
-            rc = lochan_error__nomem(err);
-            goto done;
-        }
-        LOCHAN_TRYG(find_columns(s->reader, scan, columns, err));
-    }
-    lochan_pq_scan inner = {.columns = columns,
+        LOCHAN_TRYG(lochan_pq_reader__bind(s->reader->inner, s->where, err));
+    lochan_pq_scan inner = {.paths = scan->no_columns ? none : scan->columns,
                             .n_columns = scan->no_columns ? 0 : scan->n_columns,
                             .predicate = s->where,
                             .row_groups = scan->row_groups,
                             .n_row_groups = scan->n_row_groups,
+                            .n_rows = scan->n_rows,
                             .batch_rows = scan->batch_rows};
-    LOCHAN_TRYG(lochan_pq_reader__stream(s->reader->inner, &inner, &s->rows, err));
+    if (scan->rows) {
+        inner.rows = ranges = lochan_mem__array(scan->n_rows + 1, sizeof *ranges);
+        if (!ranges) {
+            rc = lochan_error__nomem(err);
+            goto done;
+        }
+        for (size_t i = 0; i < scan->n_rows; i++)
+            ranges[i] = (lochan_pq_range){scan->rows[i].from, scan->rows[i].to};
+    }
+    rc = lochan_pq_reader__stream(s->reader->inner, &inner, &s->rows, err);
 done:
-    lochan_mem__free(columns);
+    lochan_mem__free(ranges);
     return rc;
 }
 

@@ -3,23 +3,21 @@
  */
 #include "parquet/assemble.h"
 #include "arrow/view.h"
+#include "parquet/restore.h"
 
 static lochan_status mismatch(const lochan_pq_column *c, lochan_error *err) {
     return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
                                  "its levels do not agree with those of its neighbours");
 }
 
-/* The dictionary of a keys column: the chunk's entries, then texts of pages that had no keys. */
-static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *array,
-                                    lochan_error *err) {
-    struct ArrowArray *dictionary = lochan_array__add_dictionary(array);
+/* The chunk's entries, then texts of pages that had no keys. */
+static lochan_status make_dictionary(lochan_pq_column *c, struct ArrowArray *dictionary,
+                                     lochan_error *err) {
     lochan_pq_out out;
     lochan_pq_out__init(&out, c->leaf, false);
     out.nullable = false;
     const lochan_pq_slice *slices = (const void *)c->dictionary.slices.data;
     size_t extra = c->extra_ends.len / sizeof(int64_t);
-    if (!dictionary)
-        return lochan_error__nomem(err);
     lochan_status rc = lochan_pq_out__reserve(&out, (int64_t)(c->dictionary.n + extra), err);
     if (rc == LOCHAN_OK && c->dictionary.n > 0)
         rc = lochan_pq_out__add_slices(&out, 0, slices, c->dictionary.n, err);
@@ -39,9 +37,26 @@ static lochan_status add_dictionary(lochan_pq_column *c, struct ArrowArray *arra
     return rc;
 }
 
+lochan_status lochan_pq_assemble__dictionary(lochan_pq_column *c, struct ArrowArray *array,
+                                             lochan_error *err) {
+    struct ArrowArray *dictionary = lochan_array__add_dictionary(array), all = {0};
+    lochan_pq_dictionary *d = &c->dictionary;
+    if (!dictionary)
+        return lochan_error__nomem(err);
+    if (c->extra_ends.len > 0)
+        return make_dictionary(c, dictionary, err);
+    if (!d->array) {
+        LOCHAN_TRY(make_dictionary(c, &all, err));
+        d->array = lochan_shared__give(&all);
+        if (!d->array)
+            return lochan_error__nomem(err);
+    }
+    return lochan_shared__slice(d->array, 0, d->n, dictionary, err);
+}
+
 static lochan_status assemble_leaf(lochan_pq_column *c, struct ArrowArray *out, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_out__finish(&c->out, out, err));
-    lochan_status rc = c->as_keys ? add_dictionary(c, out, err) : LOCHAN_OK;
+    lochan_status rc = c->as_keys ? lochan_pq_assemble__dictionary(c, out, err) : LOCHAN_OK;
     if (rc != LOCHAN_OK)
         lochan_array__release(out);
     return rc;
@@ -126,7 +141,8 @@ static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_colum
                                    struct ArrowArray *out, lochan_error *err) {
     lochan_pq_column *first = &columns[field->first_leaf];
     slots s = {0};
-    lochan_status rc = lochan_array__init(out, 2, 1, err);
+    bool fixed = field->type.id == LOCHAN_TYPE_FIXED_LIST, fits = true;
+    lochan_status rc = lochan_array__init(out, fixed ? 1 : 2, 1, err);
     if (rc != LOCHAN_OK)
         return rc;
     LOCHAN_TRYG(read_slots(field, first, true, &s, err));
@@ -137,9 +153,21 @@ static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_colum
     }
     out->length = s.length;
     out->null_count = s.nulls;
+    if (fixed)
+        LOCHAN_TRYG(lochan_pq_restore__fixed(field, s.validity.data, (const void *)s.offsets.data,
+                                             s.length, out->children[0], &fits, err));
+    if (!fits) {
+        rc = lochan_pq_pages__fail(&first->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                   "a list has not the %d items that the file's ARROW:schema tells",
+                                   (int)field->type.byte_width);
+        goto done;
+    }
+    if (field->type.id == LOCHAN_TYPE_LARGE_LIST)
+        LOCHAN_TRYG(lochan_pq_restore__large(&s.offsets, s.length, err));
     if (s.nulls > 0)
         LOCHAN_TRYG(lochan_pq_vec__give(&s.validity, out, 0, err));
-    LOCHAN_TRYG(lochan_pq_vec__give(&s.offsets, out, 1, err));
+    if (!fixed)
+        LOCHAN_TRYG(lochan_pq_vec__give(&s.offsets, out, 1, err));
 done:
     slots_free(&s);
     if (rc != LOCHAN_OK)

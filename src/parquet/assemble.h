@@ -11,5 +11,9 @@
  * same rows. Moves their buffers into *out. */
 lochan_status lochan_pq_assemble(const lochan_pq_field *field, lochan_pq_column *columns,
                                  struct ArrowArray *out, lochan_error *err);
+/* Gives an array of keys its dictionary. Batches of one chunk show the same one, unless some of
+ * their texts are not in it. */
+lochan_status lochan_pq_assemble__dictionary(lochan_pq_column *c, struct ArrowArray *array,
+                                             lochan_error *err);
 
 #endif

@@ -13,11 +13,18 @@ enum { BLOCK = 1024 };
 lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
                                      const lochan_pq_leaf *leaf,
                                      const lochan_pq_column_chunk *chunk, int row_group,
-                                     bool as_keys, size_t window, lochan_error *err) {
+                                     int64_t rows, bool as_keys, size_t window, lochan_error *err) {
     memset(c, 0, sizeof *c);
     c->leaf = leaf;
+    c->chunk = chunk;
+    c->rows = rows;
     c->keep_levels = leaf->n_parts > 1 || leaf->max_rep > 0;
     c->as_keys = as_keys;
+    /* under a budget, memory that others hold cannot be given up when it must */
+    bool bounded = file->ctx.budget && file->ctx.budget->limit > 0;
+    c->share =
+        !as_keys && !bounded &&
+        (leaf->type.id == LOCHAN_TYPE_STRING_VIEW || leaf->type.id == LOCHAN_TYPE_BINARY_VIEW);
     c->scratch.budget = c->made.budget = c->last.budget = file->ctx.budget;
     lochan_pq_out__init(&c->out, leaf, as_keys);
     if (c->keep_levels) {
@@ -25,7 +32,9 @@ lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
         if (!c->window)
             return lochan_error__nomem(err);
     }
-    return lochan_pq_pages__init(&c->pages, file, leaf, chunk, row_group, window, err);
+    LOCHAN_TRY(lochan_pq_pages__init(&c->pages, file, leaf, chunk, row_group, window, err));
+    c->pages.own_body = c->share;
+    return LOCHAN_OK;
 }
 
 void lochan_pq_column__close(lochan_pq_column *c) {
@@ -39,6 +48,8 @@ void lochan_pq_column__close(lochan_pq_column *c) {
     lochan_pq_scratch__free(&c->scratch);
     lochan_pq_scratch__free(&c->made);
     lochan_pq_scratch__free(&c->last);
+    lochan_buffer__unref(c->page_bytes);
+    lochan_pq_places__free(&c->places);
     lochan_mem__free(c->window);
     memset(c, 0, sizeof *c);
 }
@@ -122,18 +133,21 @@ static bool levels_skip(lochan_pq_levels *l, uint32_t n) {
     return l->next <= l->limit;
 }
 
-/* Definition levels of a flat column as validity bits. */
+/* Definition levels of a flat column as validity bits: set where nothing on its path is null. */
 static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uint32_t n,
                              size_t *ones) {
-    if (!l->packed)
+    uint8_t block[BLOCK];
+    if (!l->packed && l->max == 1)
         return lochan_rle__read_bits(&l->rle, bits, to, n, ones);
     *ones = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint8_t level;
-        if (!levels_read(l, &level, 1))
+    for (uint32_t at = 0; at < n; at += BLOCK) {
+        uint32_t m = n - at < BLOCK ? n - at : BLOCK;
+        if (!levels_read(l, block, m))
             return false;
-        lochan_bits__fill(bits, to + i, 1, level != 0);
-        *ones += level;
+        for (uint32_t i = 0; i < m; i++) {
+            lochan_bits__fill(bits, to + at + i, 1, block[i] == l->max);
+            *ones += block[i] == l->max;
+        }
     }
     return true;
 }
@@ -177,14 +191,22 @@ static lochan_status load_dictionary(lochan_pq_column *c, lochan_pq_page *p, loc
     return lochan_pq_dictionary__load(&c->dictionary, &c->pages, p, err);
 }
 
+static lochan_status note_dictionary(lochan_pq_column *c, const lochan_pq_page *p,
+                                     lochan_error *err) {
+    if (c->dictionary_page.end > 0)
+        return damaged(c, "a second dictionary page", err);
+    c->dictionary_page = *p;
+    return LOCHAN_OK;
+}
+
 /* A dictionary given up is fetched before the page that needs it, since both are decompressed into
  * the same memory. */
 static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
     lochan_pq_page *p = &c->page;
+    lochan_buffer__unref(c->page_bytes);
+    c->page_bytes = NULL;
     if (p->header.type == LOCHAN_PQ_DICTIONARY_PAGE) {
-        if (c->dictionary_page.end > 0)
-            return damaged(c, "a second dictionary page", err);
-        c->dictionary_page = *p;
+        LOCHAN_TRY(note_dictionary(c, p, err));
         return load_dictionary(c, p, err);
     }
     bool keys =
@@ -197,6 +219,32 @@ static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
     levels_begin(&c->rep, c->leaf->max_rep, p->rep, p->rep_size, p->rep_packed);
     c->page_left = p->num_values;
     return begin_values(c, err);
+}
+
+lochan_status lochan_pq_column__load_dictionary(lochan_pq_column *c, bool *found,
+                                                lochan_error *err) {
+    lochan_pq_pages *pages = &c->pages;
+    const lochan_pq_column_meta *meta = &c->chunk->meta;
+    uint64_t pos = pages->pos;
+    int64_t values_left = pages->values_left;
+    size_t target = pages->window_target, size = (size_t)meta->data_page_offset - (size_t)pos;
+    bool more;
+    *found = c->dictionary.loaded;
+    if (*found || c->row > 0 || c->page_left > 0 || !LOCHAN_PQ_HAS(meta, 11) ||
+        meta->data_page_offset <= (int64_t)pos)
+        return LOCHAN_OK;
+    if (size < target) /* and no byte behind it */
+        pages->window_target = size;
+    lochan_status rc = lochan_pq_pages__next(pages, &c->page, &more, err);
+    if (rc == LOCHAN_OK && more && c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE) {
+        *found = true;
+        rc = load_page(c, err);
+    } else {
+        pages->pos = pos;
+        pages->values_left = values_left;
+    }
+    pages->window_target = target;
+    return rc;
 }
 
 /* Moves to the next data page with entries. *more = false at the end of the chunk. */
@@ -256,14 +304,54 @@ static lochan_status reserve_texts(lochan_pq_column *c, lochan_error *err) {
     return lochan_pq_vec__reserve(&c->out.bytes, want < MOST ? (size_t)want : MOST, err);
 }
 
+/* The page's memory as a buffer that views may show, NULL if its texts are better copied: they are
+ * put together elsewhere, or so short that views hold most of them. */
+static lochan_status shared_page(lochan_pq_column *c, lochan_buffer **out, lochan_error *err) {
+    enum { STORED_LENGTH = 4, INLINE = 12 };
+    const lochan_pq_page *p = &c->page;
+    *out = NULL;
+    if (!c->share || c->few || c->page_has_keys ||
+        c->values.ops == &lochan_pq_decoding__delta_bytes ||
+        p->values_size / (STORED_LENGTH + INLINE) < p->num_values)
+        return LOCHAN_OK;
+    if (!c->page_bytes)
+        c->page_bytes = lochan_pq_scratch__detach(&c->pages.body);
+    *out = c->page_bytes;
+    return *out ? LOCHAN_OK : lochan_error__nomem(err);
+}
+
+/* Views of a dictionary that is shown instead of copied. *done = false: not possible here. */
+static lochan_status decode_dictionary_views(lochan_pq_column *c, int64_t n, bool *done,
+                                             lochan_error *err) {
+    uint32_t number;
+    *done = false;
+    if (!c->share || c->few || !c->page_has_keys || (c->out.n_shown > 0 && !c->dictionary.bytes))
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_dictionary__share(&c->dictionary, err));
+    if (c->out.n_shown > 0 && c->out.shown[0] != c->dictionary.bytes)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_out__show(&c->out, c->dictionary.bytes, &number, err));
+    *done = true;
+    return lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n, 16,
+                                        lochan_pq_out__slot(&c->out, c->out.length))
+               ? LOCHAN_OK
+               : damaged(c, "the keys of a page are damaged", err);
+}
+
 static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *err) {
     lochan_pq_slice slices[BLOCK];
+    lochan_buffer *page;
+    bool done;
     if (c->as_keys && c->page_has_keys) {
         uint32_t *keys = (void *)lochan_pq_out__slot(&c->out, c->out.length);
         return lochan_pq_dictionary__keys(&c->dictionary, &c->keys, (size_t)n, keys)
                    ? LOCHAN_OK
                    : damaged(c, "the keys of a page are damaged", err);
     }
+    LOCHAN_TRY(decode_dictionary_views(c, n, &done, err));
+    if (done)
+        return LOCHAN_OK;
+    LOCHAN_TRY(shared_page(c, &page, err));
     LOCHAN_TRY(reserve_texts(c, err));
     for (int64_t at = 0; at < n;) {
         size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
@@ -274,6 +362,8 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
             return damaged(c, "a text is not valid UTF-8", err);
         if (c->as_keys)
             LOCHAN_TRY(add_extra(c, slices, m, at, err));
+        else if (page)
+            LOCHAN_TRY(lochan_pq_out__show_slices(&c->out, at, slices, m, page, err));
         else
             LOCHAN_TRY(lochan_pq_out__add_slices(&c->out, at, slices, m, err));
         at += (int64_t)m;
@@ -445,12 +535,17 @@ static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *
     return LOCHAN_OK;
 }
 
+/* With the window at its end: whether a row ends there too, without a look at what follows. */
+static bool ends_with_row(const lochan_pq_column *c) {
+    return c->leaf->max_rep == 0 || (c->page_left == 0 && c->places.n > 0);
+}
+
 static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     int64_t done = 0; /* rows begun; the last one ends where the next begins */
     for (;;) {
         if (c->window_at == c->window_n) {
             bool more;
-            if (done == rows && c->leaf->max_rep == 0)
+            if (done == rows && ends_with_row(c))
                 return LOCHAN_OK;
             LOCHAN_TRY(fill_window(c, &more, err));
             if (!more) {
@@ -491,26 +586,82 @@ static lochan_status reserve_as_before(lochan_pq_column *c, int64_t rows, lochan
     return LOCHAN_OK;
 }
 
+static lochan_status read_rows(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    LOCHAN_TRY(resume(c, err));
+    LOCHAN_TRY(c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err));
+    c->row += rows;
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     if (rows == 0)
         return lochan_pq_out__reserve(&c->out, 0, err);
-    LOCHAN_TRY(resume(c, err));
     if (c->out.length == 0)
         LOCHAN_TRY(reserve_as_before(c, rows, err));
     c->before_rows = rows;
-    return c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err);
+    c->few = false;
+    return read_rows(c, rows, err);
 }
 
-/* Flat columns pass over whole pages by their headers. */
-static lochan_status skip_pages(lochan_pq_column *c, int64_t *rows, lochan_error *err) {
-    while (c->page_left == 0 && *rows > 0) {
+/* ---- passing over rows ---- */
+
+/* Goes from row *at, where a page begins, on to the page that holds row `to`, or to the end of the
+ * chunk, past pages that are neither read nor looked at. */
+static lochan_status jump(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
+    const lochan_pq_page_location *places;
+    uint32_t low = 0, high, n;
+    if (to >= c->rows) {
+        lochan_pq_pages__finish(&c->pages);
+        *at = c->rows;
+        return LOCHAN_OK;
+    }
+    if (!c->places.asked)
+        LOCHAN_TRY(lochan_pq_places__load(&c->places, &c->pages, c->chunk, c->rows, err));
+    places = c->places.items;
+    high = n = c->places.n;
+    while (low + 1 < high) { /* places[low].first_row <= to */
+        uint32_t middle = low + (high - low) / 2;
+        if (places[middle].first_row <= to)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (n == 0 || places[low].first_row <= *at)
+        return LOCHAN_OK;
+    if (c->dictionary_page.end == 0 && c->pages.pos < (uint64_t)places[0].offset) {
+        bool more;
+        LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
+        if (more && c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE)
+            LOCHAN_TRY(note_dictionary(c, &c->page, err));
+    }
+    lochan_pq_pages__jump(&c->pages, &places[low],
+                          (low + 1 < n ? places[low + 1].first_row : c->rows) -
+                              places[low].first_row);
+    *at = places[low].first_row;
+    return LOCHAN_OK;
+}
+
+/* Rows of the page at hand, as its header tells; -1: it does not. */
+static int64_t rows_of_page(const lochan_pq_column *c) {
+    if (c->leaf->max_rep == 0)
+        return c->page.num_values;
+    return c->page.header.type == LOCHAN_PQ_DATA_PAGE_V2 ? c->page.header.data_v2.num_rows : -1;
+}
+
+/* Passes over whole pages from row *at, where one begins, on; loads the one that holds row `to`. */
+static lochan_status skip_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
+    LOCHAN_TRY(jump(c, at, to, err));
+    while (c->page_left == 0 && *at < to) {
         bool more;
         LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
         if (!more)
             return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
-                                         "%lld rows are missing", (long long)*rows);
-        if (c->page.header.type != LOCHAN_PQ_DICTIONARY_PAGE && c->page.num_values <= *rows)
-            *rows -= c->page.num_values;
+                                         "%lld rows are missing", (long long)(to - *at));
+        int64_t rows = rows_of_page(c);
+        if (c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE)
+            LOCHAN_TRY(note_dictionary(c, &c->page, err));
+        else if (rows >= 0 && rows <= to - *at)
+            *at += rows;
         else
             LOCHAN_TRY(load_page(c, err));
     }
@@ -569,21 +720,77 @@ static lochan_status skip_in_page(lochan_pq_column *c, uint32_t n, lochan_error 
     return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
 }
 
-lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err) {
-    while (rows > 0) {
-        int64_t n = rows < BLOCK * 16 ? rows : BLOCK * 16;
-        if (c->keep_levels) {
-            LOCHAN_TRY(lochan_pq_column__read(c, n, err));
-            lochan_pq_column__clear(c);
-        } else if (c->page_left == 0) {
-            LOCHAN_TRY(skip_pages(c, &rows, err));
-            continue;
-        } else {
-            n = rows < c->page_left ? rows : c->page_left;
-            LOCHAN_TRY(skip_in_page(c, (uint32_t)n, err));
-        }
-        rows -= n;
+static lochan_status skip_flat(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
+    while (at < to) {
+        if (c->page_left == 0)
+            LOCHAN_TRY(skip_pages(c, &at, to, err));
+        uint32_t n = to - at < c->page_left ? (uint32_t)(to - at) : c->page_left;
+        if (n > 0)
+            LOCHAN_TRY(skip_in_page(c, n, err));
+        at += n;
     }
+    return LOCHAN_OK;
+}
+
+/* Passes over n entries of the window. */
+static lochan_status skip_entries(lochan_pq_column *c, uint32_t n, lochan_error *err) {
+    const uint8_t *def = c->window + c->window_at;
+    uint32_t valid = 0;
+    for (uint32_t i = 0; i < n; i++)
+        valid += def[i] == c->leaf->max_def;
+    c->window_at += n;
+    if (valid == 0 || c->leaf->convert == LOCHAN_PQ_CONVERT_NULL)
+        return LOCHAN_OK;
+    c->page_values += valid;
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * (size_t)c->leaf->width, err));
+    bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
+    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
+}
+
+/* As read_nested, whose rows end where the next begins. */
+static lochan_status skip_nested(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
+    bool begun = false; /* a row whose end has not been seen */
+    LOCHAN_TRY(resume(c, err));
+    for (;;) {
+        if (c->window_at == c->window_n) {
+            bool more;
+            begun = begun && !ends_with_row(c);
+            if (at == to && !begun)
+                return LOCHAN_OK;
+            if (c->page_left == 0 && !begun)
+                LOCHAN_TRY(skip_pages(c, &at, to, err));
+            if (at == to && !begun)
+                return LOCHAN_OK;
+            LOCHAN_TRY(fill_window(c, &more, err));
+            if (!more) {
+                c->window_at = c->window_n = 0;
+                if (at == to)
+                    return LOCHAN_OK;
+                return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+                                             "%lld rows are missing", (long long)(to - at));
+            }
+        }
+        const uint8_t *rep = c->window + LOCHAN_PQ_LEVEL_WINDOW + c->window_at;
+        uint32_t left = c->window_n - c->window_at, n = 0;
+        while (n < left && (rep[n] != 0 || at < to)) {
+            at += rep[n] == 0;
+            begun = begun || rep[n] == 0;
+            if (!begun)
+                return damaged(c, "a row begins inside a list", err);
+            n++;
+        }
+        LOCHAN_TRY(skip_entries(c, n, err));
+        if (n < left)
+            return LOCHAN_OK;
+    }
+}
+
+lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    if (rows == 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(c->keep_levels ? skip_nested(c, c->row, c->row + rows, err)
+                              : skip_flat(c, c->row, c->row + rows, err));
+    c->row += rows;
     return LOCHAN_OK;
 }
 
@@ -604,11 +811,12 @@ static int64_t find_bit(const uint8_t *bits, int64_t at, int64_t rows, bool on) 
 lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t *bits,
                                               int64_t rows, int64_t kept, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_out__reserve(&c->out, kept, err));
+    c->few = true;
     for (int64_t at = 0; at < rows;) {
         int64_t begin = find_bit(bits, at, rows, true), end = find_bit(bits, begin, rows, false);
         LOCHAN_TRY(lochan_pq_column__skip(c, begin - at, err));
-        LOCHAN_TRY(resume(c, err));
-        LOCHAN_TRY(read_flat(c, end - begin, err));
+        if (end > begin)
+            LOCHAN_TRY(read_rows(c, end - begin, err));
         at = end;
     }
     return LOCHAN_OK;

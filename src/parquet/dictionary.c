@@ -8,6 +8,24 @@ void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d) {
     lochan_pq_scratch__free(&d->page);
     lochan_pq_scratch__free(&d->values);
     lochan_pq_scratch__free(&d->slices);
+    lochan_buffer__unref(d->bytes);
+    lochan_shared__unref(d->array);
+    d->bytes = NULL;
+    d->array = NULL;
+}
+
+lochan_status lochan_pq_dictionary__share(lochan_pq_dictionary *d, lochan_error *err) {
+    const lochan_pq_slice *slices = (const void *)d->slices.data;
+    if (d->bytes)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, (size_t)d->n * 16, err));
+    d->bytes = lochan_pq_scratch__detach(&d->page);
+    if (!d->bytes)
+        return lochan_error__nomem(err);
+    for (uint32_t i = 0; i < d->n; i++)
+        lochan_pq_view__write(d->values.data + (size_t)i * 16, &slices[i], 0,
+                              (uint32_t)(slices[i].p - d->bytes->data));
+    return LOCHAN_OK;
 }
 
 static lochan_status load_slices(lochan_pq_dictionary *d, const lochan_pq_pages *pages,

@@ -14,12 +14,18 @@ typedef struct lochan_pq_dictionary {
     lochan_pq_scratch page;   /* the bytes that slices point to */
     lochan_pq_scratch values; /* fixed-width entries in Arrow form */
     lochan_pq_scratch slices; /* lochan_pq_slice[n] of byte arrays */
+    /* Columns of views that share: the bytes instead of `page`, and entries as views into buffer 0.
+     */
+    lochan_buffer *bytes;
+    lochan_shared *array; /* of the entries, once a batch of keys has shown them */
 } lochan_pq_dictionary;
 
 void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d);
 /* Decodes a loaded dictionary page. */
 lochan_status lochan_pq_dictionary__load(lochan_pq_dictionary *d, const lochan_pq_pages *pages,
                                          const lochan_pq_page *page, lochan_error *err);
+/* Makes the bytes of a loaded dictionary a buffer that views may show; `values` become views. */
+lochan_status lochan_pq_dictionary__share(lochan_pq_dictionary *d, lochan_error *err);
 /* The next n keys as values of `width` bytes at dst / as slices / as keys. False: bytes end early
  * or a key is too large. */
 bool lochan_pq_dictionary__gather(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,

@@ -1,4 +1,4 @@
-/* file.c - see file.h. May call: base/. */
+/* file.c - see file.h. May call: base/, arrow/. */
 #include "parquet/file.h"
 
 lochan_status lochan_pq_file__read(lochan_pq_file *file, uint64_t offset, size_t n, void *dst,
@@ -44,4 +44,18 @@ void lochan_pq_scratch__free(lochan_pq_scratch *s) {
     }
     s->data = NULL;
     s->cap = 0;
+}
+
+static void release_scratch(lochan_buffer *buffer) {
+    lochan_mem__free_aligned(buffer->data);
+}
+
+lochan_buffer *lochan_pq_scratch__detach(lochan_pq_scratch *s) {
+    lochan_buffer *buffer = lochan_buffer__wrap(s->data, s->cap, release_scratch, NULL);
+    if (!buffer)
+        return NULL;
+    lochan_budget__give(s->budget, s->cap);
+    s->data = NULL;
+    s->cap = 0;
+    return buffer;
 }

@@ -1,10 +1,11 @@
 /* file.h - what the parts of one open file share: source, name, context, counters, scratch memory.
  * Invariant: safe to use from several threads; reads are checked against the size of the file. May
- * call: base/, codec.h.
+ * call: base/, arrow/, codec.h.
  */
 #ifndef LOCHAN_PARQUET_FILE_H
 #define LOCHAN_PARQUET_FILE_H
 
+#include "arrow/array.h"
 #include "parquet/codec.h"
 #include "parquet/reader.h"
 
@@ -31,5 +32,8 @@ typedef struct lochan_pq_scratch {
 /* At least n bytes; the contents are lost when it grows. */
 lochan_status lochan_pq_scratch__reserve(lochan_pq_scratch *s, size_t n, lochan_error *err);
 void lochan_pq_scratch__free(lochan_pq_scratch *s);
+/* Makes a buffer of its memory, in place, and leaves it empty; the budget forgets it. NULL: out of
+ * memory, nothing has changed. */
+lochan_buffer *lochan_pq_scratch__detach(lochan_pq_scratch *s);
 
 #endif

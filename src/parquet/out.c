@@ -29,6 +29,7 @@ void lochan_pq_vec__free(lochan_pq_vec *v) {
 void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool dictionary) {
     *out = (lochan_pq_out){
         .kind = LOCHAN_PQ_OUT_FIXED, .width = leaf->out_width, .nullable = leaf->max_def > 0};
+    out->bytes_at = -1;
     switch (leaf->type.id) {
     case LOCHAN_TYPE_NULL:
         out->kind = LOCHAN_PQ_OUT_NULL;
@@ -62,6 +63,12 @@ void lochan_pq_out__free(lochan_pq_out *out) {
     lochan_pq_vec__free(&out->validity);
     lochan_pq_vec__free(&out->values);
     lochan_pq_vec__free(&out->bytes);
+    for (int i = 0; i < out->n_shown; i++)
+        lochan_buffer__unref(out->shown[i]);
+    lochan_mem__free(out->shown);
+    out->shown = NULL;
+    out->n_shown = 0;
+    out->bytes_at = -1;
     out->length = out->nulls = 0;
 }
 
@@ -97,22 +104,69 @@ static inline void copy_text(uint8_t *dst, const lochan_pq_slice *s) {
         memcpy(dst, s->p, s->n);
 }
 
-static void add_views(lochan_pq_out *out, int64_t at, const lochan_pq_slice *slices, size_t n) {
+enum { VIEW_INLINE = 12 };
+
+void lochan_pq_view__write(uint8_t *view, const lochan_pq_slice *s, uint32_t number,
+                           uint32_t offset) {
+    memset(view, 0, 16);
+    memcpy(view, &s->n, 4);
+    if (s->n <= VIEW_INLINE) {
+        memcpy(view + 4, s->p, s->n);
+        return;
+    }
+    memcpy(view + 4, s->p, 4);
+    memcpy(view + 8, &number, 4);
+    memcpy(view + 12, &offset, 4);
+}
+
+lochan_status lochan_pq_out__show(lochan_pq_out *out, lochan_buffer *buffer, uint32_t *number,
+                                  lochan_error *err) {
+    for (int i = out->n_shown; i-- > 0;) {
+        if (out->shown[i] != buffer)
+            continue;
+        *number = (uint32_t)i;
+        return LOCHAN_OK;
+    }
+    lochan_buffer **shown =
+        lochan_mem__realloc(out->shown, ((size_t)out->n_shown + 1) * sizeof(lochan_buffer *));
+    if (!shown)
+        return lochan_error__nomem(err);
+    out->shown = shown;
+    *number = (uint32_t)out->n_shown;
+    out->shown[out->n_shown++] = lochan_buffer__ref(buffer);
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_out__show_slices(lochan_pq_out *out, int64_t at,
+                                         const lochan_pq_slice *slices, size_t n,
+                                         lochan_buffer *buffer, lochan_error *err) {
+    uint8_t *view = lochan_pq_out__slot(out, out->length + at);
+    uint32_t number;
+    LOCHAN_TRY(lochan_pq_out__show(out, buffer, &number, err));
+    for (size_t i = 0; i < n; i++)
+        lochan_pq_view__write(view + 16 * i, &slices[i], number,
+                              (uint32_t)(slices[i].p - buffer->data));
+    return LOCHAN_OK;
+}
+
+/* Views of texts that are copied to `bytes`, which has room for them. */
+static lochan_status add_views(lochan_pq_out *out, int64_t at, const lochan_pq_slice *slices,
+                               size_t n, lochan_error *err) {
     uint8_t *view = lochan_pq_out__slot(out, out->length + at);
     for (size_t i = 0; i < n; i++, view += 16) {
         const lochan_pq_slice *s = &slices[i];
-        memset(view, 0, 16);
-        memcpy(view, &s->n, 4);
-        if (s->n <= 12) {
-            memcpy(view + 4, s->p, s->n);
-            continue;
+        if (s->n > VIEW_INLINE && out->bytes_at < 0) {
+            uint32_t number;
+            LOCHAN_TRY(lochan_pq_out__show(out, NULL, &number, err));
+            out->bytes_at = (int)number;
         }
-        uint32_t offset = (uint32_t)out->bytes.len; /* buffer index 0 */
-        memcpy(view + 4, s->p, 4);
-        memcpy(view + 12, &offset, 4);
+        lochan_pq_view__write(view, s, (uint32_t)out->bytes_at, (uint32_t)out->bytes.len);
+        if (s->n <= VIEW_INLINE)
+            continue;
         memcpy(out->bytes.data + out->bytes.len, s->p, s->n);
         out->bytes.len += s->n;
     }
+    return LOCHAN_OK;
 }
 
 lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
@@ -127,7 +181,7 @@ lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
     LOCHAN_TRY(lochan_pq_vec__reserve(&out->bytes, total, err));
     uint8_t *dst = out->bytes.data + out->bytes.len;
     if (out->kind == LOCHAN_PQ_OUT_VIEW) {
-        add_views(out, at, slices, n);
+        return add_views(out, at, slices, n, err);
     } else if (out->kind == LOCHAN_PQ_OUT_STRING) {
         int32_t *offset = (int32_t *)(void *)out->values.data + out->length + at + 1;
         int32_t end = (int32_t)out->bytes.len;
@@ -278,13 +332,18 @@ lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, in
 
 static lochan_status give_view_data(lochan_pq_out *out, struct ArrowArray *array,
                                     lochan_error *err) {
-    if (out->bytes.len == 0)
-        return lochan_array__give_view_data(array, NULL, 0, err);
-    lochan_buffer *data = lochan_buffer__wrap(out->bytes.data, out->bytes.len, release_vec, NULL);
-    if (!data)
-        return lochan_error__nomem(err);
-    out->bytes = (lochan_pq_vec){0};
-    return lochan_array__give_view_data(array, &data, 1, err);
+    if (out->bytes_at >= 0) {
+        lochan_buffer *data =
+            lochan_buffer__wrap(out->bytes.data, out->bytes.len, release_vec, NULL);
+        if (!data)
+            return lochan_error__nomem(err);
+        out->bytes = (lochan_pq_vec){0};
+        out->shown[out->bytes_at] = data;
+    }
+    int n = out->n_shown;
+    out->n_shown = 0; /* their references go with them */
+    out->bytes_at = -1;
+    return lochan_array__give_view_data(array, out->shown, n, err);
 }
 
 lochan_status lochan_pq_out__finish(lochan_pq_out *out, struct ArrowArray *array,

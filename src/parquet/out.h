@@ -36,6 +36,9 @@ typedef struct lochan_pq_out {
     lochan_pq_vec validity; /* only if nullable */
     lochan_pq_vec values;   /* fixed values, bits, offsets, views, keys */
     lochan_pq_vec bytes;    /* text */
+    /* VIEW: the data buffers that views name by number. NULL stands for `bytes`. */
+    lochan_buffer **shown;
+    int n_shown, bytes_at; /* bytes_at: number of `bytes`, -1 = none yet */
 } lochan_pq_out;
 
 void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool dictionary);
@@ -52,6 +55,16 @@ static inline uint8_t *lochan_pq_out__slot(lochan_pq_out *out, int64_t i) {
 /* Appends n texts as slots [length + at, ...). STRING: UNSUPPORTED past 2 GiB. */
 lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
                                         const lochan_pq_slice *slices, size_t n, lochan_error *err);
+/* The same for views of texts that lie in `buffer`, which is shown instead of copied. */
+lochan_status lochan_pq_out__show_slices(lochan_pq_out *out, int64_t at,
+                                         const lochan_pq_slice *slices, size_t n,
+                                         lochan_buffer *buffer, lochan_error *err);
+/* The number under which views show the buffer (which gets a reference). */
+lochan_status lochan_pq_out__show(lochan_pq_out *out, lochan_buffer *buffer, uint32_t *number,
+                                  lochan_error *err);
+/* A view of a text `offset` bytes into buffer `number`. */
+void lochan_pq_view__write(uint8_t *view, const lochan_pq_slice *s, uint32_t number,
+                           uint32_t offset);
 void lochan_pq_out__spread(lochan_pq_out *out, int64_t slots, int64_t valid);
 
 /* Moves the buffers into *array (without dictionary), leaving `out` empty. */

@@ -29,6 +29,7 @@ lochan_status lochan_pq_pages__init(lochan_pq_pages *pages, lochan_pq_file *file
     const lochan_pq_column_meta *meta = &chunk->meta;
     *pages = (lochan_pq_pages){
         .file = file, .leaf = leaf, .meta = meta, .row_group = row_group, .window_target = window};
+    pages->landing_rows = -1;
     pages->window.budget = pages->body.budget = file->ctx.budget;
     int64_t start = meta->data_page_offset, footer = (int64_t)file->source.size - 8;
     if (LOCHAN_PQ_HAS(meta, 11) && meta->dictionary_page_offset > 0 &&
@@ -82,6 +83,8 @@ static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const
     if (offset < p->window_start || offset + n > p->window_start + p->window_size) {
         size_t left = (size_t)(p->end - offset);
         size_t want = n > p->window_target ? n : p->window_target;
+        if (p->landing_rows >= 0 && want < (size_t)p->landing.compressed_size)
+            want = (size_t)p->landing.compressed_size;
         want = want < left ? want : left;
         p->window_size = 0;
         LOCHAN_TRY(lochan_pq_scratch__reserve(&p->window, want, err));
@@ -161,6 +164,37 @@ static lochan_status check_header(lochan_pq_pages *p, lochan_pq_page *page, bool
     return LOCHAN_OK;
 }
 
+void lochan_pq_pages__jump(lochan_pq_pages *p, const lochan_pq_page_location *place, int64_t rows) {
+    p->pos = (uint64_t)place->offset;
+    p->landing = *place;
+    p->landing_rows = rows;
+    p->jumped = true;
+    if (p->leaf->max_rep == 0)
+        p->values_left = p->meta->num_values - place->first_row;
+}
+
+void lochan_pq_pages__finish(lochan_pq_pages *p) {
+    p->pos = p->end;
+    p->values_left = 0;
+    p->landing_rows = -1;
+}
+
+/* The offset index is the file's word only: what it leads to must be what it says. */
+static lochan_status check_landing(lochan_pq_pages *p, const lochan_pq_page *page,
+                                   lochan_error *err) {
+    int64_t rows = p->landing_rows;
+    bool flat = p->leaf->max_rep == 0;
+    if (rows < 0)
+        return LOCHAN_OK;
+    p->landing_rows = -1;
+    if (page->offset != (uint64_t)p->landing.offset ||
+        page->end != page->offset + (uint64_t)p->landing.compressed_size ||
+        page->header.type == LOCHAN_PQ_DICTIONARY_PAGE || (flat && page->num_values != rows))
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "its offset index leads to another page");
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bool *more,
                                     lochan_error *err) {
     bool skip = true;
@@ -168,7 +202,7 @@ lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bo
     while (skip) {
         size_t header_size;
         if (p->pos >= p->end || p->values_left == 0) {
-            if (p->values_left > 0)
+            if (p->values_left > 0 && !(p->jumped && p->leaf->max_rep > 0))
                 return lochan_pq_pages__fail(p, NULL, LOCHAN_ERR_CORRUPT, err,
                                              "%lld values are missing", (long long)p->values_left);
             return LOCHAN_OK;
@@ -182,7 +216,7 @@ lochan_status lochan_pq_pages__next(lochan_pq_pages *p, lochan_pq_page *page, bo
         page->end = p->pos;
     }
     *more = true;
-    return LOCHAN_OK;
+    return check_landing(p, page, err);
 }
 
 /* Cuts off the levels that lead a v1 page: a length and hybrid bytes, or the old packing whose
@@ -238,7 +272,7 @@ static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uin
     if (codec == LOCHAN_PQ_UNCOMPRESSED && n != size)
         return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
                                      "an uncompressed page of %zu bytes claims %zu", n, size);
-    bool padded = p->file->source.data == NULL;
+    bool padded = p->file->source.data == NULL && !p->own_body;
     if (codec == LOCHAN_PQ_UNCOMPRESSED && padded) {
         *out = src;
         return LOCHAN_OK;

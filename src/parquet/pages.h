@@ -27,13 +27,16 @@ typedef struct lochan_pq_pages {
     const lochan_pq_leaf *leaf;
     const lochan_pq_column_meta *meta;
     int row_group;
-    uint64_t pos, end;        /* next page header, end of the chunk */
-    int64_t values_left;      /* entries that data pages still owe */
-    lochan_pq_scratch window; /* bytes [window_start, +window_size) of the file */
+    uint64_t pos, end;   /* next page header, end of the chunk */
+    int64_t values_left; /* entries that data pages still owe */
+    bool jumped;         /* pages were passed over unseen: of lists, that is a bound only */
+    lochan_pq_page_location landing; /* the page jumped to, as the offset index describes it */
+    int64_t landing_rows;            /* of it; -1: there is no such page */
+    lochan_pq_scratch window;        /* bytes [window_start, +window_size) of the file */
     uint64_t window_start;
     size_t window_size;
     size_t window_target;   /* how much to read ahead */
-    const uint8_t *payload; /* of the page whose header was read last */
+    bool own_body;          /* pages lie in `body` even if they are not compressed */
     lochan_pq_scratch body; /* decompressed */
 } lochan_pq_pages;
 
@@ -49,6 +52,12 @@ void lochan_pq_pages__deinit(lochan_pq_pages *pages);
  * chunk. Unless load is called, the page is passed over undecoded. */
 lochan_status lochan_pq_pages__next(lochan_pq_pages *pages, lochan_pq_page *page, bool *more,
                                     lochan_error *err);
+/* Goes to a later page, whose `rows` rows begin at place->first_row; next checks that it is the one
+ * described. */
+void lochan_pq_pages__jump(lochan_pq_pages *pages, const lochan_pq_page_location *place,
+                           int64_t rows);
+/* Goes to the end: nothing of the chunk is needed any more. */
+void lochan_pq_pages__finish(lochan_pq_pages *pages);
 /* Verifies and decompresses the page and fills its parts, valid until the next load. Any page whose
  * header next has read may be loaded, also again. */
 lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page,

@@ -7,7 +7,6 @@
 enum { MAX_INDEX_BYTES = 16 << 20, MAX_STRETCHES = 1 << 20 };
 
 typedef struct page_stats {
-    int column; /* top-level, flat */
     const lochan_pq_leaf *leaf;
     lochan_pq_column_index index;
     lochan_pq_offset_index offsets;
@@ -54,14 +53,10 @@ static bool consistent(const page_stats *s, int64_t rows) {
 
 /* Loads the index of a column; *has = false if there is none worth using. A damaged one is passed
  * over: it could only have saved work. */
-static lochan_status load(pruner *p, int column, page_stats *out, bool *has, lochan_error *err) {
-    const lochan_pq_field *field = &p->reader->schema.root.children[column];
+static lochan_status load(pruner *p, int leaf, page_stats *out, bool *has, lochan_error *err) {
     *has = false;
-    if (field->leaf < 0)
-        return LOCHAN_OK;
-    const lochan_pq_column_chunk *chunk =
-        lochan_pq_reader__chunk(p->reader, p->row_group, field->leaf);
-    *out = (page_stats){.column = column, .leaf = &p->reader->schema.leaves[field->leaf]};
+    const lochan_pq_column_chunk *chunk = lochan_pq_reader__chunk(p->reader, p->row_group, leaf);
+    *out = (page_stats){.leaf = &p->reader->schema.leaves[leaf]};
     if (!LOCHAN_PQ_HAS(chunk, 4) || !LOCHAN_PQ_HAS(chunk, 5) || !LOCHAN_PQ_HAS(chunk, 6) ||
         !LOCHAN_PQ_HAS(chunk, 7))
         return LOCHAN_OK;
@@ -84,10 +79,10 @@ static int64_t page_end(const page_stats *s, uint32_t page, int64_t rows) {
 
 static bool stats_of_page(void *ctx, const char *column, lochan_expr_stats *out) {
     const pruner *p = ctx;
-    int i = lochan_schema__find(&p->reader->schema.arrow, column);
+    int leaf = lochan_pq_path__leaf(&p->reader->schema, column);
     for (size_t c = 0; c < p->n; c++) {
         const page_stats *s = &p->columns[c];
-        if (s->column != i)
+        if (s->leaf->index != leaf)
             continue;
         int64_t rows = page_end(s, s->at, p->rows) - pages_of(s)[s->at].first_row;
         bool nulls_only = ((const bool *)s->index.null_pages.items)[s->at];
@@ -109,7 +104,7 @@ static bool stats_of_page(void *ctx, const char *column, lochan_expr_stats *out)
         return lochan_pq_stats__read(s->leaf, &in, rows, out);
     }
     /* a column without an index: what is known of the row group */
-    return i >= 0 && lochan_pq_reader__column_stats(p->reader, p->row_group, i, out);
+    return leaf >= 0 && lochan_pq_reader__leaf_stats(p->reader, p->row_group, leaf, out);
 }
 
 static lochan_status make_ranges(pruner *p, const lochan_expr *predicate, lochan_pq_range **out,
@@ -158,8 +153,8 @@ lochan_status lochan_pq_prune(lochan_pq_reader *reader, int row_group, const loc
         rc = lochan_error__nomem(err);
     for (size_t i = 0; i < n_columns && rc == LOCHAN_OK; i++) {
         bool has = false;
-        int column = lochan_schema__find(&reader->schema.arrow, lochan_expr__column(predicate, i));
-        rc = column < 0 ? LOCHAN_OK : load(&p, column, &p.columns[p.n], &has, err);
+        int leaf = lochan_pq_path__leaf(&reader->schema, lochan_expr__column(predicate, i));
+        rc = leaf < 0 ? LOCHAN_OK : load(&p, leaf, &p.columns[p.n], &has, err);
         p.n += has;
     }
     if (rc == LOCHAN_OK && p.n > 0)

@@ -2,6 +2,7 @@
  * row_group.c and stream.c. Invariant: after open, every row group has a chunk for every leaf, and
  * row counts add up. May call: base/, arrow/, the rest of parquet/.
  */
+#include "parquet/arrow_schema.h"
 #include "parquet/reader.h"
 #include "parquet/reader_own.h"
 
@@ -145,6 +146,16 @@ static void forget_unknown_orders(lochan_pq_reader *r) {
     }
 }
 
+/* The value of the key ARROW:schema, NULL if there is none. */
+static const lochan_str *find_arrow_schema(const lochan_pq_reader *r) {
+    const lochan_pq_key_value *kv = r->meta.key_values.items;
+    for (uint32_t i = 0; i < r->meta.key_values.n; i++) {
+        if (lochan_str__eq(kv[i].key, LOCHAN_STR(LOCHAN_PQ_ARROW_SCHEMA_KEY)))
+            return &kv[i].value;
+    }
+    return NULL;
+}
+
 static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     uint64_t footer_at = r->file.source.size - 8 - r->footer_length;
     lochan_cursor cursor = {r->footer, r->footer + r->footer_length};
@@ -167,8 +178,9 @@ static lochan_status parse_footer(lochan_pq_reader *r, lochan_error *err) {
     if (r->meta.num_rows < 0 || r->meta.schema.n == 0)
         return corrupt(r, (int64_t)footer_at, err,
                        "the footer has no schema or a negative number of rows");
-    rc = lochan_pq_schema__from_parquet(r->meta.schema.items, r->meta.schema.n, r->options.strings,
-                                        &r->schema, err);
+    rc = lochan_pq_schema__from_file(r->meta.schema.items, r->meta.schema.n, r->options.strings,
+                                     r->options.arrow_schema ? find_arrow_schema(r) : NULL,
+                                     &r->schema, err);
     if (rc != LOCHAN_OK)
         return lochan_error__in_file(err, rc, r->file.name, (int64_t)footer_at);
     const char *by = lochan_arena__strndup(
@@ -258,6 +270,31 @@ lochan_status lochan_pq_reader__open_file(const lochan_ctx *ctx, const char *pat
     return lochan_pq_reader__open(ctx, &source, options, out, err);
 }
 
+lochan_status lochan_pq_reader__bind(const lochan_pq_reader *r, lochan_expr *predicate,
+                                     lochan_error *err) {
+    const struct ArrowSchema *columns = &r->schema.arrow;
+    size_t n = lochan_expr__columns(predicate);
+    int64_t at = columns->n_children;
+    struct ArrowSchema all;
+    lochan_status rc;
+    LOCHAN_TRY(lochan_schema__init_struct(&all, at + (int64_t)n, err));
+    for (int64_t i = 0; i < at; i++)
+        LOCHAN_TRYG(lochan_schema__dup(columns->children[i], all.children[i], err));
+    for (size_t i = 0; i < n; i++, at++) {
+        const char *name = lochan_expr__column(predicate, i);
+        int leaf = lochan_pq_path__leaf(&r->schema, name);
+        bool nested = lochan_schema__find(columns, name) < 0 && leaf >= 0;
+        const lochan_type none = {.id = LOCHAN_TYPE_NULL};
+        LOCHAN_TRYG(lochan_schema__set_field(all.children[at], nested ? name : "",
+                                             nested ? &r->schema.leaves[leaf].type : &none, true,
+                                             err));
+    }
+    rc = lochan_expr__bind(predicate, &all, err);
+done:
+    lochan_schema__release(&all);
+    return rc;
+}
+
 /* ---- questions ---- */
 
 int64_t lochan_pq_reader__rows(const lochan_pq_reader *r) {
@@ -330,8 +367,8 @@ static int flat_leaf(const lochan_pq_reader *r, int column) {
                                                              : -1;
 }
 
-static bool group_stats(const lochan_pq_reader *r, int row_group, int leaf,
-                        lochan_expr_stats *out) {
+bool lochan_pq_reader__leaf_stats(const lochan_pq_reader *r, int row_group, int leaf,
+                                  lochan_expr_stats *out) {
     const lochan_pq_column_meta *meta = &lochan_pq_reader__chunk(r, row_group, leaf)->meta;
     memset(out, 0, sizeof *out);
     return LOCHAN_PQ_HAS(meta, 12) &&
@@ -388,12 +425,12 @@ bool lochan_pq_reader__column_stats(const lochan_pq_reader *r, int row_group, in
     if (leaf < 0 || row_group >= (int)r->meta.row_groups.n)
         return false;
     if (row_group >= 0)
-        return group_stats(r, row_group, leaf, out);
+        return lochan_pq_reader__leaf_stats(r, row_group, leaf, out);
     const lochan_pq_leaf *l = &r->schema.leaves[leaf];
     bool bytes = lochan_type__is_bytes(l->type.id) || l->type.id == LOCHAN_TYPE_FIXED_BINARY;
     for (int g = 0; g < (int)r->meta.row_groups.n; g++) {
         lochan_expr_stats one;
-        if (!group_stats(r, g, leaf, &one))
+        if (!lochan_pq_reader__leaf_stats(r, g, leaf, &one))
             return false;
         if (g == 0)
             *out = one;

@@ -21,6 +21,8 @@ typedef struct lochan_pq_source {
     uint64_t size;
     const char *name;    /* for errors; copied by open */
     const uint8_t *data; /* not NULL: the whole file lies in memory here, `read` may be NULL */
+    /* Asked before each row group whether the bytes are still there; may be NULL. */
+    lochan_status (*check)(void *self, lochan_error *err);
 } lochan_pq_source;
 
 /* How strings and binaries come out. */
@@ -35,6 +37,7 @@ typedef enum lochan_pq_strings {
 typedef struct lochan_pq_read_options {
     lochan_pq_strings strings;
     size_t max_footer; /* refuse larger footers, 0 = 256 MiB */
+    bool arrow_schema; /* show types as the file's key ARROW:schema has them, where it fits */
 } lochan_pq_read_options;
 
 typedef struct lochan_pq_reader lochan_pq_reader;
@@ -94,14 +97,30 @@ lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row
                                                const int *columns, size_t n, struct ArrowArray *out,
                                                lochan_error *err);
 
+/* Rows [begin, end). */
+typedef struct lochan_pq_range {
+    int64_t begin, end;
+} lochan_pq_range;
+
+/* Binds a predicate to the reader's columns; it may name leaves of structs too ("a.b", null where a
+ * is). */
+lochan_status lochan_pq_reader__bind(const lochan_pq_reader *reader, lochan_expr *predicate,
+                                     lochan_error *err);
+
 typedef struct lochan_pq_scan {
     const int *columns; /* NULL = all */
     size_t n_columns;
+    const char *const *paths; /* instead of `columns`, n_columns of them: columns and fields in them
+                               * (projection.h). A column comes where it is named first, with all
+                               * its fields that are named. */
     const lochan_expr *predicate; /* bound to the reader's schema or a schema holding the same
-                                   * columns by name; NULL = all rows; borrowed until the stream is
-                                   * released. Its columns need not be among `columns`. */
+                                   * columns by name, or by lochan_pq_reader__bind; NULL = all
+                                   * rows; borrowed until the stream is released. Its columns need
+                                   * not be among `columns`. */
     const int *row_groups;        /* ascending; NULL = all */
     size_t n_row_groups;
+    const lochan_pq_range *rows; /* of the file, ascending and apart; NULL = all */
+    size_t n_rows;
     int64_t batch_rows; /* at most this many rows a batch; 0 = 65,536 */
 } lochan_pq_scan;
 

@@ -5,7 +5,7 @@
 
 #include "parquet/column.h"
 #include "parquet/file.h"
-#include "parquet/schema.h"
+#include "parquet/projection.h"
 #include "parquet/statistics.h"
 
 struct lochan_pq_reader {
@@ -31,21 +31,23 @@ static inline const lochan_pq_column_chunk *lochan_pq_reader__chunk(const lochan
            leaf;
 }
 
+/* Statistics of a leaf in one row group. */
+bool lochan_pq_reader__leaf_stats(const lochan_pq_reader *r, int row_group, int leaf,
+                                  lochan_expr_stats *out);
+
 /* How much of their pages columns may keep between two batches; those beyond it are suspended. */
 typedef struct lochan_pq_hold {
     size_t limit;
     _Atomic size_t used;
 } lochan_pq_hold;
 
-/* The columns of one row group under way: one lochan_pq_column per leaf of the selected top-level
- * columns. */
+/* The columns of one row group under way: one lochan_pq_column per leaf that the projection has. */
 typedef struct lochan_pq_group_read {
     lochan_pq_reader *reader;
     int row_group;
-    const int *columns; /* top-level, borrowed */
-    size_t n;
-    lochan_pq_column *leaves; /* by leaf index; those not selected stay zeroed */
-    int *selected;            /* leaf indices */
+    const lochan_pq_projection *projection; /* borrowed */
+    lochan_pq_column *leaves; /* by slot of the projection; those not selected stay zeroed */
+    int *selected;            /* slots */
     size_t n_selected;
     int64_t rows_left;
     lochan_pq_hold *hold;       /* NULL: everything is kept */
@@ -53,10 +55,10 @@ typedef struct lochan_pq_group_read {
     bool keyed; /* some columns of text come as keys, though their schema does not say so */
 } lochan_pq_group_read;
 
-/* window: bytes read ahead per column. text_keys: flat columns of text that have a dictionary come
- * as int32 keys into it (lochan_pq_group_read__is_keyed). */
+/* projection: borrowed. window: bytes read ahead per column. text_keys: flat columns of text that
+ * have a dictionary come as int32 keys into it (lochan_pq_group_read__is_keyed). */
 lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
-                                          int row_group, const int *columns, size_t n,
+                                          int row_group, const lochan_pq_projection *projection,
                                           size_t window, bool text_keys, lochan_error *err);
 /* Whether the i-th of the columns comes as keys only because text_keys was set. */
 bool lochan_pq_group_read__is_keyed(const lochan_pq_group_read *g, size_t i);

@@ -2,7 +2,6 @@
  * parallel. Invariant: a batch is assembled only after every leaf delivered its rows. May call:
  * base/, arrow/, the rest of parquet/.
  */
-#include "arrow/kernels.h"
 #include "parquet/assemble.h"
 #include "parquet/reader_own.h"
 
@@ -14,28 +13,13 @@ enum { WHOLE_CHUNK = 16 << 20 };
 /* Leaves that cost next to nothing are not worth a task of their own. */
 enum { ROWS_FOR_TASKS = 2048 };
 
-static lochan_status select_leaves(lochan_pq_group_read *g, lochan_error *err) {
-    const lochan_pq_field *root = &g->reader->schema.root;
-    int n_leaves = g->reader->schema.n_leaves;
-    g->leaves = lochan_mem__array((size_t)n_leaves + 1, sizeof *g->leaves);
-    g->selected = lochan_mem__array((size_t)n_leaves + 1, sizeof *g->selected);
-    if (!g->leaves || !g->selected)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < g->n; i++) {
-        int column = g->columns[i];
-        if (column < 0 || column >= root->n_children)
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
-                                     column);
-        const lochan_pq_field *field = &root->children[column];
-        for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
-            if (g->leaves[l].leaf)
-                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                         "column %d is asked for twice", column);
-            g->leaves[l].leaf = &g->reader->schema.leaves[l];
-            g->selected[g->n_selected++] = l;
-        }
+static void select_leaves(lochan_pq_group_read *g, const lochan_pq_field *field) {
+    if (field->leaf >= 0) {
+        g->leaves[field->leaf].leaf = lochan_pq_projection__leaf(g->projection, field->leaf);
+        g->selected[g->n_selected++] = field->leaf;
     }
-    return LOCHAN_OK;
+    for (int i = 0; i < field->n_children; i++)
+        select_leaves(g, &field->children[i]);
 }
 
 /* Whether a flat column of text has a dictionary in this row group. */
@@ -45,29 +29,44 @@ static bool has_text_dictionary(const lochan_pq_leaf *leaf, const lochan_pq_colu
 }
 
 bool lochan_pq_group_read__is_keyed(const lochan_pq_group_read *g, size_t i) {
-    const lochan_pq_field *field = &g->reader->schema.root.children[g->columns[i]];
+    const lochan_pq_field *field = &g->projection->columns[i];
     return field->leaf >= 0 && g->leaves[field->leaf].as_keys && !field->schema->dictionary;
 }
 
-lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
-                                          int row_group, const int *columns, size_t n,
-                                          size_t window, bool text_keys, lochan_error *err) {
-    lochan_status rc;
-    *g = (lochan_pq_group_read){
-        .reader = reader, .row_group = row_group, .columns = columns, .n = n};
-    g->rows_left = lochan_pq_reader__group(reader, row_group)->num_rows;
-    LOCHAN_TRYG(select_leaves(g, err));
-    atomic_fetch_add_explicit(&reader->file.row_groups_read, 1, memory_order_relaxed);
-    for (size_t i = 0; i < g->n_selected; i++) {
-        const lochan_pq_leaf *leaf = &reader->schema.leaves[g->selected[i]];
+static lochan_status open_column(lochan_pq_group_read *g, const lochan_pq_field *field,
+                                 size_t window, bool text_keys, lochan_error *err) {
+    if (field->leaf >= 0) {
+        const lochan_pq_leaf *leaf = g->leaves[field->leaf].leaf;
         const lochan_pq_column_chunk *chunk =
-            lochan_pq_reader__chunk(reader, row_group, leaf->index);
-        bool asked = reader->schema.root.children[leaf->column].schema->dictionary != NULL;
+            lochan_pq_reader__chunk(g->reader, g->row_group, leaf->index);
+        bool asked = field->schema->dictionary != NULL;
         bool keyed = text_keys && !asked && has_text_dictionary(leaf, chunk);
         g->keyed = g->keyed || keyed;
-        LOCHAN_TRYG(lochan_pq_column__open(&g->leaves[leaf->index], &reader->file, leaf, chunk,
-                                           row_group, asked || keyed, window, err));
+        return lochan_pq_column__open(&g->leaves[field->leaf], &g->reader->file, leaf, chunk,
+                                      g->row_group, g->rows_left, asked || keyed, window, err);
     }
+    for (int i = 0; i < field->n_children; i++)
+        LOCHAN_TRY(open_column(g, &field->children[i], window, text_keys, err));
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_reader *reader,
+                                          int row_group, const lochan_pq_projection *projection,
+                                          size_t window, bool text_keys, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    size_t slots = (size_t)reader->schema.n_leaves + (size_t)projection->n_flat;
+    *g = (lochan_pq_group_read){.reader = reader, .row_group = row_group, .projection = projection};
+    g->rows_left = lochan_pq_reader__group(reader, row_group)->num_rows;
+    g->leaves = lochan_mem__array(slots + 1, sizeof *g->leaves);
+    g->selected = lochan_mem__array(slots + 1, sizeof *g->selected);
+    if (!g->leaves || !g->selected) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    for (size_t i = 0; i < projection->n; i++)
+        select_leaves(g, &projection->columns[i]);
+    for (size_t i = 0; i < projection->n; i++)
+        LOCHAN_TRYG(open_column(g, &projection->columns[i], window, text_keys, err));
 done:
     if (rc != LOCHAN_OK)
         lochan_pq_group_read__end(g);
@@ -105,7 +104,7 @@ static void settle(lochan_pq_group_read *g, lochan_pq_column *c) {
 static lochan_status read_leaf(void *ctx, size_t i, lochan_error *err) {
     leaf_task *task = ctx;
     lochan_pq_column *c = &task->g->leaves[task->g->selected[i]];
-    if (task->bits && !c->keep_levels)
+    if (task->bits)
         LOCHAN_TRY(lochan_pq_column__read_selected(c, task->bits, task->rows, task->kept, err));
     else
         LOCHAN_TRY(lochan_pq_column__read(c, task->rows, err));
@@ -126,38 +125,32 @@ static lochan_status skip_leaf(void *ctx, size_t i, lochan_error *err) {
 
 typedef struct assemble_task {
     lochan_pq_group_read *g;
-    const uint8_t *bits;
     struct ArrowArray *out;
 } assemble_task;
 
-/* Nested columns are read whole: the rows wanted are picked here. */
-static lochan_status pick_rows(const lochan_pq_field *field, const uint8_t *bits,
-                               struct ArrowArray *a, lochan_error *err) {
-    struct ArrowArray kept;
-    LOCHAN_TRY(lochan_filter(field->schema, a, bits, &kept, err));
-    lochan_array__release(a);
-    lochan_array__move(&kept, a);
-    return LOCHAN_OK;
+static void clear_leaves(lochan_pq_group_read *g, const lochan_pq_field *field) {
+    for (int i = 0; i < field->n_children; i++)
+        clear_leaves(g, &field->children[i]);
+    if (field->leaf < 0)
+        return;
+    lochan_pq_column *c = &g->leaves[field->leaf];
+    lochan_pq_column__clear(c);
+    if (c->as_keys)
+        settle(g, c);
 }
 
 static lochan_status assemble_column(void *ctx, size_t i, lochan_error *err) {
     assemble_task *task = ctx;
     lochan_pq_group_read *g = task->g;
-    const lochan_pq_field *field = &g->reader->schema.root.children[g->columns[i]];
+    const lochan_pq_field *field = &g->projection->columns[i];
     LOCHAN_TRY(lochan_pq_assemble(field, g->leaves, task->out->children[i], err));
-    if (task->bits && g->leaves[field->first_leaf].keep_levels)
-        LOCHAN_TRY(pick_rows(field, task->bits, task->out->children[i], err));
-    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
-        lochan_pq_column__clear(&g->leaves[l]);
-        if (g->leaves[l].as_keys)
-            settle(g, &g->leaves[l]);
-    }
+    clear_leaves(g, field);
     return LOCHAN_OK;
 }
 
 static bool has_nested(const lochan_pq_group_read *g) {
-    for (size_t i = 0; i < g->n; i++) {
-        if (g->reader->schema.root.children[g->columns[i]].leaf < 0)
+    for (size_t i = 0; i < g->projection->n; i++) {
+        if (g->projection->columns[i].leaf < 0)
             return true;
     }
     return false;
@@ -180,14 +173,14 @@ lochan_status lochan_pq_group_read__next_selected(lochan_pq_group_read *g, int64
                                                   struct ArrowArray *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_ctx *ctx = &g->reader->file.ctx;
-    assemble_task task = {g, bits, out};
+    assemble_task task = {g, out};
     memset(out, 0, sizeof *out);
     atomic_store(&g->batch_bytes, 0);
     LOCHAN_TRY(for_leaves(g, read_leaf, (leaf_task){g, rows, kept, bits}, err));
-    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->n, err));
+    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)g->projection->n, err));
     /* flat columns only hand their buffers over */
     lochan_pool *pool = rows >= ROWS_FOR_TASKS && has_nested(g) ? ctx->pool : NULL;
-    LOCHAN_TRYG(lochan_pool__for(pool, g->n, assemble_column, &task, ctx->cancel, err));
+    LOCHAN_TRYG(lochan_pool__for(pool, g->projection->n, assemble_column, &task, ctx->cancel, err));
     out->length = kept;
     g->rows_left -= rows;
 done:
@@ -206,7 +199,7 @@ lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, 
 static lochan_status check_output(const lochan_pq_group_read *g, lochan_error *err) {
     uint64_t output = 0, stored = 0, rows = (uint64_t)g->rows_left;
     for (size_t i = 0; i < g->n_selected; i++) {
-        const lochan_pq_leaf *leaf = &g->reader->schema.leaves[g->selected[i]];
+        const lochan_pq_leaf *leaf = g->leaves[g->selected[i]].leaf;
         uint64_t width = leaf->out_width ? (uint64_t)leaf->out_width : 4, bytes;
         if (leaf->max_rep > 0 || leaf->type.id == LOCHAN_TYPE_NULL)
             continue;
@@ -225,29 +218,52 @@ static lochan_status check_output(const lochan_pq_group_read *g, lochan_error *e
     return lochan_error__in_file(err, rc, g->reader->file.name, -1);
 }
 
+/* The columns named by number as wants, their leaves marked. */
+static lochan_status want_columns(const lochan_pq_schema *schema, const int *columns, size_t n,
+                                  lochan_pq_want *wants, bool *marks, lochan_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        int column = columns ? columns[i] : (int)i;
+        if (column < 0 || column >= schema->root.n_children)
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
+                                     column);
+        for (size_t j = 0; j < i; j++) {
+            if (wants[j].column == column)
+                return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                         "column %d is asked for twice", column);
+        }
+        wants[i] = (lochan_pq_want){column, -1};
+        lochan_pq_column__mark(schema, column, marks);
+    }
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_pq_reader__read_row_group(lochan_pq_reader *reader, int row_group,
                                                const int *columns, size_t n, struct ArrowArray *out,
                                                lochan_error *err) {
+    const lochan_pq_schema *schema = &reader->schema;
     lochan_pq_group_read g = {0};
-    int *all = NULL;
+    lochan_pq_projection projection = {0};
     lochan_status rc;
     memset(out, 0, sizeof *out);
     LOCHAN_CHECK_ARG(row_group >= 0 && row_group < (int)reader->meta.row_groups.n, err);
-    if (!columns) {
-        n = (size_t)reader->schema.root.n_children;
-        all = lochan_mem__array(n + 1, sizeof *all);
-        if (!all)
-            return lochan_error__nomem(err);
-        for (size_t i = 0; i < n; i++)
-            all[i] = (int)i;
-        columns = all;
+    n = columns ? n : (size_t)schema->root.n_children;
+    lochan_pq_want *wants = lochan_mem__array(n + 1, sizeof *wants);
+    bool *marks = lochan_mem__array((size_t)schema->n_leaves + 1, sizeof *marks);
+    if (!wants || !marks) {
+        rc = lochan_error__nomem(err);
+        goto done;
     }
+    LOCHAN_TRYG(want_columns(schema, columns, n, wants, marks, err));
+    LOCHAN_TRYG(lochan_pq_projection__make(&projection, schema, wants, n, marks, err));
     LOCHAN_TRYG(
-        lochan_pq_group_read__begin(&g, reader, row_group, columns, n, WHOLE_CHUNK, false, err));
+        lochan_pq_group_read__begin(&g, reader, row_group, &projection, WHOLE_CHUNK, false, err));
+    atomic_fetch_add_explicit(&reader->file.row_groups_read, 1, memory_order_relaxed);
     LOCHAN_TRYG(check_output(&g, err));
     LOCHAN_TRYG(lochan_pq_group_read__next(&g, g.rows_left, out, err));
 done:
     lochan_pq_group_read__end(&g);
-    lochan_mem__free(all);
+    lochan_pq_projection__deinit(&projection);
+    lochan_mem__free(wants);
+    lochan_mem__free(marks);
     return rc;
 }

@@ -28,17 +28,17 @@ typedef struct pq_stream {
     int *groups;
     size_t n_groups, next_group;
     int64_t batch_rows;
-    /* Columns read for the predicate come first; `first` of them. Without a predicate all are in
+    /* Columns are read in two parts, those of the predicate first. Without a predicate all are in
      * the second part. */
-    int *columns;
-    size_t n_first, n_columns;
-    int *order; /* position of each output column among `columns` */
+    lochan_pq_projection first_columns, rest_columns;
+    int *order; /* position of each output column in first_columns, then rest_columns */
     size_t n_out;
-    struct ArrowSchema first_schema, rest_schema;
     struct ArrowSchema keyed_schema; /* of `first` where some of its columns come as keys */
-    bool open;                       /* a row group is under way */
-    bool all_match;                  /* its statistics say that the predicate holds everywhere */
-    lochan_pq_range *ranges;         /* rows of the row group that may match; NULL: all */
+    lochan_pq_range *rows;           /* of the file; NULL: all */
+    size_t n_rows;
+    bool open;               /* a row group is under way */
+    bool all_match;          /* its statistics say that the predicate holds everywhere */
+    lochan_pq_range *ranges; /* rows of the row group that may match; NULL: all */
     size_t n_ranges, next_range;
     int64_t row; /* of the row group, next to be read */
     lochan_pq_group_read first, rest;
@@ -52,12 +52,12 @@ static void free_stream(void *state) {
     pq_stream *s = state;
     lochan_pq_group_read__end(&s->first);
     lochan_pq_group_read__end(&s->rest);
-    lochan_schema__release(&s->first_schema);
     lochan_schema__release(&s->keyed_schema);
-    lochan_schema__release(&s->rest_schema);
+    lochan_pq_projection__deinit(&s->first_columns);
+    lochan_pq_projection__deinit(&s->rest_columns);
     lochan_mem__free(s->ranges);
+    lochan_mem__free(s->rows);
     lochan_mem__free(s->groups);
-    lochan_mem__free(s->columns);
     lochan_mem__free(s->order);
     lochan_pq_reader__close(s->reader);
     lochan_mem__free(s);
@@ -70,8 +70,8 @@ typedef struct stats_of_group {
 
 static bool stats_by_name(void *ctx, const char *column, lochan_expr_stats *out) {
     stats_of_group *s = ctx;
-    int i = lochan_schema__find(&s->reader->schema.arrow, column);
-    return i >= 0 && lochan_pq_reader__column_stats(s->reader, s->row_group, i, out);
+    int leaf = lochan_pq_path__leaf(&s->reader->schema, column);
+    return leaf >= 0 && lochan_pq_reader__leaf_stats(s->reader, s->row_group, leaf, out);
 }
 
 typedef struct filter_of_column {
@@ -84,7 +84,7 @@ typedef struct filter_of_column {
 typedef struct filters_of_group {
     const lochan_pq_reader *reader;
     int row_group;
-    filter_of_column *columns; /* by top-level column */
+    filter_of_column *leaves;
 } filters_of_group;
 
 static bool filter_may_hold(void *ctx, const lochan_expr_value *value) {
@@ -94,11 +94,11 @@ static bool filter_may_hold(void *ctx, const lochan_expr_value *value) {
 
 static bool filter_by_name(void *ctx, const char *column, lochan_expr_stats *out) {
     filters_of_group *g = ctx;
-    int i = lochan_schema__find(&g->reader->schema.arrow, column);
-    if (i < 0)
+    int leaf = lochan_pq_path__leaf(&g->reader->schema, column);
+    if (leaf < 0)
         return false;
-    bool known = lochan_pq_reader__column_stats(g->reader, g->row_group, i, out);
-    filter_of_column *f = &g->columns[i];
+    bool known = lochan_pq_reader__leaf_stats(g->reader, g->row_group, leaf, out);
+    filter_of_column *f = &g->leaves[leaf];
     if (!f->has)
         return known;
     if (!known)
@@ -109,27 +109,33 @@ static bool filter_by_name(void *ctx, const char *column, lochan_expr_stats *out
     return true;
 }
 
+/* Leaf of the i-th column of the predicate, -1 if it is nested. */
+static int predicate_leaf(const pq_stream *s, size_t i) {
+    int slot = s->first_columns.columns[i].leaf;
+    return slot < 0 ? -1 : lochan_pq_projection__leaf(&s->first_columns, slot)->index;
+}
+
 /* Whether the row group may match by the Bloom filters of the predicate's columns. */
 static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_error *err) {
     const lochan_pq_reader *r = s->reader;
     bool any = false;
     lochan_status rc = LOCHAN_OK;
     *may = true;
-    for (size_t i = 0; i < s->n_first && !any; i++) {
-        int leaf = r->schema.root.children[s->columns[i]].leaf;
+    for (size_t i = 0; i < s->first_columns.n && !any; i++) {
+        int leaf = predicate_leaf(s, i);
         any = leaf >= 0 && LOCHAN_PQ_HAS(&lochan_pq_reader__chunk(r, group, leaf)->meta, 14);
     }
     if (!any)
         return LOCHAN_OK;
     filters_of_group g = {.reader = r, .row_group = group};
-    g.columns = lochan_mem__array((size_t)r->schema.root.n_children + 1, sizeof *g.columns);
-    if (!g.columns)
+    g.leaves = lochan_mem__array((size_t)r->schema.n_leaves + 1, sizeof *g.leaves);
+    if (!g.leaves)
         return lochan_error__nomem(err);
-    for (size_t i = 0; i < s->n_first && rc == LOCHAN_OK; i++) {
-        filter_of_column *f = &g.columns[s->columns[i]];
-        int leaf = r->schema.root.children[s->columns[i]].leaf;
+    for (size_t i = 0; i < s->first_columns.n && rc == LOCHAN_OK; i++) {
+        int leaf = predicate_leaf(s, i);
         if (leaf < 0)
             continue;
+        filter_of_column *f = &g.leaves[leaf];
         f->file = &s->reader->file;
         f->leaf = &r->schema.leaves[leaf];
         rc = lochan_pq_bloom__find(f->file, &lochan_pq_reader__chunk(r, group, leaf)->meta,
@@ -137,13 +143,17 @@ static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_erro
     }
     if (rc == LOCHAN_OK)
         *may = lochan_expr__may_match(s->predicate, filter_by_name, &g);
-    lochan_mem__free(g.columns);
+    lochan_mem__free(g.leaves);
     return rc;
+}
+
+static size_t count_columns(const pq_stream *s) {
+    return s->first_columns.n + s->rest_columns.n;
 }
 
 /* Bytes read ahead per column: together they stay bounded, however many columns there are. */
 static size_t stream_window(const pq_stream *s) {
-    size_t part = ALL_WINDOWS / (s->n_columns + 1);
+    size_t part = ALL_WINDOWS / (count_columns(s) + 1);
     return part < MIN_WINDOW ? MIN_WINDOW : part > MAX_WINDOW ? MAX_WINDOW : part;
 }
 
@@ -165,6 +175,16 @@ static double leaf_row_bytes(const lochan_pq_reader *r, int group, int leaf_inde
     return bytes > 0 ? bytes : 1;
 }
 
+static double field_row_bytes(const lochan_pq_reader *r, int group, const lochan_pq_projection *p,
+                              const lochan_pq_field *field, bool *sure) {
+    double bytes = 0;
+    if (field->leaf >= 0)
+        return leaf_row_bytes(r, group, lochan_pq_projection__leaf(p, field->leaf)->index, sure);
+    for (int i = 0; i < field->n_children; i++)
+        bytes += field_row_bytes(r, group, p, &field->children[i], sure);
+    return bytes;
+}
+
 /* Shares out what the budget has left. */
 static void plan_memory(pq_stream *s, int group) {
     lochan_budget *budget = s->reader->file.ctx.budget;
@@ -178,10 +198,11 @@ static void plan_memory(pq_stream *s, int group) {
     atomic_store(&s->hold.used, 0);
     s->batch_bytes = (double)part;
     s->row_bytes = 0;
-    for (size_t i = 0; i < s->n_columns; i++) {
-        const lochan_pq_field *field = &s->reader->schema.root.children[s->columns[i]];
-        for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++)
-            s->row_bytes += leaf_row_bytes(s->reader, group, l, &sure);
+    const lochan_pq_projection *parts[] = {&s->first_columns, &s->rest_columns};
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < parts[k]->n; i++)
+            s->row_bytes +=
+                field_row_bytes(s->reader, group, parts[k], &parts[k]->columns[i], &sure);
     }
     s->probing = !sure;
 }
@@ -237,9 +258,10 @@ static lochan_status describe_keys(pq_stream *s, lochan_error *err) {
     const lochan_type keys = {.id = LOCHAN_TYPE_INT32};
     if (!s->first.keyed)
         return LOCHAN_OK;
-    LOCHAN_TRY(lochan_schema__dup(&s->first_schema, &s->keyed_schema, err));
-    for (size_t i = 0; i < s->n_first; i++) {
-        struct ArrowSchema *from = s->first_schema.children[i], *to = s->keyed_schema.children[i];
+    const struct ArrowSchema *plain = &s->first_columns.arrow;
+    LOCHAN_TRY(lochan_schema__dup(plain, &s->keyed_schema, err));
+    for (size_t i = 0; i < s->first_columns.n; i++) {
+        struct ArrowSchema *from = plain->children[i], *to = s->keyed_schema.children[i];
         lochan_type type;
         if (!lochan_pq_group_read__is_keyed(&s->first, i))
             continue;
@@ -251,53 +273,105 @@ static lochan_status describe_keys(pq_stream *s, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* Cuts s->ranges (NULL: all of the row group) down to the rows asked for. */
+static lochan_status cut_ranges(pq_stream *s, int group, lochan_error *err) {
+    int64_t first = s->reader->first_rows[group];
+    const lochan_pq_range all = {0, lochan_pq_reader__group(s->reader, group)->num_rows};
+    const lochan_pq_range *have = s->ranges ? s->ranges : &all;
+    size_t n_have = s->ranges ? s->n_ranges : 1, i = 0, j = 0, n = 0;
+    if (!s->rows)
+        return LOCHAN_OK;
+    lochan_pq_range *cut = lochan_mem__array(n_have + s->n_rows + 1, sizeof *cut);
+    if (!cut)
+        return lochan_error__nomem(err);
+    while (i < n_have && j < s->n_rows) {
+        int64_t begin = s->rows[j].begin - first, end = s->rows[j].end - first;
+        int64_t from = begin > have[i].begin ? begin : have[i].begin;
+        int64_t to = end < have[i].end ? end : have[i].end;
+        if (from < to)
+            cut[n++] = (lochan_pq_range){from, to};
+        if (have[i].end < end)
+            i++;
+        else
+            j++;
+    }
+    bool whole = n == 1 && cut[0].begin == 0 && cut[0].end == all.end;
+    lochan_mem__free(s->ranges);
+    s->ranges = whole ? NULL : cut;
+    s->n_ranges = whole ? 0 : n;
+    if (whole)
+        lochan_mem__free(cut);
+    return LOCHAN_OK;
+}
+
+/* Whether any row of the group is asked for. */
+static bool is_asked(const pq_stream *s, int group) {
+    int64_t begin = s->reader->first_rows[group];
+    int64_t end = begin + lochan_pq_reader__group(s->reader, group)->num_rows;
+    for (size_t i = 0; i < s->n_rows; i++) {
+        if (s->rows[i].begin < end && s->rows[i].end > begin)
+            return true;
+    }
+    return !s->rows;
+}
+
+/* What statistics, filters and indexes leave of the row group: *may = false: nothing. */
+static lochan_status prune_group(pq_stream *s, int group, bool *may, lochan_error *err) {
+    stats_of_group stats = {s->reader, group};
+    *may = lochan_expr__may_match(s->predicate, stats_by_name, &stats);
+    if (*may && s->predicate)
+        LOCHAN_TRY(ask_filters(s, group, may, err));
+    if (!*may)
+        return LOCHAN_OK;
+    s->all_match = !s->predicate || lochan_expr__all_match(s->predicate, stats_by_name, &stats);
+    if (!s->all_match)
+        LOCHAN_TRY(lochan_pq_prune(s->reader, group, s->predicate, &s->ranges, &s->n_ranges, err));
+    LOCHAN_TRY(cut_ranges(s, group, err));
+    *may = !s->ranges || s->n_ranges > 0;
+    return LOCHAN_OK;
+}
+
+/* Opens the columns of a row group. *may = false: its dictionaries say that nothing matches. */
+static lochan_status open_columns(pq_stream *s, int group, bool *may, lochan_error *err) {
+    size_t window = s->ranges ? PRUNED_WINDOW : stream_window(s);
+    plan_memory(s, group);
+    size_t window_share = s->hold.limit / (2 * count_columns(s) + 1);
+    if (s->bounded && window > window_share)
+        window = window_share > PRUNED_WINDOW ? window_share : PRUNED_WINDOW;
+    LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, group, &s->first_columns, window,
+                                           !s->all_match, err));
+    LOCHAN_TRY(describe_keys(s, err));
+    if (!s->all_match)
+        LOCHAN_TRY(lochan_pq_prune__dictionaries(
+            &s->first, s->first.keyed ? &s->keyed_schema : &s->first_columns.arrow, s->predicate,
+            may, err));
+    if (*may)
+        LOCHAN_TRY(lochan_pq_group_read__begin(&s->rest, s->reader, group, &s->rest_columns, window,
+                                               false, err));
+    s->first.hold = s->rest.hold = s->bounded ? &s->hold : NULL;
+    return LOCHAN_OK;
+}
+
 /* Opens the next row group that may hold matching rows. *more = false: none is left. */
 static lochan_status open_group(pq_stream *s, bool *more, lochan_error *err) {
+    lochan_pq_file *file = &s->reader->file;
     *more = false;
-    while (s->next_group < s->n_groups) {
+    while (s->next_group < s->n_groups && !*more) {
         int g = s->groups[s->next_group++];
-        stats_of_group stats = {s->reader, g};
-        if (lochan_pq_reader__group(s->reader, g)->num_rows == 0)
+        if (lochan_pq_reader__group(s->reader, g)->num_rows == 0 || !is_asked(s, g))
             continue;
-        bool may = lochan_expr__may_match(s->predicate, stats_by_name, &stats);
-        if (may && s->predicate)
-            LOCHAN_TRY(ask_filters(s, g, &may, err));
-        if (!may) {
-            atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
-            continue;
-        }
-        s->all_match = !s->predicate || lochan_expr__all_match(s->predicate, stats_by_name, &stats);
-        if (!s->all_match)
-            LOCHAN_TRY(lochan_pq_prune(s->reader, g, s->predicate, &s->ranges, &s->n_ranges, err));
-        if (s->ranges && s->n_ranges == 0) {
+        if (file->source.check)
+            LOCHAN_TRY(file->source.check(file->source.self, err));
+        lochan_status rc = prune_group(s, g, more, err);
+        if (rc == LOCHAN_OK && *more)
+            rc = open_columns(s, g, more, err);
+        if (rc != LOCHAN_OK || !*more)
             close_group(s);
-            atomic_fetch_add_explicit(&s->reader->file.row_groups_pruned, 1, memory_order_relaxed);
-            continue;
-        }
-        size_t window = s->ranges ? PRUNED_WINDOW : stream_window(s);
-        plan_memory(s, g);
-        size_t window_share = s->hold.limit / (2 * s->n_columns + 1);
-        if (s->bounded && window > window_share)
-            window = window_share > PRUNED_WINDOW ? window_share : PRUNED_WINDOW;
-        LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, g, s->columns, s->n_first,
-                                               window, !s->all_match, err));
-        lochan_status rc =
-            lochan_pq_group_read__begin(&s->rest, s->reader, g, s->columns + s->n_first,
-                                        s->n_columns - s->n_first, window, false, err);
-        if (rc == LOCHAN_OK)
-            rc = describe_keys(s, err);
-        if (rc != LOCHAN_OK) {
-            lochan_pq_group_read__end(&s->rest);
-            lochan_pq_group_read__end(&s->first);
-            return rc;
-        }
-        /* two parts, one row group */
-        atomic_fetch_sub_explicit(&s->reader->file.row_groups_read, 1, memory_order_relaxed);
-        s->first.hold = s->rest.hold = s->bounded ? &s->hold : NULL;
-        s->open = true;
-        *more = true;
-        return LOCHAN_OK;
+        LOCHAN_TRY(rc);
+        atomic_fetch_add_explicit(*more ? &file->row_groups_read : &file->row_groups_pruned, 1,
+                                  memory_order_relaxed);
     }
+    s->open = *more;
     return LOCHAN_OK;
 }
 
@@ -313,7 +387,7 @@ static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArr
 
 /* Turns keys back into text. */
 static lochan_status expand_keys(const pq_stream *s, struct ArrowArray *first, lochan_error *err) {
-    for (size_t i = 0; s->first.keyed && i < s->n_first; i++) {
+    for (size_t i = 0; s->first.keyed && i < s->first_columns.n; i++) {
         struct ArrowArray *a = first->children[i], text;
         if (!lochan_pq_group_read__is_keyed(&s->first, i))
             continue;
@@ -324,7 +398,7 @@ static lochan_status expand_keys(const pq_stream *s, struct ArrowArray *first, l
             return lochan_error__nomem(err);
         for (int64_t r = 0; r < a->length; r++)
             rows[r] = valid && !lochan_bit__get(valid, a->offset + r) ? -1 : keys[r];
-        lochan_status rc = lochan_take(s->first_schema.children[i], a->dictionary, rows,
+        lochan_status rc = lochan_take(s->first_columns.arrow.children[i], a->dictionary, rows,
                                        (size_t)a->length, &text, err);
         lochan_mem__free(rows);
         if (rc != LOCHAN_OK)
@@ -354,7 +428,7 @@ static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct A
     for (size_t i = 0; i < s->n_out; i++) {
         size_t at = (size_t)s->order[i];
         struct ArrowArray *from =
-            at < s->n_first ? first->children[at] : rest->children[at - s->n_first];
+            at < s->first_columns.n ? first->children[at] : rest->children[at - s->first_columns.n];
         lochan_array__move(from, out->children[i]);
     }
     out->length = rows;
@@ -367,12 +441,12 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept;
     size_t taken;
     struct ArrowArray first = {0}, rest = {0};
-    const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->first_schema;
+    const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->first_columns.arrow;
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
     LOCHAN_TRY(claim_batch(s, &rows, &taken, err));
     kept = rows;
-    if (s->n_first > 0)
+    if (s->first_columns.n > 0)
         LOCHAN_TRYG(lochan_pq_group_read__next(&s->first, rows, &first, err));
     if (s->predicate && !s->all_match) {
         bits = lochan_mem__alloc((size_t)(rows + 7) / 8);
@@ -392,8 +466,8 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     learn_size(s, rows);
     if (kept < rows) {
         LOCHAN_TRYG(keep_rows(schema, &first, bits, err));
-        if (s->n_columns > s->n_first && !sparse)
-            LOCHAN_TRYG(keep_rows(&s->rest_schema, &rest, bits, err));
+        if (s->rest_columns.n > 0 && !sparse)
+            LOCHAN_TRYG(keep_rows(&s->rest_columns.arrow, &rest, bits, err));
     }
     LOCHAN_TRYG(expand_keys(s, &first, err));
     rc = join_parts(s, &first, &rest, kept, out, err);
@@ -443,52 +517,152 @@ static lochan_status next_batch(void *state, struct ArrowArray *out, lochan_erro
     return LOCHAN_OK;
 }
 
-static bool contains(const int *columns, size_t n, int column) {
-    for (size_t i = 0; i < n; i++) {
-        if (columns[i] == column)
-            return true;
-    }
-    return false;
-}
+/* What is asked for, while the columns are planned. */
+typedef struct column_plan {
+    lochan_pq_want *first, *rest; /* of the predicate; the others */
+    size_t n_first, n_rest;
+    bool *first_marks, *rest_marks;
+    int *out; /* top-level columns in the order asked for */
+    size_t n_out;
+} column_plan;
 
-/* Orders the columns: those of the predicate, then the others asked for. */
-static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
-    const lochan_pq_schema *schema = &s->reader->schema;
-    size_t n_predicate = s->predicate ? lochan_expr__columns(s->predicate) : 0;
-    s->n_out = scan->columns ? scan->n_columns : (size_t)schema->root.n_children;
-    s->columns = lochan_mem__array(n_predicate + s->n_out + 1, sizeof *s->columns);
-    s->order = lochan_mem__array(s->n_out + 1, sizeof *s->order);
-    if (!s->columns || !s->order)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < n_predicate; i++) {
-        const char *name = lochan_expr__column(s->predicate, i);
-        int column = lochan_schema__find(&schema->arrow, name);
-        if (column < 0)
-            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'",
-                                     name);
-        if (!contains(s->columns, s->n_first, column))
-            s->columns[s->n_first++] = column;
-    }
-    s->n_columns = s->n_first;
-    for (size_t i = 0; i < s->n_out; i++) {
+static lochan_status plan_output(const lochan_pq_schema *schema, const lochan_pq_scan *scan,
+                                 column_plan *p, lochan_error *err) {
+    bool all = !scan->columns && !scan->paths;
+    size_t n = all ? (size_t)schema->root.n_children : scan->n_columns;
+    for (size_t i = 0; i < n; i++) {
         int column = scan->columns ? scan->columns[i] : (int)i;
-        if (column < 0 || column >= schema->root.n_children)
+        bool fresh = true;
+        if (scan->paths) {
+            LOCHAN_TRY(
+                lochan_pq_path__mark(schema, scan->paths[i], p->rest_marks, &column, &fresh, err));
+        } else if (column < 0 || column >= schema->root.n_children) {
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
                                      column);
-        if (scan->columns && contains(scan->columns, i, column))
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                     "column %d is asked for twice", column);
-        size_t at = 0;
-        while (at < s->n_columns && s->columns[at] != column)
-            at++;
-        if (at == s->n_columns)
-            s->columns[s->n_columns++] = column;
+        }
+        bool met = false;
+        for (size_t j = 0; j < p->n_out && !all; j++)
+            met = met || p->out[j] == column;
+        if (scan->paths ? !fresh : met)
+            return lochan_error__set(
+                err, LOCHAN_ERR_INVALID_ARGUMENT, "column '%s' is asked for twice",
+                scan->paths ? scan->paths[i] : schema->arrow.children[column]->name);
+        if (!scan->paths)
+            lochan_pq_column__mark(schema, column, p->rest_marks);
+        if (!met)
+            p->out[p->n_out++] = column;
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status plan_predicate(const lochan_pq_schema *schema, const lochan_expr *predicate,
+                                    column_plan *p, lochan_error *err) {
+    size_t n = predicate ? lochan_expr__columns(predicate) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = lochan_expr__column(predicate, i);
+        lochan_pq_want want = {lochan_schema__find(&schema->arrow, name), -1};
+        if (want.column >= 0)
+            lochan_pq_column__mark(schema, want.column, p->first_marks);
+        else
+            want.flat = lochan_pq_path__leaf(schema, name);
+        if (want.column < 0 && want.flat < 0)
+            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'",
+                                     name);
+        bool met = false;
+        for (size_t j = 0; j < p->n_first; j++)
+            met = met || (p->first[j].column == want.column && p->first[j].flat == want.flat);
+        if (!met)
+            p->first[p->n_first++] = want;
+    }
+    return LOCHAN_OK;
+}
+
+/* Whether all that is asked of a column is read for the predicate; *at = where. */
+static bool is_first(const lochan_pq_schema *schema, const column_plan *p, int column, size_t *at) {
+    const lochan_pq_field *field = &schema->root.children[column];
+    for (*at = 0; *at < p->n_first && p->first[*at].column != column;)
+        ++*at;
+    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
+        if (!p->rest_marks[l])
+            return false;
+    }
+    return *at < p->n_first;
+}
+
+/* The schema of what comes out: the file's, without the fields that are not asked for. */
+static lochan_status make_schema(const pq_stream *s, const column_plan *p, struct ArrowSchema *out,
+                                 lochan_error *err) {
+    LOCHAN_TRY(lochan_schema__select(&s->reader->schema.arrow, p->out, p->n_out, out, err));
+    for (size_t i = 0; i < p->n_out; i++) {
+        size_t at = (size_t)s->order[i];
+        struct ArrowSchema part = {0};
+        if (at < s->first_columns.n)
+            continue;
+        LOCHAN_TRY(lochan_schema__dup(s->rest_columns.arrow.children[at - s->first_columns.n],
+                                      &part, err));
+        lochan_schema__release(out->children[i]);
+        lochan_schema__move(&part, out->children[i]);
+    }
+    return LOCHAN_OK;
+}
+
+/* Parts the columns in those of the predicate and the others asked for. */
+static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, struct ArrowSchema *out,
+                                  lochan_error *err) {
+    const lochan_pq_schema *schema = &s->reader->schema;
+    size_t n_leaves = (size_t)schema->n_leaves + 1, n = (size_t)schema->root.n_children;
+    size_t n_predicate = s->predicate ? lochan_expr__columns(s->predicate) : 0;
+    column_plan p = {.first = lochan_mem__array(n_predicate + 1, sizeof *p.first),
+                     .rest = lochan_mem__array(n + 1, sizeof *p.rest),
+                     .first_marks = lochan_mem__array(n_leaves, sizeof *p.first_marks),
+                     .rest_marks = lochan_mem__array(n_leaves, sizeof *p.rest_marks),
+                     .out = lochan_mem__array(n + 1, sizeof *p.out)};
+    lochan_status rc = LOCHAN_OK;
+    s->order = lochan_mem__array(n + 1, sizeof *s->order);
+    if (!p.first || !p.rest || !p.first_marks || !p.rest_marks || !p.out || !s->order) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(plan_output(schema, scan, &p, err));
+    LOCHAN_TRYG(plan_predicate(schema, s->predicate, &p, err));
+    for (size_t i = 0; i < p.n_out; i++) {
+        size_t at;
+        if (!is_first(schema, &p, p.out[i], &at)) {
+            at = p.n_first + p.n_rest;
+            p.rest[p.n_rest++] = (lochan_pq_want){p.out[i], -1};
+        }
         s->order[i] = (int)at;
     }
-    LOCHAN_TRY(
-        lochan_schema__select(&schema->arrow, s->columns, s->n_first, &s->first_schema, err));
-    return lochan_schema__select(&schema->arrow, s->columns + s->n_first, s->n_columns - s->n_first,
-                                 &s->rest_schema, err);
+    s->n_out = p.n_out;
+    LOCHAN_TRYG(lochan_pq_projection__make(&s->first_columns, schema, p.first, p.n_first,
+                                           p.first_marks, err));
+    LOCHAN_TRYG(
+        lochan_pq_projection__make(&s->rest_columns, schema, p.rest, p.n_rest, p.rest_marks, err));
+    rc = make_schema(s, &p, out, err);
+done:
+    lochan_mem__free(p.first);
+    lochan_mem__free(p.rest);
+    lochan_mem__free(p.first_marks);
+    lochan_mem__free(p.rest_marks);
+    lochan_mem__free(p.out);
+    return rc;
+}
+
+static lochan_status plan_rows(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
+    if (!scan->rows)
+        return LOCHAN_OK;
+    s->rows = lochan_mem__array(scan->n_rows + 1, sizeof *s->rows);
+    if (!s->rows)
+        return lochan_error__nomem(err);
+    for (; s->n_rows < scan->n_rows; s->n_rows++) {
+        const lochan_pq_range *range = &scan->rows[s->n_rows];
+        if (range->begin < 0 || range->end < range->begin ||
+            (s->n_rows > 0 && range->begin < scan->rows[s->n_rows - 1].end))
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "ranges of rows must ascend and not overlap");
+        s->rows[s->n_rows] = *range;
+    }
+    return LOCHAN_OK;
 }
 
 static lochan_status plan_groups(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
@@ -522,14 +696,11 @@ lochan_status lochan_pq_reader__stream(lochan_pq_reader *reader, const lochan_pq
     s->predicate = scan->predicate;
     s->batch_rows = scan->batch_rows > 0 ? scan->batch_rows : DEFAULT_BATCH_ROWS;
     LOCHAN_TRYG(plan_groups(s, scan, err));
-    LOCHAN_TRYG(plan_columns(s, scan, err));
-    if (scan->columns)
-        LOCHAN_TRYG(lochan_schema__select(&reader->schema.arrow, scan->columns, scan->n_columns,
-                                          &schema, err));
-    else
-        LOCHAN_TRYG(lochan_schema__dup(&reader->schema.arrow, &schema, err));
+    LOCHAN_TRYG(plan_rows(s, scan, err));
+    LOCHAN_TRYG(plan_columns(s, scan, &schema, err));
     return lochan_stream__make(&schema, next_batch, free_stream, s, out, err);
 done:
+    lochan_schema__release(&schema);
     free_stream(s);
     return rc;
 }
