@@ -4,6 +4,8 @@ Rows go in and come out through the Arrow PyCapsule interface, so Polars, pyarro
 lochan without a copy, and none of them is needed to import it.
 """
 
+from typing import TYPE_CHECKING
+
 from lochan import parquet as parquet
 from lochan._lochan import Batch as Batch
 from lochan._lochan import version as _version
@@ -20,3 +22,15 @@ from lochan.scan import Scan as Scan
 from lochan.table import Table as Table
 
 __version__: str = _version()
+
+if TYPE_CHECKING:
+    from lochan import io as io
+else:
+
+    def __getattr__(name: str) -> object:
+        """lochan.io is loaded when it is first asked for."""
+        if name == "io":
+            import importlib
+
+            return importlib.import_module("lochan.io")
+        raise AttributeError(f"module 'lochan' has no attribute '{name}'")

@@ -146,6 +146,7 @@ class Lake:
     closed: bool
     path: str
     read_only: bool
+    warning: str | None
     def __new__(
         cls,
         path: str | os.PathLike[str],
@@ -154,6 +155,7 @@ class Lake:
         threads: int = 0,
         memory_limit: int = 0,
         lock_timeout_ms: int = 0,
+        runs: bool = False,
     ) -> Lake: ...
     def close(self) -> None: ...
     def cancel(self) -> None: ...
@@ -208,6 +210,80 @@ class Lake:
         as_of: str | None = None,
         batch_rows: int = 0,
     ) -> ScanStream: ...
+    def table_add(self, yaml: str | bytes, file: str | None, replace: bool) -> None: ...
+    def table_show(self, table: str) -> str: ...
+    def runs_scan(
+        self,
+        table: str,
+        *,
+        runs: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        tick_min: int | None = None,
+        tick_max: int | None = None,
+        where: str | None = None,
+        limit: int = -1,
+        batch_rows: int = 0,
+        as_of: str | None = None,
+    ) -> ScanStream: ...
+    def run_delete(self, run_id: str) -> int: ...
+    def run_export(self, run_id: str) -> str: ...
+
+@final
+class Run:
+    def __new__(
+        cls,
+        lake: Lake,
+        run_id: str,
+        *,
+        tick_bucket_size: int = 0,
+        row_group_size: int = 0,
+        compression: str | None = None,
+    ) -> Run: ...
+    def append(
+        self,
+        summary: dict[str, Any],
+        table: str,
+        data: Any,
+        *,
+        skip_schema: bool = False,
+        validate_rows: bool = False,
+        not_strict: bool = False,
+        durability: int = 0,
+        token: str | None = None,
+    ) -> None: ...
+    def appender(
+        self,
+        table: str,
+        *,
+        rows: int = 0,
+        bytes: int = 0,
+        ticks: int = 0,
+        skip_schema: bool = False,
+        validate_rows: bool = False,
+        not_strict: bool = False,
+        durability: int = 0,
+    ) -> RunAppender: ...
+    def scan(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        tick_min: int | None = None,
+        tick_max: int | None = None,
+        where: str | None = None,
+        limit: int = -1,
+        batch_rows: int = 0,
+        as_of: str | None = None,
+    ) -> ScanStream: ...
+    def manifest(self, table: str) -> Table: ...
+    def describe(self, parameters: str | None, seed: str | None, code_version: str | None) -> None: ...
+
+@final
+class RunAppender:
+    state: tuple[int, int, int, int]
+    def append(self, told: dict[str, Any], data: Any) -> None: ...
+    def flush(self, summary: dict[str, Any]) -> None: ...
+    def discard(self) -> None: ...
 
 def init_lake(
     path: str | os.PathLike[str],
@@ -218,6 +294,15 @@ def init_lake(
     lock_timeout_ms: int = 0,
 ) -> None: ...
 def bundled() -> Table: ...
+def check_run_id(run_id: str) -> None: ...
+def make_run_id(prefix: str) -> str: ...
+def table_list() -> Table: ...
+def table_columns(table: str) -> Table: ...
+def table_show(table: str) -> str: ...
+def table_empty(table: str) -> Table: ...
+def run_rebuild(
+    path: str | os.PathLike[str], run_id: str, table: str, *, tick_bucket_size: int = 0
+) -> tuple[dict[str, Any], Table]: ...
 
 @final
 class Feed:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Union
@@ -23,10 +24,12 @@ from lochan.table import Table
 if TYPE_CHECKING:
     import datetime
 
+    from lochan.io import Dataset
+
     Date = Union[str, datetime.date]
     Moment = Union[int, str, datetime.date, datetime.datetime]
 
-__all__ = ["DataLake", "Datasets", "Sources", "Status", "Updates"]
+__all__ = ["DataLake", "Datasets", "RunTables", "Runs", "Sources", "Status", "Updates"]
 
 ProgressOption = Union[bool, Callable[[Progress], object], None]
 Path = Union[str, "os.PathLike[str]"]
@@ -304,7 +307,7 @@ class Status:
         dataset = None
         if name is not None:
             source, dataset = _names(name, source)
-        return Table(self._lake.list("runs", source, dataset, -1 if limit is None else limit), order=RUNS)
+        return Table(self._lake.list("updates", source, dataset, -1 if limit is None else limit), order=RUNS)
 
     def files(self, name: str | None = None, source: str | None = None) -> Table:
         """The live files of a dataset, of a source, or of all: path, partition, rows, bytes, time_min, time_max, ..."""
@@ -403,6 +406,93 @@ class Datasets:
         return self.list()._repr_html_()
 
 
+class RunTables:
+    """`lake.tables`: which run tables there are: those that were added, and the bundled ones."""
+
+    def __init__(self, lake: _lochan.Lake | None) -> None:
+        self._lake = lake
+
+    def add(self, what: Path, replace: bool = False) -> None:
+        """Adds a run table: the path of a descriptor, or its YAML text. replace: change the table of that name; the columns
+        that are stored must fit."""
+        if self._lake is None:
+            raise _lochan.ArgumentError("run tables are added to a lake")
+        if isinstance(what, str) and _is_yaml(what):
+            self._lake.table_add(what, "the text given", replace)
+        else:
+            self._lake.table_add(_read_spec(what), os.fspath(what), replace)
+
+    def list(self) -> Table:
+        """table, version, columns, bundled, added, rows, parts, bytes, description."""
+        return Table(_lochan.table_list() if self._lake is None else self._lake.list("tables"))
+
+    def get(self, name: str) -> str:
+        """The descriptor as YAML."""
+        return _lochan.table_show(name) if self._lake is None else self._lake.table_show(name)
+
+    def columns(self, name: str) -> Table:
+        """column, type, required, nullable, open, values."""
+        return Table(_lochan.table_columns(name) if self._lake is None else self._lake.list("columns", None, name))
+
+    def __repr__(self) -> str:
+        return repr(self.list())
+
+    def _repr_html_(self) -> str:
+        return self.list()._repr_html_()
+
+
+class Runs:
+    """`lake.runs`: what simulations wrote, run by run."""
+
+    def __init__(self, lake: _lochan.Lake) -> None:
+        self._lake = lake
+
+    def dataset(self, run_id: str, **settings: Any) -> Dataset:
+        """A `lochan.io.Dataset` of this lake; settings are fields of `lochan.io.IoSettings`."""
+        from lochan.io import Dataset, IoSettings, RunId
+
+        return Dataset(IoSettings(root_dir=os.path.abspath(self._lake.path), **settings), RunId(run_id))
+
+    def list(self, table: str | None = None) -> Table:
+        """The runs, or those with rows in a table, oldest first: run_id, created_at, tick_bucket_size, parts, rows, bytes,
+        seed, code_version, parameters."""
+        return Table(self._lake.list("runs_of", None, table))
+
+    def get(self, run_id: str) -> dict[str, Any]:
+        """What is known of a run: parameters, seed, code_version, tables with their parts."""
+        return dict(json.loads(self._lake.run_export(run_id)))
+
+    def scan(
+        self,
+        table: str,
+        runs: Iterable[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+        filter: str | None = None,
+        limit: int | None = None,
+        as_of: Moment | None = None,
+    ) -> Scan:
+        """Rows of many runs, None for all, with the column run_id. where: {"tick_min": ..., "tick_max": ...}, both included.
+        filter: rows to keep, as `where` of `DataLake.scan`."""
+        from lochan.io.dataset import open_scan, ticks
+
+        chosen = runs if runs is None or isinstance(runs, str) else list(runs)
+        return open_scan(lambda table, **how: self._lake.runs_scan(table, runs=chosen, **how), f"runs of {table}", table,
+                         ticks(where), columns, filter, limit, _moment(as_of))
+
+    def delete(self, run_id: str) -> int:
+        """Removes all rows of a run from all tables, in one commit; returns the number of parts. The files go with the
+        retention of the lake."""
+        return self._lake.run_delete(run_id)
+
+    def __repr__(self) -> str:
+        return repr(self.list())
+
+    def _repr_html_(self) -> str:
+        return self.list()._repr_html_()
+
+
 # --- the lake
 
 
@@ -416,6 +506,8 @@ class DataLake:
         self.status = Status(lake)
         self.sources = Sources(lake)
         self.datasets = Datasets(lake)
+        self.tables = RunTables(lake)
+        self.runs = Runs(lake)
 
     @classmethod
     def open(
@@ -492,7 +584,7 @@ class DataLake:
         """
         source, dataset = _names(name, source)
         chosen = columns if columns is None or isinstance(columns, str) else list(columns)
-        return Scan(self._lake, source, dataset, chosen, where, limit, _moment(as_of))
+        return Scan(lambda **how: self._lake.scan(source, dataset, **how), f"{source}/{dataset}", chosen, where, limit, _moment(as_of))
 
     def sql(self) -> str:
         """The statement with which DuckDB attaches this lake, read-only."""

@@ -1,4 +1,4 @@
-"""Scan: rows of a dataset that are read when somebody asks for them."""
+"""Scan: rows of a dataset, or of runs, that are read when somebody asks for them."""
 
 from __future__ import annotations
 
@@ -23,29 +23,28 @@ PREVIEW_ROWS = 10
 
 
 class Scan:
-    """Rows of one snapshot of one dataset. Nothing is read before somebody asks, and each time it is read anew:
+    """Rows of one snapshot of one table. Nothing is read before somebody asks, and each time it is read anew:
     `scan.to_polars()`, `scan.lazy()`, `polars.DataFrame(scan)`, `pyarrow.table(scan)`, `for batch in scan`."""
 
     def __init__(
         self,
-        lake: _lochan.Lake,
-        source: str,
-        dataset: str,
+        scan: Callable[..., _lochan.ScanStream],
+        title: str,
         columns: Any,
         where: str | None,
         limit: int | None,
         as_of: str | None,
     ) -> None:
-        self._lake = lake
-        self._source = source
-        self._dataset = dataset
+        self._scan = scan
+        self._name = title
         self._columns = columns
         self._where = where
         self._limit = limit
         self._as_of = as_of
         # What is wrong with the arguments is told now, and the snapshot stays this one.
         self._last = self._open()
-        self._as_of = str(self.snapshot_id)
+        if self.snapshot_id > 0:
+            self._as_of = str(self.snapshot_id)
         self._last.release()
 
     def _peek(self, limit: int) -> _lochan.ScanStream:
@@ -65,9 +64,7 @@ class Scan:
     ) -> _lochan.ScanStream:
         """A new reading; what is given narrows the scan."""
         limit = self._limit if limit is None else limit
-        self._last = self._lake.scan(
-            self._source,
-            self._dataset,
+        self._last = self._scan(
             columns=self._columns if columns is None else columns,
             where=where or self._where,
             limit=-1 if limit is None else limit,
@@ -144,7 +141,7 @@ class Scan:
         return self.to_table().rows()
 
     def _title(self) -> str:
-        parts = [f"{self._source}/{self._dataset}, snapshot {self._as_of}"]
+        parts = [self._name, *([f"snapshot {self._as_of}"] if self._as_of else [])]
         parts += [f"columns {', '.join(self._columns)}"] if self._columns else []
         parts += [f"where {self._where}"] if self._where else []
         parts += [f"limit {self._limit:,}"] if self._limit is not None else []

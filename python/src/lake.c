@@ -9,8 +9,11 @@
 typedef struct lake {
     PyObject_HEAD py_owner *owner; /* of the lochan_lake; NULL once closed */
     PyObject *path;
+    PyObject *warning; /* None unless only a copy of the catalog could be read */
     int read_only;
 } lake;
+
+static PyObject *lake_type;
 
 static void destroy(void *object) {
     lochan_lake_close(object);
@@ -23,6 +26,13 @@ static void resume(void *object) {
 }
 
 /* ---- calls ---- */
+
+int py_lake__check(PyObject *object) {
+    if (PyObject_TypeCheck(object, (PyTypeObject *)lake_type))
+        return 1;
+    PyErr_Format(PyExc_TypeError, "expected a Lake, got %R", (PyObject *)Py_TYPE(object));
+    return 0;
+}
 
 static py_owner *get_owner(PyObject *self) {
     py_owner *owner = ((lake *)self)->owner;
@@ -74,6 +84,20 @@ PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStre
     return table;
 }
 
+PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStream *rows) {
+    return_to_python(c);
+    PyObject *made = rc == LOCHAN_OK ? py_scan__make(c->owner, rows)
+                                     : py_interrupt__raise(&c->interrupt, rc, &c->err);
+    let_go(c->owner);
+    return made;
+}
+
+PyObject *py_call__end_text(py_call *c, lochan_status rc, char *text) {
+    PyObject *made = py_call__end(c, rc) == 0 ? py_arguments__text(text) : NULL;
+    lochan_free(text);
+    return made;
+}
+
 /* ---- callbacks ---- */
 
 void py_callback__call(py_callback *c, PyObject *args) {
@@ -99,15 +123,18 @@ int py_callback__end(py_callback *c, py_call *call, lochan_status rc) {
 
 /* ---- open and close ---- */
 
-static int read_options(PyObject *args, PyObject *kwargs, PyObject **path, lochan_lake_options *o) {
-    static char *names[] = {"path",         "read_only",       "threads",
-                            "memory_limit", "lock_timeout_ms", NULL};
+static int read_options(PyObject *args, PyObject *kwargs, PyObject **path, lochan_lake_options *o,
+                        int *runs) {
+    static char *names[] = {"path", "read_only", "threads", "memory_limit", "lock_timeout_ms",
+                            "runs", NULL};
     long long memory_limit = 0, lock_timeout = 0;
     int read_only = 0;
     *o = (lochan_lake_options)LOCHAN_LAKE_OPTIONS_INIT;
     *path = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$piLL:Lake", names, PyUnicode_FSConverter,
-                                     path, &read_only, &o->threads, &memory_limit, &lock_timeout))
+    *runs = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$piLLp:Lake", names, PyUnicode_FSConverter,
+                                     path, &read_only, &o->threads, &memory_limit, &lock_timeout,
+                                     runs))
         return -1;
     o->read_only = read_only;
     o->memory_limit = (uint64_t)memory_limit;
@@ -126,26 +153,33 @@ static PyObject *lake_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     lochan_lake *opened = NULL;
     lochan_error err;
     lochan_status rc;
-    if (read_options(args, kwargs, &path, &o) < 0)
+    char *warning = NULL;
+    int runs;
+    if (read_options(args, kwargs, &path, &o, &runs) < 0)
         return NULL;
     const char *text = PyBytes_AsString(path);
     lochan_error_init(&err);
-    Py_BEGIN_ALLOW_THREADS rc = lochan_lake_open(text, &o, &opened, &err);
+    Py_BEGIN_ALLOW_THREADS rc = runs ? lochan_run_lake_open(text, &o, &warning, &opened, &err)
+                                     : lochan_lake_open(text, &o, &opened, &err);
     Py_END_ALLOW_THREADS Py_DECREF(path);
     if (rc != LOCHAN_OK)
         return py_errors__raise(rc, &err);
+    PyObject *said = warning ? py_arguments__text(warning) : Py_NewRef(Py_None);
+    lochan_free(warning);
     const char *shown = lochan_lake_path(opened);
     path = PyUnicode_DecodeFSDefault(shown);
     int read_only = lochan_lake_is_read_only(opened);
     py_owner *owner = py_owner__make(opened, destroy, cancel, resume, NULL);
-    lake *self = owner && path ? PyObject_New(lake, type) : NULL;
+    lake *self = owner && path && said ? PyObject_New(lake, type) : NULL;
     if (!self) {
         py_owner__unref(owner);
         Py_XDECREF(path);
+        Py_XDECREF(said);
         return NULL;
     }
     self->owner = owner;
     self->path = path;
+    self->warning = said;
     self->read_only = read_only;
     return (PyObject *)self;
 }
@@ -156,7 +190,8 @@ static PyObject *init_lake(PyObject *module, PyObject *args, PyObject *kwargs) {
     lochan_lake_options o;
     lochan_error err;
     lochan_status rc;
-    if (read_options(args, kwargs, &path, &o) < 0)
+    int runs;
+    if (read_options(args, kwargs, &path, &o, &runs) < 0)
         return NULL;
     const char *text = PyBytes_AsString(path);
     lochan_error_init(&err);
@@ -179,6 +214,7 @@ static void lake_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     py_owner__unref(((lake *)self)->owner);
     Py_XDECREF(((lake *)self)->path);
+    Py_XDECREF(((lake *)self)->warning);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -218,16 +254,17 @@ static PyObject *lake_read_only(PyObject *self, void *closure) {
     return PyBool_FromLong(((lake *)self)->read_only);
 }
 
+static PyObject *lake_warning(PyObject *self, void *closure) {
+    (void)closure;
+    return Py_NewRef(((lake *)self)->warning);
+}
+
 static PyObject *lake_sql(PyObject *self, PyObject *ignored) {
     (void)ignored;
     py_call c;
     char *sql = NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    if (!l || py_call__end(&c, lochan_lake_sql(l, &sql, &c.err)) < 0)
-        return NULL;
-    PyObject *text = py_arguments__text(sql);
-    lochan_free(sql);
-    return text;
+    return l ? py_call__end_text(&c, lochan_lake_sql(l, &sql, &c.err), sql) : NULL;
 }
 
 static PyObject *lake_commit_status(PyObject *self, PyObject *args) {
@@ -246,44 +283,78 @@ static PyObject *lake_commit_status(PyObject *self, PyObject *args) {
 
 /* ---- lists ---- */
 
-static lochan_status read_list(lochan_lake *l, const char *what, const char *source,
-                               const char *dataset, int64_t limit, struct ArrowArrayStream *out,
-                               lochan_error *err) {
-    switch (what[1]) {
-    case 'o': /* sources */
-        return lochan_source_list(l, out, err);
-    case 'a': /* datasets */
-        return lochan_dataset_list(l, out, err);
-    case 't': /* status */
-        return lochan_status_datasets(l, source, dataset, out, err);
-    case 'u': /* runs */
-        return lochan_status_runs(l, source, dataset, limit, out, err);
-    default: /* files */
-        return lochan_lake_files(l, source, dataset, out, err);
-    }
+/* What a list is asked for. */
+typedef struct asked {
+    const char *source, *dataset; /* also: of which run table */
+    int64_t limit;
+} asked;
+
+static lochan_status sources(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                             lochan_error *err) {
+    (void)a;
+    return lochan_source_list(l, out, err);
+}
+static lochan_status datasets(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                              lochan_error *err) {
+    (void)a;
+    return lochan_dataset_list(l, out, err);
+}
+static lochan_status status(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                            lochan_error *err) {
+    return lochan_status_datasets(l, a->source, a->dataset, out, err);
+}
+static lochan_status updates(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                             lochan_error *err) {
+    return lochan_status_runs(l, a->source, a->dataset, a->limit, out, err);
+}
+static lochan_status files(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                           lochan_error *err) {
+    return lochan_lake_files(l, a->source, a->dataset, out, err);
+}
+static lochan_status tables(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                            lochan_error *err) {
+    (void)a;
+    return lochan_run_table_list(l, out, err);
+}
+static lochan_status columns(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                             lochan_error *err) {
+    return lochan_run_table_columns(l, a->dataset, out, err);
+}
+static lochan_status all_runs(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                              lochan_error *err) {
+    (void)a;
+    return lochan_run_list(l, out, err);
+}
+static lochan_status runs_of(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                             lochan_error *err) {
+    return lochan_runs_of(l, a->dataset, out, err);
 }
 
+static const struct {
+    const char *name;
+    lochan_status (*read)(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                          lochan_error *err);
+} lists[] = {{"sources", sources}, {"datasets", datasets}, {"status", status},
+             {"updates", updates}, {"files", files},       {"tables", tables},
+             {"columns", columns}, {"runs", all_runs},     {"runs_of", runs_of}};
+
 static PyObject *lake_list(PyObject *self, PyObject *args) {
-    static const char *const lists[] = {"sources", "datasets", "status", "runs", "files"};
-    const char *what, *source = NULL, *dataset = NULL;
+    enum { N = sizeof lists / sizeof *lists };
+    const char *what;
+    asked a = {.limit = -1};
     long long limit = -1;
     struct ArrowArrayStream rows = {0};
     py_call c;
     size_t i = 0;
-    if (!PyArg_ParseTuple(args, "s|zzL:list", &what, &source, &dataset, &limit))
+    if (!PyArg_ParseTuple(args, "s|zzL:list", &what, &a.source, &a.dataset, &limit))
         return NULL;
-    while (i < 5 && strcmp(lists[i], what) != 0)
+    a.limit = limit;
+    while (i < N && strcmp(lists[i].name, what) != 0)
         i++;
-    if (i == 5)
+    if (i == N)
         return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "there is no list '%.40s'", what);
     lochan_lake *l = py_call__begin(self, &c);
-    if (!l)
-        return NULL;
-    return py_call__end_table(&c, read_list(l, what, source, dataset, limit, &rows, &c.err), &rows);
-}
-
-static void destroy_nothing(void *object) {
-    (void)object;
+    return l ? py_call__end_table(&c, lists[i].read(l, &a, &rows, &c.err), &rows) : NULL;
 }
 
 static PyObject *bundled(PyObject *module, PyObject *ignored) {
@@ -292,17 +363,7 @@ static PyObject *bundled(PyObject *module, PyObject *ignored) {
     lochan_error err;
     lochan_error_init(&err);
     lochan_status rc = lochan_bundled_list(&rows, &err);
-    if (rc != LOCHAN_OK)
-        return py_errors__raise(rc, &err);
-    py_owner *nobody =
-        py_owner__make(NULL, destroy_nothing, destroy_nothing, destroy_nothing, NULL);
-    if (!nobody) {
-        rows.release(&rows);
-        return NULL;
-    }
-    PyObject *table = py_table__read(nobody, &rows, NULL);
-    py_owner__unref(nobody);
-    return table;
+    return rc == LOCHAN_OK ? py_table__read(NULL, &rows, NULL) : py_errors__raise(rc, &err);
 }
 
 /* ---- the type ---- */
@@ -313,7 +374,8 @@ static PyMethodDef lake_methods[] = {
     {"resume", lake_resume, METH_NOARGS, "Takes cancel back."},
     {"sql", lake_sql, METH_NOARGS, "The statement with which DuckDB attaches the lake."},
     {"commit_status", lake_commit_status, METH_VARARGS, "(done, snapshot_id) of a token."},
-    {"list", lake_list, METH_VARARGS, "sources, datasets, status, runs or files as a Table."},
+    {"list", lake_list, METH_VARARGS,
+     "A Table: sources, datasets, status, updates, files, tables, columns, runs, runs_of."},
     {"source_add", py_lake__source_add, METH_VARARGS, "Adds a source from YAML."},
     {"source_add_bundled", py_lake__source_add_bundled, METH_VARARGS, "Adds a bundled source."},
     {"source_set", py_lake__source_set, METH_VARARGS, "Overrides a field of a source."},
@@ -327,11 +389,18 @@ static PyMethodDef lake_methods[] = {
     {"verify", KEYWORDS(py_lake__verify), METH_VARARGS | METH_KEYWORDS,
      "Compares catalog, journal and files: (report, problems)."},
     {"scan", KEYWORDS(py_lake__scan), METH_VARARGS | METH_KEYWORDS, "Opens a ScanStream."},
+    {"table_add", py_lake__table_add, METH_VARARGS, "Adds a run table from YAML."},
+    {"table_show", py_lake__table_show, METH_VARARGS, "The descriptor of a run table."},
+    {"runs_scan", KEYWORDS(py_lake__runs_scan), METH_VARARGS | METH_KEYWORDS,
+     "Opens a ScanStream over many runs."},
+    {"run_delete", py_lake__run_delete, METH_VARARGS, "Removes a run; returns its parts."},
+    {"run_export", py_lake__run_export, METH_VARARGS, "What is known of a run, as JSON."},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef lake_getset[] = {
     {"closed", lake_closed, NULL, "Whether close was called.", NULL},
     {"path", lake_path, NULL, "The folder.", NULL},
     {"read_only", lake_read_only, NULL, "Whether nothing can be written.", NULL},
+    {"warning", lake_warning, NULL, "What is wrong with the catalog, or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot lake_slots[] = {{Py_tp_new, lake_new},
                                    {Py_tp_dealloc, lake_dealloc},
@@ -349,8 +418,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL}};
 
 int py_lake__add(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&lake_spec);
-    int rc = type ? PyModule_AddObjectRef(module, "Lake", type) : -1;
-    Py_XDECREF(type);
+    lake_type = PyType_FromSpec(&lake_spec);
+    int rc = lake_type ? PyModule_AddObjectRef(module, "Lake", lake_type) : -1;
     return rc < 0 ? rc : PyModule_AddFunctions(module, functions);
 }

@@ -13,7 +13,7 @@ typedef struct scan {
 
 static PyObject *scan_type;
 
-static PyObject *make_scan(py_owner *owner, struct ArrowArrayStream *rows) {
+PyObject *py_scan__make(py_owner *owner, struct ArrowArrayStream *rows) {
     py_watch *watch = py_watch__make();
     scan *s = watch ? PyObject_New(scan, (PyTypeObject *)scan_type) : NULL;
     if (!s) {
@@ -45,12 +45,9 @@ PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs) {
     o.limit = limit;
     o.batch_rows = batch_rows;
     lochan_lake *l = py_call__begin(self, &c);
-    if (l) {
-        py_owner *owner = py_owner__ref(c.owner);
-        if (py_call__end(&c, lochan_lake_scan(l, source, dataset, &o, &rows, &c.err)) == 0)
-            made = make_scan(owner, &rows);
-        py_owner__unref(owner);
-    }
+    if (l)
+        made =
+            py_call__end_scan(&c, lochan_lake_scan(l, source, dataset, &o, &rows, &c.err), &rows);
     PyMem_Free(texts);
     Py_XDECREF(keeps);
     return made;

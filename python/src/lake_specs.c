@@ -1,4 +1,4 @@
-/* lake_specs.c - methods of Lake: sources and datasets. */
+/* lake_specs.c - methods of Lake: sources, datasets, run tables. */
 #include "module.h"
 
 static PyObject *none_or_error(int rc) {
@@ -47,12 +47,6 @@ PyObject *py_lake__source_set(PyObject *self, PyObject *args) {
              : NULL;
 }
 
-static PyObject *take_text(int rc, char *text) {
-    PyObject *out = rc < 0 ? NULL : py_arguments__text(text);
-    lochan_free(text);
-    return out;
-}
-
 PyObject *py_lake__source_show(PyObject *self, PyObject *args) {
     const char *name;
     char *yaml = NULL;
@@ -60,16 +54,17 @@ PyObject *py_lake__source_show(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "s:get", &name))
         return NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    if (!l)
-        return NULL;
-    int rc = py_call__end(&c, lochan_source_show(l, name, &yaml, &c.err));
-    return take_text(rc, yaml);
+    return l ? py_call__end_text(&c, lochan_source_show(l, name, &yaml, &c.err), yaml) : NULL;
 }
 
 /* ---- datasets ---- */
 
 PyObject *py_lake__dataset_add(PyObject *self, PyObject *args) {
     return add_yaml(self, args, lochan_dataset_add);
+}
+
+PyObject *py_lake__table_add(PyObject *self, PyObject *args) {
+    return add_yaml(self, args, lochan_run_table_add);
 }
 
 PyObject *py_lake__dataset_add_bundled(PyObject *self, PyObject *args) {
@@ -93,6 +88,5 @@ PyObject *py_lake__dataset_show(PyObject *self, PyObject *args) {
     lochan_lake *l = py_call__begin(self, &c);
     if (!l)
         return NULL;
-    int rc = py_call__end(&c, lochan_dataset_show(l, source, dataset, &yaml, &c.err));
-    return take_text(rc, yaml);
+    return py_call__end_text(&c, lochan_dataset_show(l, source, dataset, &yaml, &c.err), yaml);
 }

@@ -18,7 +18,8 @@ PyMODINIT_FUNC PyInit__lochan(void) {
     if (module &&
         (py_errors__add(module) < 0 || py_batch__add(module) < 0 || py_stream__add(module) < 0 ||
          py_table__add(module) < 0 || py_lake__add(module) < 0 || py_scan__add(module) < 0 ||
-         py_feed__add(module) < 0 || py_parquet_reader__add(module) < 0 ||
+         py_runs__add(module) < 0 || py_feed__add(module) < 0 ||
+         py_parquet_reader__add(module) < 0 ||
          PyModule_AddFunctions(module, py_parquet_reader__verify) < 0 ||
          PyModule_AddFunctions(module, py_parquet_writer__write) < 0))
         Py_CLEAR(module);

@@ -86,7 +86,9 @@ PyObject *py_values__get(const struct ArrowSchema *schema, const struct ArrowArr
 /* ---- table.c ---- */
 
 int py_table__add(PyObject *module);
-/* All rows of a stream, in memory; *rows is released. watch may be NULL. */
+/* No rows; *schema is moved, also on failure. */
+PyObject *py_table__make(struct ArrowSchema *schema);
+/* All rows of a stream, in memory; *rows is released. owner and watch may be NULL. */
 PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watch *watch);
 
 /* ---- stream.c ---- */
@@ -106,6 +108,8 @@ struct py_owner {
 /* NULL: out of memory, with the object destroyed and a Python error set. */
 py_owner *py_owner__make(void *object, void (*destroy)(void *), void (*cancel)(void *),
                          void (*resume)(void *), PyObject *keeps);
+/* One of nothing, for streams that need no lake; NULL with an error set. */
+py_owner *py_owner__nobody(void);
 py_owner *py_owner__ref(py_owner *owner);
 void py_owner__unref(py_owner *owner); /* NULL is a no-op; needs no GIL */
 
@@ -141,6 +145,8 @@ extern PyMethodDef py_parquet_writer__write[];
 /* ---- lake.c ---- */
 
 int py_lake__add(PyObject *module);
+/* Raises TypeError, and returns 0, unless it is a Lake. */
+int py_lake__check(PyObject *object);
 
 /* One call on a lake: between begin and end the GIL is released, the lake is held open, and Ctrl-C
  * stops it. begin gives NULL, with an error set, for a lake that is closed or of another process.
@@ -155,8 +161,12 @@ lochan_lake *py_call__begin(PyObject *lake, py_call *c);
 int py_call__end(py_call *c, lochan_status rc);
 /* The end of a call that gives a list: a Table. */
 PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
+/* The same, of a call that gives a text of the library's, which is freed; and one that gives rows
+ * to be read later: a ScanStream. */
+PyObject *py_call__end_text(py_call *c, lochan_status rc, char *text);
+PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
 
-/* ---- lake_specs.c, lake_update.c, lake_scan.c: methods of the lake ---- */
+/* ---- lake_specs.c, lake_update.c, lake_scan.c, lake_runs.c: methods of the lake ---- */
 
 PyObject *py_lake__source_add(PyObject *self, PyObject *args);
 PyObject *py_lake__source_add_bundled(PyObject *self, PyObject *args);
@@ -168,7 +178,15 @@ PyObject *py_lake__dataset_show(PyObject *self, PyObject *args);
 PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *py_lake__table_add(PyObject *self, PyObject *args);
+PyObject *py_lake__table_show(PyObject *self, PyObject *args);
+PyObject *py_lake__runs_scan(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *py_lake__run_delete(PyObject *self, PyObject *args);
+PyObject *py_lake__run_export(PyObject *self, PyObject *args);
 int py_scan__add(PyObject *module);
+int py_runs__add(PyObject *module);
+/* A ScanStream over rows, which are moved, also on failure. */
+PyObject *py_scan__make(py_owner *owner, struct ArrowArrayStream *rows);
 
 /* A Python callback of the library's: the first exception it raises stops the lake's work and is
  * raised at the end. */

@@ -27,6 +27,14 @@ py_owner *py_owner__make(void *object, void (*destroy)(void *), void (*cancel)(v
     return o;
 }
 
+static void do_nothing(void *object) {
+    (void)object;
+}
+
+py_owner *py_owner__nobody(void) {
+    return py_owner__make(NULL, do_nothing, do_nothing, do_nothing, NULL);
+}
+
 py_owner *py_owner__ref(py_owner *owner) {
     atomic_fetch_add(&owner->refs, 1);
     return owner;
@@ -76,7 +84,8 @@ void py_watch__note(py_watch *watch, const struct ArrowArrayStream *rows, lochan
     lochan_scan_stats stats;
     if (!watch)
         return;
-    int known = lochan_scan_get_stats(rows, &stats, NULL) == LOCHAN_OK;
+    int known = lochan_scan_get_stats(rows, &stats, NULL) == LOCHAN_OK ||
+                lochan_run_scan_stats(rows, &stats, NULL) == LOCHAN_OK;
     pthread_mutex_lock(&watch->mutex);
     if (known)
         watch->stats = stats;

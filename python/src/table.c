@@ -173,26 +173,25 @@ static PyType_Spec table_spec = {.name = "lochan._lochan.Table",
                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                  .slots = table_slots};
 
-PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watch *watch) {
+PyObject *py_table__make(struct ArrowSchema *schema) {
     table *t = PyObject_New(table, (PyTypeObject *)table_type);
     if (!t) {
-        rows->release(rows);
+        if (schema->release)
+            schema->release(schema);
         return NULL;
     }
-    t->schema.release = NULL;
+    t->schema = *schema;
+    schema->release = NULL;
     t->batches = PyList_New(0);
-    lochan_error err;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_stream_get_schema(rows, &t->schema, &err);
-    PyObject *iterator = NULL, *batch;
-    if (rc != LOCHAN_OK) {
-        rows->release(rows);
-        py_errors__raise(rc, &err);
-    } else if (t->batches) {
-        iterator = py_stream__iterator(owner, rows, watch);
-    } else {
-        rows->release(rows);
-    }
+    if (!t->batches)
+        Py_CLEAR(t);
+    return (PyObject *)t;
+}
+
+/* Leaves an error set if it fails. */
+static void read_batches(table *t, py_owner *owner, struct ArrowArrayStream *rows,
+                         py_watch *watch) {
+    PyObject *iterator = py_stream__iterator(owner, rows, watch), *batch;
     while (iterator && (batch = PyIter_Next(iterator))) {
         int failed = PyList_Append(t->batches, batch) < 0;
         Py_DECREF(batch);
@@ -200,11 +199,23 @@ PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watc
             break;
     }
     Py_XDECREF(iterator);
-    if (PyErr_Occurred()) {
-        Py_DECREF(t);
-        return NULL;
-    }
-    return (PyObject *)t;
+}
+
+PyObject *py_table__read(py_owner *owner, struct ArrowArrayStream *rows, py_watch *watch) {
+    lochan_error err;
+    lochan_error_init(&err);
+    struct ArrowSchema schema = {0};
+    lochan_status rc = lochan_stream_get_schema(rows, &schema, &err);
+    PyObject *t = rc == LOCHAN_OK ? py_table__make(&schema) : py_errors__raise(rc, &err);
+    owner = owner ? py_owner__ref(owner) : py_owner__nobody();
+    if (t && owner)
+        read_batches((table *)t, owner, rows, watch);
+    else
+        rows->release(rows);
+    py_owner__unref(owner);
+    if (PyErr_Occurred())
+        Py_CLEAR(t);
+    return t;
 }
 
 int py_table__add(PyObject *module) {
