@@ -62,7 +62,7 @@ foreach(source ${bench_sources})
   target_link_libraries(bench_${name} PRIVATE ${LOCHAN_LAYER_TARGETS})
 endforeach()
 
-set(LOCHAN_PC_REQUIRES "libcurl sqlite3 libfyaml libzstd liblz4 libbrotlienc libbrotlidec libdeflate libxxhash libmicrohttpd")
+set(LOCHAN_PC_REQUIRES "libcurl sqlite3 libfyaml libzstd liblz4 libbrotlienc libbrotlidec libdeflate libxxhash libmicrohttpd simdjson")
 configure_file(cmake/lochan.pc.in lochan.pc @ONLY)
 install(TARGETS lochan_static lochan_shared)
 install(DIRECTORY include/lochan DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -220,6 +220,8 @@ static inline bool is_null(const lochan_csv_writer *w, const lochan_csv_cell *ce
         return false;
     if (w->only_empty_is_null)
         return cell->n == 0;
+    if (cell->flags & LOCHAN_CSV_NULL)
+        return true;
     for (size_t i = 0; i < w->n_null_texts; i++)
         if (strlen(w->null_texts[i]) == cell->n && memcmp(w->null_texts[i], cell->p, cell->n) == 0)
             return true;
@@ -244,6 +246,17 @@ size_t lochan_csv__undouble(const char *p, size_t n, char *dst) {
     return (size_t)(out - dst);
 }
 
+/* A number of JSON such as 12.0 or 1e3 for a column of integers: exact or nothing. */
+static bool parse_whole(lochan_csv_writer *w, const char *p, size_t n, void *dst) {
+    double v;
+    char text[32];
+    if (!lochan_type__is_integer(w->type.id) || !lochan_parse__double(p, n, false, &v) ||
+        v > 9007199254740992.0 || v < -9007199254740992.0 || v != (double)(int64_t)v)
+        return false;
+    lochan_format(text, sizeof(text), "%lld", (long long)v);
+    return w->parse(w, text, strlen(text), dst);
+}
+
 /* The rarer spellings of a value: blanks around it, doubled quotes inside. */
 static bool parse_unusual(lochan_csv_writer *w, const lochan_csv_cell *cell, void *dst) {
     char plain[LONGEST_VALUE];
@@ -253,6 +266,8 @@ static bool parse_unusual(lochan_csv_writer *w, const lochan_csv_cell *cell, voi
     if (cell->flags & LOCHAN_CSV_DOUBLED)
         s = (lochan_str){plain, lochan_csv__undouble(cell->p, cell->n, plain)};
     lochan_str trimmed = lochan_str__trim(s);
+    if (w->is_json && parse_whole(w, trimmed.p, trimmed.n, dst))
+        return true;
     return trimmed.n > 0 && (trimmed.n < cell->n) && w->parse(w, trimmed.p, trimmed.n, dst);
 }
 

@@ -5,6 +5,7 @@
 #ifndef LOCHAN_SOURCE_CSV_COLUMN_H
 #define LOCHAN_SOURCE_CSV_COLUMN_H
 
+#include "base/arena.h"
 #include "source/csv.h"
 #include "source/csv_scan.h"
 
@@ -19,6 +20,7 @@ struct lochan_csv_writer {
     const lochan_date_format *date_format;
     bool nullable;
     bool only_empty_is_null; /* the usual null text, and the fast way */
+    bool is_json; /* 1.0 is a whole number; quotes do not keep a text from being a null text */
     const char *const *null_texts;
     size_t n_null_texts;
     lochan_csv_parse_fn parse; /* NULL for strings */

@@ -7,17 +7,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
-
-enum {
-    LOCHAN_CSV_QUOTED = 1, /* was in quotes (they are not part of the cell) */
-    LOCHAN_CSV_DOUBLED = 2 /* holds doubled quotes, each standing for one */
-};
-
-typedef struct lochan_csv_cell {
-    const char *p;
-    uint32_t n;
-    uint32_t flags;
-} lochan_csv_cell;
+#include "source/cell.h"
 
 typedef struct lochan_csv_scanner {
     const char *text; /* the whole page */

@@ -4,6 +4,7 @@
  */
 #include "source/request.h"
 
+#include "source/body.h"
 #include "source/fetch.h"
 
 #include <stdlib.h>
@@ -11,15 +12,6 @@
 
 #define MAX_URL  ((size_t)16384)
 #define MAX_BODY ((size_t)16 << 20)
-
-/* Where the text of a template goes: what is done to its literal parts and to its values. */
-enum place { IN_PATH, IN_QUERY, IN_HEADER, IN_JSON, IN_FORM };
-
-struct filler {
-    const lochan_source_value *values;
-    size_t n_values;
-    lochan_str missing; /* the first placeholder without a value */
-};
 
 lochan_status lochan_source__percent_encode(lochan_buf *out, const char *s, size_t n,
                                             lochan_error *err) {
@@ -47,17 +39,17 @@ static lochan_status json_escape(lochan_buf *out, const char *s, size_t n, locha
     return LOCHAN_OK;
 }
 
-static lochan_status put_value(lochan_buf *out, enum place place, const char *s,
+static lochan_status put_value(lochan_buf *out, lochan_place place, const char *s,
                                lochan_error *err) {
     size_t n = strlen(s);
     switch (place) {
-    case IN_PATH:
-    case IN_QUERY:
-    case IN_FORM:
+    case LOCHAN_IN_PATH:
+    case LOCHAN_IN_QUERY:
+    case LOCHAN_IN_FORM:
         return lochan_source__percent_encode(out, s, n, err);
-    case IN_JSON:
+    case LOCHAN_IN_JSON:
         return json_escape(out, s, n, err);
-    case IN_HEADER:
+    case LOCHAN_IN_HEADER:
         for (size_t i = 0; i < n; i++)
             if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
                 return lochan_error__set(
@@ -68,45 +60,56 @@ static lochan_status put_value(lochan_buf *out, enum place place, const char *s,
     return LOCHAN_OK;
 }
 
-/* "{name}" at s: length including the braces, else 0. Braces of JSON around anything else are
- * literal text. */
-static size_t placeholder_length(const char *s) {
+size_t lochan_source__placeholder(const char *s, lochan_str *name, lochan_str *type) {
     size_t n = 1;
     while ((s[n] >= 'a' && s[n] <= 'z') || s[n] == '_' || (n > 1 && s[n] >= '0' && s[n] <= '9'))
         n++;
-    return s[0] == '{' && n > 1 && s[n] == '}' ? n + 1 : 0;
+    if (s[0] != '{' || n == 1)
+        return 0;
+    *name = (lochan_str){s + 1, n - 1};
+    *type = (lochan_str){s + n, 0};
+    if (s[n] == ':') {
+        size_t t = n + 1;
+        while (s[t] >= 'a' && s[t] <= 'z')
+            t++;
+        *type = (lochan_str){s + n + 1, t - n - 1};
+        n = t;
+    }
+    return s[n] == '}' ? n + 1 : 0;
 }
 
-static const char *find_value(const struct filler *f, lochan_str name) {
+const char *lochan_source__find_value(const lochan_filler *f, lochan_str name) {
     for (size_t i = 0; i < f->n_values; i++)
         if (lochan_str__eq(lochan_str__of(f->values[i].name), name))
             return f->values[i].value;
     return NULL;
 }
 
-/* Appends the filled template. A placeholder without a value is noted in f->missing and leaves
- * nothing. */
-static lochan_status fill(struct filler *f, enum place place, const char *template, lochan_buf *out,
-                          lochan_error *err) {
+/* The literal text up to the next brace; returns its length. */
+static lochan_status put_literal(lochan_place place, const char *template, size_t *run,
+                                 lochan_buf *out, lochan_error *err) {
+    *run = 1 + strcspn(template + 1, "{");
+    if (place == LOCHAN_IN_QUERY)
+        return lochan_source__percent_encode(out, template, *run, err);
+    if (place == LOCHAN_IN_PATH && template[0] == '{')
+        return lochan_source__percent_encode(out, template, *run = 1, err);
+    return lochan_buf__append(out, template, *run, err);
+}
+
+lochan_status lochan_source__fill(lochan_filler *f, lochan_place place, const char *template,
+                                  lochan_buf *out, lochan_error *err) {
     f->missing = (lochan_str){NULL, 0};
     while (*template) {
-        size_t n = placeholder_length(template);
-        lochan_str name = {template + 1, n ? n - 2 : 0};
+        lochan_str name, type;
+        size_t n = lochan_source__placeholder(template, &name, &type);
         if (n == 0) {
-            size_t run = 1 + strcspn(template + 1, "{");
-            if (place == IN_QUERY)
-                LOCHAN_TRY(lochan_source__percent_encode(out, template, run, err));
-            else if (place == IN_PATH && template[0] == '{')
-                LOCHAN_TRY(lochan_source__percent_encode(out, template, run = 1, err));
-            else
-                LOCHAN_TRY(lochan_buf__append(out, template, run, err));
-            template += run;
-            continue;
-        }
-        if (lochan_str__eq(name, LOCHAN_STR("secret"))) {
+            LOCHAN_TRY(put_literal(place, template, &n, out, err));
+        } else if (lochan_str__eq(name, LOCHAN_STR("secret"))) {
             LOCHAN_TRY(lochan_buf__puts(out, "{secret}", err));
+        } else if (place == LOCHAN_IN_JSON && lochan_str__eq(name, LOCHAN_STR("params"))) {
+            LOCHAN_TRY(lochan_body__put_params(f, out, err));
         } else {
-            const char *value = find_value(f, name);
+            const char *value = lochan_source__find_value(f, name);
             if (!value && !f->missing.p)
                 f->missing = name;
             if (value)
@@ -117,19 +120,19 @@ static lochan_status fill(struct filler *f, enum place place, const char *templa
     return LOCHAN_OK;
 }
 
-static lochan_status missing_value(const struct filler *f, const char *where, lochan_error *err) {
+static lochan_status missing_value(const lochan_filler *f, const char *where, lochan_error *err) {
     return lochan_error__set(err, LOCHAN_ERR_SPEC,
                              "%s: there is no value for {%.*s} in this request", where,
                              (int)(f->missing.n > 60 ? 60 : f->missing.n), f->missing.p);
 }
 
-static lochan_status add_parameter(struct filler *f, const lochan_source_pair *pair, bool *first,
+static lochan_status add_parameter(lochan_filler *f, const lochan_source_pair *pair, bool *first,
                                    lochan_buf *url, lochan_error *err) {
     size_t before = url->len;
     LOCHAN_TRY(lochan_buf__putc(url, *first ? '?' : '&', err));
     LOCHAN_TRY(lochan_source__percent_encode(url, pair->name, strlen(pair->name), err));
     LOCHAN_TRY(lochan_buf__putc(url, '=', err));
-    LOCHAN_TRY(fill(f, IN_QUERY, pair->value, url, err));
+    LOCHAN_TRY(lochan_source__fill(f, LOCHAN_IN_QUERY, pair->value, url, err));
     if (f->missing.p) { /* e.g. no {start}: the whole parameter is left out */
         url->len = before;
         url->data[before] = '\0';
@@ -139,17 +142,19 @@ static lochan_status add_parameter(struct filler *f, const lochan_source_pair *p
     return LOCHAN_OK;
 }
 
-static lochan_status build_url(struct filler *f, const lochan_source_spec *spec,
+static lochan_status build_url(lochan_filler *f, const lochan_source_spec *spec,
                                const lochan_source_pair *extra, size_t n_extra, lochan_buf *url,
                                lochan_error *err) {
     size_t base = strlen(spec->url);
     if (base > 0 && spec->path[0] == '/' && spec->url[base - 1] == '/')
         base--;
     LOCHAN_TRY(lochan_buf__append(url, spec->url, base, err));
-    LOCHAN_TRY(fill(f, IN_PATH, spec->path, url, err));
+    LOCHAN_TRY(lochan_source__fill(f, LOCHAN_IN_PATH, spec->path, url, err));
     if (f->missing.p)
         return missing_value(f, "path", err);
     bool first = true;
+    if (lochan_body__takes_params(spec))
+        n_extra = 0;
     for (size_t i = 0; i < spec->n_query; i++) {
         bool replaced = false;
         for (size_t k = 0; k < n_extra && !replaced; k++)
@@ -162,7 +167,7 @@ static lochan_status build_url(struct filler *f, const lochan_source_spec *spec,
     return LOCHAN_OK;
 }
 
-static lochan_status build_headers(struct filler *f, const lochan_source_spec *spec,
+static lochan_status build_headers(lochan_filler *f, const lochan_source_spec *spec,
                                    lochan_source_request *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_buf text;
@@ -173,7 +178,7 @@ static lochan_status build_headers(struct filler *f, const lochan_source_spec *s
     for (size_t i = 0; i < spec->n_headers; i++) {
         lochan_buf__clear(&text);
         LOCHAN_TRYG(lochan_buf__puts(&text, "", err));
-        LOCHAN_TRYG(fill(f, IN_HEADER, spec->headers[i].value, &text, err));
+        LOCHAN_TRYG(lochan_source__fill(f, LOCHAN_IN_HEADER, spec->headers[i].value, &text, err));
         if (f->missing.p) {
             rc = missing_value(f, "headers", err);
             goto done;
@@ -199,16 +204,18 @@ lochan_secret_form lochan_source_request__body_form(const lochan_source_request 
     return LOCHAN_SECRET_JSON;
 }
 
-static lochan_status build_body(struct filler *f, const lochan_source_spec *spec,
+static lochan_status build_body(lochan_filler *f, const lochan_source_spec *spec,
                                 lochan_source_request *out, lochan_error *err) {
-    if (!spec->body)
+    if (!spec->body && !spec->body_tree)
         return LOCHAN_OK;
     lochan_buf body;
     lochan_buf__init(&body, MAX_BODY);
     bool form = lochan_source_request__body_form(out) == LOCHAN_SECRET_PERCENT;
-    lochan_status rc = lochan_buf__reserve(&body, strlen(spec->body) + 1, err);
-    if (rc == LOCHAN_OK)
-        rc = fill(f, form ? IN_FORM : IN_JSON, spec->body, &body, err);
+    lochan_status rc = lochan_buf__reserve(&body, 64, err);
+    if (rc == LOCHAN_OK && spec->body_tree)
+        rc = lochan_body__fill(spec->body_tree, f, &body, err);
+    else if (rc == LOCHAN_OK)
+        rc = lochan_source__fill(f, form ? LOCHAN_IN_FORM : LOCHAN_IN_JSON, spec->body, &body, err);
     if (rc == LOCHAN_OK && f->missing.p)
         rc = missing_value(f, "body", err);
     if (rc == LOCHAN_OK) {
@@ -230,7 +237,7 @@ lochan_status lochan_source__build_request(const lochan_source_spec *spec,
         if (values[i].value && strstr(values[i].value, "{secret}"))
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                      "the value of %s must not hold {secret}", values[i].name);
-    struct filler f = {values, n_values, {NULL, 0}};
+    lochan_filler f = {values, n_values, extra, n_extra, {NULL, 0}};
     lochan_status rc = LOCHAN_OK;
     lochan_buf url;
     lochan_buf__init(&url, MAX_URL);

@@ -4,27 +4,30 @@
  */
 #include "source/spec.h"
 
+#include "source/body.h"
 #include "source/secret.h"
+#include "source/spec_own.h"
 
 #include <strings.h>
 
 /* The words of the spec, in the order of the enums. A new kind or format is one entry here and one
  * file of its own. */
-static const char *const kind_names[] = {"http"};
-static const char *const format_names[] = {"csv"};
+static const char *const kind_names[] = {"http", "files", "callback"};
+static const char *const format_names[] = {"csv", "table", "records", "ndjson", "parquet"};
 static const char *const method_names[] = {"GET", "POST"};
-static const char *const meaning_names[] = {"retry", "rate_limit", "fatal", "empty"};
 
 /* Folders of a lake and schemas of its catalog. */
 static const char *const reserved_names[] = {"staging", "runs", "main"};
 
 static const char *const spec_keys[] = {
-    "name",          "description", "kind",       "url",
-    "path",          "method",      "headers",    "query",
-    "body",          "secret",      "format",     "csv",
-    "date_format",   "errors",      "timeout",    "connect_timeout",
-    "stall_timeout", "max_body",    "workers",    "max_retries",
-    "retry_backoff", "max_backoff", "user_agent",
+    "name",          "description",   "kind",        "url",
+    "path",          "method",        "headers",     "query",
+    "body",          "secret",        "format",      "csv",
+    "json",          "response",      "paging",      "rate_limit",
+    "date_format",   "errors",        "timeout",     "connect_timeout",
+    "stall_timeout", "max_body",      "workers",     "max_retries",
+    "retry_budget",  "retry_backoff", "max_backoff", "breaker_failures",
+    "user_agent",
 };
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -44,18 +47,43 @@ static void set_defaults(lochan_source_spec *spec) {
     spec->max_retries = 4;
     spec->retry_backoff_ns = SECOND_NS / 2;
     spec->max_backoff_ns = 60 * SECOND_NS;
+    spec->retry_budget = 1000;
+    spec->breaker_failures = 10;
+    spec->response.fields = "data.fields";
+    spec->response.items = "";
+    lochan_paging__init(&spec->paging);
     spec->user_agent = "lochan/0.1.0";
 }
 
-/* Optional text copied into the spec; *out keeps its default if the key is missing. */
-static lochan_status copy_string(lochan_source_spec *spec, const lochan_yaml_node *root,
-                                 const char *key, const char **out, lochan_error *err) {
+lochan_status lochan_source_spec__copy_string(lochan_source_spec *spec, const lochan_yaml_node *map,
+                                              const char *key, const char **out,
+                                              lochan_error *err) {
     const char *text = NULL;
-    LOCHAN_TRY(lochan_yaml__get_string(root, key, &text, err));
+    LOCHAN_TRY(lochan_yaml__get_string(map, key, &text, err));
     if (!text)
         return LOCHAN_OK;
     *out = lochan_arena__strdup(&spec->arena, text);
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
+}
+
+lochan_status lochan_source_spec__copy_strings(lochan_source_spec *spec,
+                                               const lochan_yaml_node *map, const char *key,
+                                               const char *const **out, size_t *n,
+                                               lochan_error *err) {
+    const char *const *texts = NULL;
+    size_t count = 0;
+    LOCHAN_TRY(lochan_yaml__get_strings(map, key, &texts, &count, err));
+    if (!texts)
+        return LOCHAN_OK;
+    const char **copy = lochan_arena__array(&spec->arena, count + 1, sizeof(*copy));
+    if (!copy)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < count; i++)
+        if (!(copy[i] = lochan_arena__strdup(&spec->arena, texts[i])))
+            return lochan_error__nomem(err);
+    *out = copy;
+    *n = count;
+    return LOCHAN_OK;
 }
 
 /* Text that goes into a line of HTTP must not break out of it. */
@@ -89,13 +117,22 @@ static lochan_status check_url(const lochan_yaml_node *node, const char *url, lo
     return LOCHAN_OK;
 }
 
+/* Text is sent as it stands; a map or a list is a template of JSON. */
+static lochan_status read_body(lochan_source_spec *spec, const lochan_yaml_node *root,
+                               lochan_error *err) {
+    const lochan_yaml_node *node = lochan_yaml__get(root, "body");
+    if (node && (node->kind == LOCHAN_YAML_MAP || node->kind == LOCHAN_YAML_LIST))
+        return lochan_body__from_yaml(node, &spec->arena, &spec->body_tree, err);
+    return lochan_source_spec__copy_string(spec, root, "body", &spec->body, err);
+}
+
 static lochan_status read_where(lochan_source_spec *spec, const lochan_yaml_node *root,
                                 lochan_error *err) {
     const lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__require(root, "url", &node, err));
-    LOCHAN_TRY(copy_string(spec, root, "url", &spec->url, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "url", &spec->url, err));
     LOCHAN_TRY(check_url(node, spec->url, err));
-    LOCHAN_TRY(copy_string(spec, root, "path", &spec->path, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "path", &spec->path, err));
     node = lochan_yaml__get(root, "path");
     if (node) {
         LOCHAN_TRY(check_one_line(node, spec->path, err));
@@ -111,11 +148,11 @@ static lochan_status read_where(lochan_source_spec *spec, const lochan_yaml_node
     LOCHAN_TRY(lochan_yaml__get_choice(root, "method", method_names, LOCHAN_COUNTOF(method_names),
                                        &method, err));
     spec->method = (lochan_source_method)method;
-    LOCHAN_TRY(copy_string(spec, root, "body", &spec->body, err));
-    if (spec->body && spec->method != LOCHAN_METHOD_POST)
+    LOCHAN_TRY(read_body(spec, root, err));
+    if ((spec->body || spec->body_tree) && spec->method != LOCHAN_METHOD_POST)
         return lochan_yaml__key_error(lochan_yaml__get(root, "body"), err,
                                       "body: only for method POST");
-    LOCHAN_TRY(copy_string(spec, root, "user_agent", &spec->user_agent, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "user_agent", &spec->user_agent, err));
     node = lochan_yaml__get(root, "user_agent");
     return node ? check_one_line(node, spec->user_agent, err) : LOCHAN_OK;
 }
@@ -165,67 +202,6 @@ static lochan_status check_headers(const lochan_yaml_node *map, lochan_error *er
     return LOCHAN_OK;
 }
 
-static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *root,
-                              lochan_error *err) {
-    static const char *const keys[] = {"delimiter", "null_texts"};
-    const lochan_yaml_node *csv = lochan_yaml__get(root, "csv");
-    if (!csv)
-        return LOCHAN_OK;
-    LOCHAN_TRY(lochan_yaml__check_keys(csv, keys, LOCHAN_COUNTOF(keys), err));
-    const lochan_yaml_node *node = lochan_yaml__get(csv, "delimiter");
-    if (node) {
-        const char *text;
-        LOCHAN_TRY(lochan_yaml__to_string(node, &text, err));
-        unsigned char c = (unsigned char)text[0];
-        if (text[0] == '\0' || text[1] != '\0' || (c < ' ' && c != '\t') || c >= 0x7f || c == '"')
-            return lochan_yaml__error(
-                node, err, "csv.delimiter: expected one ASCII character such as ',' or \"\\t\"");
-        spec->csv_delimiter = text[0];
-    }
-    const char *const *texts = NULL;
-    size_t n = 0;
-    LOCHAN_TRY(lochan_yaml__get_strings(csv, "null_texts", &texts, &n, err));
-    if (!texts)
-        return LOCHAN_OK;
-    const char **copy = lochan_arena__array(&spec->arena, n ? n : 1, sizeof(*copy));
-    if (!copy)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < n; i++)
-        if (!(copy[i] = lochan_arena__strdup(&spec->arena, texts[i])))
-            return lochan_error__nomem(err);
-    spec->csv_null_texts = copy;
-    spec->n_csv_null_texts = n;
-    return LOCHAN_OK;
-}
-
-static lochan_status read_errors(lochan_source_spec *spec, const lochan_yaml_node *root,
-                                 lochan_error *err) {
-    static const char *const keys[] = {"http", "meaning"};
-    const lochan_yaml_node *list = lochan_yaml__get(root, "errors");
-    if (!list)
-        return LOCHAN_OK;
-    LOCHAN_TRY(lochan_yaml__expect(list, LOCHAN_YAML_LIST, err));
-    lochan_source_error_rule *rules =
-        lochan_arena__array(&spec->arena, list->count + 1, sizeof(*rules));
-    if (!rules)
-        return lochan_error__nomem(err);
-    for (const lochan_yaml_node *item = list->first; item; item = item->next) {
-        const lochan_yaml_node *http, *meaning;
-        LOCHAN_TRY(lochan_yaml__check_keys(item, keys, LOCHAN_COUNTOF(keys), err));
-        LOCHAN_TRY(lochan_yaml__require(item, "http", &http, err));
-        LOCHAN_TRY(lochan_yaml__require(item, "meaning", &meaning, err));
-        int64_t status;
-        int choice;
-        LOCHAN_TRY(lochan_yaml__to_int64(http, 200, 599, &status, err));
-        LOCHAN_TRY(lochan_yaml__to_choice(meaning, meaning_names, LOCHAN_COUNTOF(meaning_names),
-                                          &choice, err));
-        rules[spec->n_errors++] = (lochan_source_error_rule){
-            .http_status = (int32_t)status, .meaning = (lochan_error_meaning)choice};
-    }
-    spec->errors = rules;
-    return LOCHAN_OK;
-}
-
 static lochan_status read_positive_duration(const lochan_yaml_node *root, const char *key,
                                             int64_t *out, lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__get_duration_ns(root, key, out, err));
@@ -254,8 +230,13 @@ static lochan_status read_limits(lochan_source_spec *spec, const lochan_yaml_nod
     int64_t workers = spec->workers, retries = spec->max_retries;
     LOCHAN_TRY(lochan_yaml__get_int64(root, "workers", 1, 256, &workers, err));
     LOCHAN_TRY(lochan_yaml__get_int64(root, "max_retries", 0, 100, &retries, err));
+    int64_t budget = spec->retry_budget, breaker = spec->breaker_failures;
+    LOCHAN_TRY(lochan_yaml__get_int64(root, "retry_budget", 0, INT32_MAX, &budget, err));
+    LOCHAN_TRY(lochan_yaml__get_int64(root, "breaker_failures", 1, INT32_MAX, &breaker, err));
     spec->workers = (int32_t)workers;
     spec->max_retries = (int32_t)retries;
+    spec->retry_budget = (int32_t)budget;
+    spec->breaker_failures = (int32_t)breaker;
     return LOCHAN_OK;
 }
 
@@ -273,12 +254,12 @@ static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_n
                                    lochan_error *err) {
     const lochan_yaml_node *node;
     LOCHAN_TRY(lochan_yaml__require(root, "name", &node, err));
-    LOCHAN_TRY(copy_string(spec, root, "name", &spec->name, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "name", &spec->name, err));
     LOCHAN_TRY(at_node(node, lochan_name__check("source", spec->name, err), err));
     for (size_t i = 0; i < LOCHAN_COUNTOF(reserved_names); i++)
         if (strcmp(spec->name, reserved_names[i]) == 0)
             return lochan_yaml__error(node, err, "name: '%s' is reserved", spec->name);
-    LOCHAN_TRY(copy_string(spec, root, "description", &spec->description, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "description", &spec->description, err));
     LOCHAN_TRY(lochan_yaml__require(root, "kind", &node, err));
     int choice;
     LOCHAN_TRY(lochan_yaml__to_choice(node, kind_names, LOCHAN_COUNTOF(kind_names), &choice, err));
@@ -293,7 +274,8 @@ static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_n
 /* A placeholder for a secret needs a secret. */
 static lochan_status check_secret_use(const lochan_source_spec *spec, const lochan_yaml_node *root,
                                       lochan_error *err) {
-    bool used = (spec->body && strstr(spec->body, "{secret}")) || strstr(spec->path, "{secret}");
+    bool used = (spec->body && strstr(spec->body, "{secret}")) || strstr(spec->path, "{secret}") ||
+                lochan_body__uses(spec->body_tree, "secret");
     for (size_t i = 0; i < spec->n_headers; i++)
         used |= strstr(spec->headers[i].value, "{secret}") != NULL;
     for (size_t i = 0; i < spec->n_query; i++)
@@ -312,7 +294,7 @@ static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *
     LOCHAN_TRY(read_pairs(spec, root, "headers", &spec->headers, &spec->n_headers, err));
     LOCHAN_TRY(check_headers(lochan_yaml__get(root, "headers"), err));
     LOCHAN_TRY(read_pairs(spec, root, "query", &spec->query, &spec->n_query, err));
-    LOCHAN_TRY(copy_string(spec, root, "secret", &spec->secret, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "secret", &spec->secret, err));
     const lochan_yaml_node *node = lochan_yaml__get(root, "secret");
     if (node)
         LOCHAN_TRY(at_node(node, lochan_secret__check_reference(spec->secret, err), err));
@@ -322,8 +304,7 @@ static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *
     node = lochan_yaml__get(root, "date_format");
     LOCHAN_TRY(at_node(node ? node : root,
                        lochan_date_format__init(&spec->date_format, format, err), err));
-    LOCHAN_TRY(read_csv(spec, root, err));
-    LOCHAN_TRY(read_errors(spec, root, err));
+    LOCHAN_TRY(lochan_source_spec__read_answer(spec, root, err));
     return read_limits(spec, root, err);
 }
 
@@ -364,7 +345,7 @@ void lochan_source_spec__free(lochan_source_spec *spec) {
 bool lochan_source_spec__listed_meaning(const lochan_source_spec *spec, int32_t http_status,
                                         lochan_error_meaning *meaning) {
     for (size_t i = 0; i < spec->n_errors; i++) {
-        if (spec->errors[i].http_status == http_status) {
+        if (!spec->errors[i].code && spec->errors[i].http_status == http_status) {
             *meaning = spec->errors[i].meaning;
             return true;
         }
@@ -382,6 +363,16 @@ lochan_error_meaning lochan_source_spec__meaning(const lochan_source_spec *spec,
     lochan_error_meaning meaning;
     lochan_source_spec__listed_meaning(spec, http_status, &meaning);
     return meaning;
+}
+
+lochan_error_meaning lochan_source_spec__code_meaning(const lochan_source_spec *spec,
+                                                      const char *code,
+                                                      const lochan_source_error_rule **rule) {
+    *rule = NULL;
+    for (size_t i = 0; i < spec->n_errors && !*rule; i++)
+        if (spec->errors[i].code && strcmp(spec->errors[i].code, code) == 0)
+            *rule = &spec->errors[i];
+    return *rule ? (*rule)->meaning : LOCHAN_MEANING_FATAL;
 }
 
 lochan_status lochan_source_spec__print_date(const lochan_source_spec *spec, int32_t days,
