@@ -335,6 +335,10 @@ done:
     return rc;
 }
 
+lochan_status lochan_journal__cut(lochan_journal *journal, lochan_error *err) {
+    return journal->size > journal->end ? writable_segment(journal, err) : LOCHAN_OK;
+}
+
 static lochan_status sync_full(lochan_journal *journal, lochan_error *err) {
     lochan_status rc = lochan_file__sync(journal->file, false, err);
     if (rc != LOCHAN_OK) {

@@ -94,6 +94,8 @@ bool lochan_journal__check_back(lochan_journal *journal, uint64_t first);
 /* Makes the record before `first` the last one; what follows is cut off by the next append. Stops
  * at the head of the newest segment. */
 lochan_status lochan_journal__rewind(lochan_journal *journal, uint64_t first, lochan_error *err);
+/* Cuts torn bytes off the end now. */
+lochan_status lochan_journal__cut(lochan_journal *journal, lochan_error *err);
 lochan_status lochan_journal__sync(lochan_journal *journal, lochan_error *err);
 
 /* Every record of every segment in order. fn gets the segment's path relative to the lake and the

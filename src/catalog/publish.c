@@ -132,6 +132,7 @@ lochan_status lochan_journal__attach(lochan_txn *txn, lochan_error *err) {
     if (j->suspect)
         LOCHAN_TRY(lochan_journal__rewind(j, oldest, err));
     LOCHAN_TRY(lochan_journal__catch_up(txn->db, j, err));
+    LOCHAN_TRY(lochan_journal__cut(j, err)); /* of a commit that lake.db lost too */
     j->suspect = false;
     return LOCHAN_OK;
 }

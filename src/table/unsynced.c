@@ -128,7 +128,8 @@ static lochan_status settle_table(lochan_lake *lake, const lochan_unsynced_table
     int64_t retired = 0;
     deep.deep = true;
     settling s = {.lake = lake, .broken = INT64_MAX};
-    s.v = (lochan_verification){.lake = lake, .options = &deep, .report = &report};
+    s.v =
+        (lochan_verification){.lake = lake, .options = &deep, .report = &report, .io_fails = true};
     lochan_arena__init(&s.v.arena, 0);
     pthread_mutex_init(&s.v.mutex, NULL);
     LOCHAN_TRYG(lochan_catalog__unsynced_files(lake->catalog, t, &s.files, err));

@@ -20,6 +20,7 @@ typedef struct lochan_verification {
     lochan_finding *findings;
     size_t n, cap;
     int64_t done, total; /* files, for progress */
+    bool io_fails;       /* a file that the system cannot read is an error, not a finding */
 } lochan_verification;
 
 /* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page",

@@ -35,7 +35,7 @@ static bool is_ours(lochan_status rc) {
 /* Turns the failure of reading the file into a finding. */
 static lochan_status found(file_check *c, const char *kind, lochan_status rc,
                            const lochan_error *seen, lochan_error *err) {
-    if (is_ours(rc)) {
+    if (is_ours(rc) || (c->v->io_fails && rc == LOCHAN_ERR_IO)) {
         if (err)
             *err = *seen;
         return rc;
