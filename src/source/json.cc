@@ -17,8 +17,9 @@ using namespace simdjson;
 
 struct lochan_json {
     ondemand::parser parser;
-    const char *text; /* under work, for the byte of an error */
+    const char *text; /* under work */
     size_t size;
+    lochan_str whole; /* the answer that it is a part of, for the byte of an error */
 };
 
 extern "C" lochan_json *lochan_json__create(void) {
@@ -37,8 +38,8 @@ extern "C" size_t lochan_json__bytes_for(size_t n) {
 /* ---- errors ---- */
 
 static long long byte_of(const lochan_json *json, const char *at) {
-    bool inside = at >= json->text && at <= json->text + json->size;
-    return inside ? (long long)(at - json->text) : -1;
+    bool inside = at >= json->whole.p && at <= json->whole.p + json->whole.n;
+    return inside ? (long long)(at - json->whole.p) : -1;
 }
 
 static lochan_status json_error(const lochan_json *json, error_code code, const char *at,
@@ -176,7 +177,7 @@ static lochan_status cell_error(const lochan_json *json, error_code code, ondema
         lochan_status rc =
             lochan_error__set(err, LOCHAN_ERR_PAGE, "%.*s at byte %lld is no value of JSON",
                               (int)token.size(), token.data(), byte_of(json, token.data()));
-        lochan_error__hint(err, "json: {nan: null} in the source's spec reads it as null");
+        lochan_error__hint(err, "json: {nan_is_null: true} in the source's spec reads it as null");
         return rc;
     }
     return json_error(json, code, token.data(), err);
@@ -293,6 +294,7 @@ extern "C" lochan_status lochan_json__find(lochan_json *json, lochan_str text,
         out[i] = {LOCHAN_JSON_MISSING, {nullptr, 0}};
     if (n > MAX_PATHS)
         return lochan_error__set(err, LOCHAN_ERR_INTERNAL, "too many paths");
+    json->whole = text;
     lochan_status rc = start(json, text, &doc, err);
     if (rc != LOCHAN_OK)
         return rc;

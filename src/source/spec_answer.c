@@ -31,15 +31,12 @@ static lochan_status read_csv(lochan_source_spec *spec, const lochan_yaml_node *
 
 static lochan_status read_json(lochan_source_spec *spec, const lochan_yaml_node *root,
                                lochan_error *err) {
-    static const char *const keys[] = {"null_texts", "nan"};
-    static const char *const nan_names[] = {"fail", "null"};
+    static const char *const keys[] = {"null_texts", "nan_is_null"};
     const lochan_yaml_node *json = lochan_yaml__get(root, "json");
     if (!json)
         return LOCHAN_OK;
-    int nan = 0;
     LOCHAN_TRY(lochan_yaml__check_keys(json, keys, LOCHAN_COUNTOF(keys), err));
-    LOCHAN_TRY(lochan_yaml__get_choice(json, "nan", nan_names, 2, &nan, err));
-    spec->response.nan_is_null = nan == 1;
+    LOCHAN_TRY(lochan_yaml__get_bool(json, "nan_is_null", &spec->response.nan_is_null, err));
     return lochan_source_spec__copy_strings(spec, json, "null_texts", &spec->json_null_texts,
                                             &spec->n_json_null_texts, err);
 }
