@@ -16,7 +16,9 @@ enum {
     /* shared by the columns of a file, so that a wide table does not take more memory than a narrow
        one */
     TRIAL_VALUES = 16 * 65536,
-    DICTIONARY_BYTES = 32 << 20
+    DICTIONARY_BYTES = 32 << 20,
+    PAGE_ROWS = 20000,
+    NESTED_PAGE_ROWS = 8 * PAGE_ROWS
 };
 
 static size_t share(const lochan_pq_column_writer *w, size_t all, size_t least, size_t most) {
@@ -27,6 +29,13 @@ static size_t share(const lochan_pq_column_writer *w, size_t all, size_t least, 
 /* Values that come before a dictionary is decided on, and the largest dictionary. */
 static size_t trial_values(const lochan_pq_column_writer *w) {
     return share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536);
+}
+
+/* Rows of a page. Skipping pages pays by flat columns only; nested ones end theirs by bytes, which
+ * lets the codec see more. */
+static size_t page_rows(const lochan_pq_column_writer *w) {
+    size_t rows = (size_t)w->options->page_rows;
+    return rows ? rows : w->leaf->n_parts > 1 ? NESTED_PAGE_ROWS : PAGE_ROWS;
 }
 
 static size_t max_dictionary(const lochan_pq_column_writer *w) {
@@ -74,12 +83,17 @@ static lochan_status drop_dictionary(lochan_pq_column_writer *w, lochan_error *e
 
 /* ---- trials ---- */
 
-static lochan_status compressed_size(lochan_pq_column_writer *w, size_t *size, lochan_error *err) {
+static lochan_status size_at_level(lochan_pq_column_writer *w, int level, size_t *size,
+                                   lochan_error *err) {
     lochan_buf__clear(&w->packed);
-    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, w->options->codec, w->options->level,
-                                         w->raw.data, w->raw.len, &w->packed, err));
+    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, w->options->codec, level, w->raw.data,
+                                         w->raw.len, &w->packed, err));
     *size = w->packed.len;
     return LOCHAN_OK;
+}
+
+static lochan_status compressed_size(lochan_pq_column_writer *w, size_t *size, lochan_error *err) {
+    return size_at_level(w, w->options->level, size, err);
 }
 
 /* Bytes of the first n values of PLAIN form at p. */
@@ -144,11 +158,30 @@ static bool dictionary_pays(const lochan_pq_column_writer *w) {
            w->dictionary.values.len + w->n_values * width / 8 <= w->plain_size - w->plain_size / 4;
 }
 
+/* Whether plain numbers of eight bytes repeat in a way for which zstd's default is not made. */
+static lochan_status choose_level(lochan_pq_column_writer *w, const uint8_t *values, size_t n,
+                                  lochan_error *err) {
+    const lochan_pq_write_options *o = w->options;
+    size_t usual, numbers;
+    w->level = o->level;
+    if (o->codec != LOCHAN_PQ_ZSTD || o->level != 0 || w->leaf->width != 8 ||
+        w->encoding != LOCHAN_PQ_PLAIN)
+        return LOCHAN_OK;
+    lochan_buf__clear(&w->raw);
+    LOCHAN_TRY(lochan_buf__append(&w->raw, values, n * 8, err));
+    LOCHAN_TRY(compressed_size(w, &usual, err));
+    LOCHAN_TRY(size_at_level(w, LOCHAN_PQ_LEVEL_NUMBERS, &numbers, err));
+    if (numbers < usual - usual / 32)
+        w->level = LOCHAN_PQ_LEVEL_NUMBERS;
+    return LOCHAN_OK;
+}
+
 static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error *err) {
     size_t n = w->n_values < SAMPLE_VALUES ? w->n_values : SAMPLE_VALUES, plain = 0, keys, entries;
     bool keep = w->use_dictionary && !full;
     w->decided = true;
     w->encoding = LOCHAN_PQ_PLAIN;
+    w->level = w->options->level;
     if (w->n_values < FEW_VALUES) {
         w->decided = false; /* the next row group may be larger */
         return w->use_dictionary && !dictionary_pays(w) ? drop_dictionary(w, err) : LOCHAN_OK;
@@ -156,14 +189,16 @@ static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error 
     w->sample.len = 0;
     if (w->use_dictionary)
         LOCHAN_TRY(values_of_keys(w, n, &w->sample, err));
-    LOCHAN_TRY(try_encodings(w, w->use_dictionary ? w->sample.data : w->values.data, n,
-                             &w->encoding, &plain, err));
+    const uint8_t *sample = w->use_dictionary ? w->sample.data : w->values.data;
+    LOCHAN_TRY(try_encodings(w, sample, n, &w->encoding, &plain, err));
     if (keep) {
         LOCHAN_TRY(try_dictionary(w, n, &keys, &entries, err));
         double scale = (double)w->n_values / (double)n,
                lead = w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 1.1 : 1.02;
         keep = (double)entries + (double)keys * scale <= (double)plain * scale * lead;
     }
+    if (!keep)
+        LOCHAN_TRY(choose_level(w, sample, n, err));
     return w->use_dictionary && !keep ? drop_dictionary(w, err) : LOCHAN_OK;
 }
 
@@ -185,7 +220,7 @@ static bool stopped_paying(lochan_pq_column_writer *w) {
 /* Entries of the next page: whole rows, at most page_rows and about page_bytes; 0 if there is no
  * full page yet. */
 static size_t cut(const lochan_pq_column_writer *w, bool last) {
-    size_t rows = (size_t)w->options->page_rows, bytes = (size_t)w->options->page_bytes;
+    size_t rows = page_rows(w), bytes = (size_t)w->options->page_bytes;
     const lochan_pq_leaf *leaf = w->leaf;
     size_t width = w->use_dictionary                     ? 4
                    : leaf->physical == LOCHAN_PQ_BOOLEAN ? 1

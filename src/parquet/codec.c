@@ -126,6 +126,16 @@ static bool gzip_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     return ok && dst_n == 0;
 }
 
+/* Level 1 with a hash that holds the values of a whole page, and matches shorter than a value: its
+ * last bytes often differ. */
+static size_t zstd_numbers(ZSTD_CCtx *c, uint8_t *dst, size_t cap, const uint8_t *src, size_t n) {
+    ZSTD_CCtx_reset(c, ZSTD_reset_session_and_parameters);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, 1);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_hashLog, 16);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_minMatch, 5);
+    return ZSTD_compress2(c, dst, cap, src, n);
+}
+
 static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t *src, size_t n,
                           uint8_t *dst, size_t cap, size_t *out_n) {
     ZSTD_CCtx *c = slot_take(cache->zstd_compress);
@@ -133,7 +143,10 @@ static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
         c = ZSTD_createCCtx();
     if (!c)
         return false;
-    *out_n = ZSTD_compressCCtx(c, dst, cap, src, n, level ? level : 1);
+    if (level == LOCHAN_PQ_LEVEL_NUMBERS)
+        *out_n = zstd_numbers(c, dst, cap, src, n);
+    else
+        *out_n = ZSTD_compressCCtx(c, dst, cap, src, n, level ? level : 1);
     if (!slot_give(cache->zstd_compress, c))
         ZSTD_freeCCtx(c);
     return !ZSTD_isError(*out_n);
@@ -301,6 +314,8 @@ lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t co
     if (!e || !e->compress)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "cannot write codec %s",
                                  lochan_pq_codec__label(codec));
+    if (level == LOCHAN_PQ_LEVEL_NUMBERS && codec != LOCHAN_PQ_ZSTD)
+        level = 0;
     size_t out_n = 0, bound = e->bound(n);
     LOCHAN_TRY(lochan_buf__reserve(dst, bound, err));
     if (n > 0 && !e->compress(cache, level, src, n, dst->data + dst->len, bound, &out_n))

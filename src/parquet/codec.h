@@ -38,6 +38,10 @@ const char *lochan_pq_codec__label(int32_t codec);
 /* Level bounds; false if the level is not one of the codec's. 0 is always fine. */
 bool lochan_pq_codec__level_ok(int32_t codec, int level);
 
+/* In place of level 0: for repeating numbers of eight bytes, which level 1 of zstd loses sight of.
+ * Other codecs take it for 0. */
+enum { LOCHAN_PQ_LEVEL_NUMBERS = 1000 };
+
 /* Largest size that `n` compressed bytes can stand for. */
 uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n);
 

@@ -73,6 +73,7 @@ static void begin_choice(lochan_pq_column_writer *w) {
     w->groups_since_choice = 0;
     w->use_dictionary = may && !w->options->no_dictionary;
     w->encoding = LOCHAN_PQ_PLAIN;
+    w->level = w->options->level;
     w->decided = leaf->convert == LOCHAN_PQ_CONVERT_NULL || w->forced >= 0;
     if (w->forced >= 0 && w->forced != LOCHAN_PQ_RLE_DICTIONARY) {
         w->use_dictionary = false;

@@ -24,6 +24,8 @@ typedef struct lochan_pq_column_writer {
     lochan_pq_codec_cache *codecs;
     lochan_budget *budget;
     size_t budgeted; /* bytes taken */
+    int64_t cost;    /* nanoseconds of the last append */
+    bool done;       /* finished, to be written (under the writer's lock) */
     lochan_pq_shred shred;
     /* entries not yet in a page */
     size_t n_entries, n_rows, n_values;
@@ -35,6 +37,7 @@ typedef struct lochan_pq_column_writer {
     bool use_dictionary;
     bool decided;     /* what follows stands until the next trial */
     int32_t encoding; /* without a dictionary */
+    int level;        /* of the codec, for pages of that encoding */
     int groups_since_choice;
     lochan_pq_vec sample; /* values on trial */
     size_t checked_plain,

@@ -9,9 +9,16 @@
 
 #define BIT LOCHAN_THRIFT_BIT
 
-/* Compresses w->raw and appends header, w->levels (pages of version 2) and page to `to`. */
+/* The bytes of a page before compression: w->raw, or the values where they lie. */
+typedef struct page_body {
+    const uint8_t *p;
+    size_t n;
+    int level; /* of the codec */
+} page_body;
+
+/* Appends header, w->levels (pages of version 2) and the compressed body to `to`. */
 static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header *header,
-                              lochan_buf *to, lochan_error *err) {
+                              page_body body, lochan_buf *to, lochan_error *err) {
     const lochan_pq_write_options *o = w->options;
     size_t before = to->len;
     bool v2 = header->type == LOCHAN_PQ_DATA_PAGE_V2;
@@ -19,17 +26,17 @@ static lochan_status put_page(lochan_pq_column_writer *w, lochan_pq_page_header 
     if (v2 && w->levels.len > 0)
         LOCHAN_TRY(lochan_buf__append(&w->packed, w->levels.data, w->levels.len, err));
     size_t head = w->packed.len;
-    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, o->codec, o->level, w->raw.data, w->raw.len,
+    LOCHAN_TRY(lochan_pq_codec__compress(w->codecs, o->codec, body.level, body.p, body.n,
                                          &w->packed, err));
     if (v2) {
-        header->data_v2.is_compressed = w->packed.len - head < w->raw.len;
+        header->data_v2.is_compressed = w->packed.len - head < body.n;
         if (!header->data_v2.is_compressed) {
             w->packed.len = head;
-            if (w->raw.len > 0)
-                LOCHAN_TRY(lochan_buf__append(&w->packed, w->raw.data, w->raw.len, err));
+            if (body.n > 0)
+                LOCHAN_TRY(lochan_buf__append(&w->packed, body.p, body.n, err));
         }
     }
-    size_t size = head + w->raw.len;
+    size_t size = head + body.n;
     if (size > INT32_MAX || w->packed.len > INT32_MAX)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "a page of column '%s' passes 2 GiB",
                                  w->leaf->path);
@@ -274,12 +281,17 @@ lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, siz
     LOCHAN_TRY(put_levels(levels, w->reps.data, entries, leaf->max_rep, !v2, err));
     size_t rep_size = w->levels.len;
     LOCHAN_TRY(put_levels(levels, w->defs.data, entries, leaf->max_def, !v2, err));
+    bool in_place = !w->use_dictionary && w->encoding == LOCHAN_PQ_PLAIN && w->raw.len == 0 &&
+                    leaf->physical != LOCHAN_PQ_BOOLEAN && bytes > 0;
     if (w->use_dictionary)
         LOCHAN_TRY(put_keys(w, n, err));
-    else /* also for no values: some encodings have a head */
+    else if (!in_place) /* also for no values: some encodings have a head */
         LOCHAN_TRY(lochan_pq_encode(w->encoding, leaf, w->values.data, bytes, n, &w->raw, err));
     lochan_pq_page_header header = make_header(w, entries, rows, n, rep_size);
-    LOCHAN_TRY(put_page(w, &header, &w->pages, err));
+    page_body body = {w->raw.data, w->raw.len, w->use_dictionary ? w->options->level : w->level};
+    if (in_place)
+        body.p = w->values.data, body.n = bytes;
+    LOCHAN_TRY(put_page(w, &header, body, &w->pages, err));
     lochan_pq_page_entry entry = {.offset = before,
                                   .size = (int32_t)(w->pages.len - before),
                                   .first_row = w->total_rows,
@@ -299,12 +311,11 @@ lochan_status lochan_pq_column_writer__data_page(lochan_pq_column_writer *w, siz
 
 lochan_status lochan_pq_column_writer__dictionary_page(lochan_pq_column_writer *w,
                                                        lochan_error *err) {
-    lochan_buf__clear(&w->raw);
+    const lochan_buf *entries = &w->dictionary.values;
+    page_body body = {entries->data, entries->len, w->options->level};
     lochan_buf__clear(&w->levels);
-    LOCHAN_TRY(
-        lochan_buf__append(&w->raw, w->dictionary.values.data, w->dictionary.values.len, err));
     lochan_pq_page_header header = {.set = BIT(7), .type = LOCHAN_PQ_DICTIONARY_PAGE};
     header.dictionary = (lochan_pq_dictionary_header){BIT(1) | BIT(2), (int32_t)w->dictionary.n,
                                                       LOCHAN_PQ_PLAIN, false};
-    return put_page(w, &header, &w->dictionary_page, err);
+    return put_page(w, &header, body, &w->dictionary_page, err);
 }

@@ -1,6 +1,5 @@
-/* writer.c - see writer.h. Batches are cut into slices that end at row-group ends and at fixed
- * steps, each slice goes to all leaves in parallel; a finished row group is written leaf by leaf,
- * and its metadata kept for the footer. May call: base/, arrow/, the rest of parquet/.
+/* writer.c - see writer.h. Options, metadata and the footer; group_writer.c does the rows. May
+ * call: base/, arrow/, the rest of parquet/.
  */
 #include "parquet/writer.h"
 #include "parquet/encode.h"
@@ -13,12 +12,10 @@ enum {
     DEFAULT_GROUP_ROWS = 131072,
     DEFAULT_GROUP_BYTES = 64 << 20,
     DEFAULT_PAGE_BYTES = 1 << 20,
-    DEFAULT_PAGE_ROWS = 20000,
     DEFAULT_STATISTICS_BYTES = 64,
     MIN_STEP_ROWS = 8192, /* rows between two looks at the size of the row group: */
     MAX_STEP_ROWS = 65536,
     STEP_BYTES = 8 << 20,  /* about so many bytes */
-    ROWS_FOR_TASKS = 1024, /* fewer rows are not worth other threads */
     MAX_ROW_GROUPS = 32767 /* an ordinal has 16 bits */
 };
 
@@ -88,7 +85,6 @@ static lochan_status fill_options(lochan_pq_writer *w, const lochan_pq_write_opt
     o->row_group_rows = o->row_group_rows ? o->row_group_rows : DEFAULT_GROUP_ROWS;
     o->row_group_bytes = o->row_group_bytes ? o->row_group_bytes : DEFAULT_GROUP_BYTES;
     o->page_bytes = o->page_bytes ? o->page_bytes : DEFAULT_PAGE_BYTES;
-    o->page_rows = o->page_rows ? o->page_rows : DEFAULT_PAGE_ROWS;
     o->max_statistics_bytes =
         o->max_statistics_bytes ? o->max_statistics_bytes : DEFAULT_STATISTICS_BYTES;
     o->created_by =
@@ -192,6 +188,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     if (ctx)
         w->ctx = *ctx;
     w->sink = *sink;
+    pthread_mutex_init(&w->lock, NULL);
     lochan_arena__init(&w->arena, 0);
     lochan_buf__init(&w->column_indexes, INT32_MAX);
     lochan_buf__init(&w->offset_indexes, INT32_MAX);
@@ -206,7 +203,8 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     LOCHAN_TRYG(check_encodings(w, err));
     LOCHAN_TRYG(check_blooms(w, err));
     w->columns = lochan_mem__array((size_t)w->schema.n_leaves + 1, sizeof *w->columns);
-    if (!w->columns) {
+    w->order = lochan_mem__array((size_t)w->schema.n_leaves + 1, sizeof *w->order);
+    if (!w->columns || !w->order) {
         rc = lochan_error__nomem(err);
         goto done;
     }
@@ -214,6 +212,10 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
         LOCHAN_TRYG(lochan_pq_column_writer__init(&w->columns[w->n_columns], &w->schema,
                                                   &w->schema.leaves[w->n_columns], &w->options,
                                                   &w->codecs, w->ctx.budget, err));
+    for (int i = 0; i < w->n_columns; i++)
+        w->order[i] = i;
+    w->any_thread =
+        w->options.sink_any_thread || sink->write == write_file || sink->write == write_buf;
     w->step_rows = choose_step(w);
     LOCHAN_TRYG(lochan_pq_writer__put(w, "PAR1", 4, err));
     *out = w;
@@ -228,7 +230,9 @@ void lochan_pq_writer__free(lochan_pq_writer *w) {
         return;
     for (int i = 0; i < w->n_columns; i++)
         lochan_pq_column_writer__deinit(&w->columns[i]);
+    pthread_mutex_destroy(&w->lock);
     lochan_mem__free(w->columns);
+    lochan_mem__free(w->order);
     lochan_mem__free(w->groups);
     lochan_mem__free(w->metadata);
     lochan_mem__free(w->name);
@@ -241,25 +245,6 @@ void lochan_pq_writer__free(lochan_pq_writer *w) {
 }
 
 /* ---- rows ---- */
-
-typedef struct append_task {
-    lochan_pq_writer *w;
-    const struct ArrowArray *batch;
-    int64_t first, n; /* rows of the batch */
-} append_task;
-
-static lochan_status append_leaf(void *ctx, size_t i, lochan_error *err) {
-    append_task *t = ctx;
-    lochan_pq_column_writer *c = &t->w->columns[i];
-    return lochan_pq_column_writer__append(c, t->batch->children[c->leaf->column],
-                                           t->batch->offset + t->first, t->n,
-                                           t->w->rows + t->w->group_rows, err);
-}
-
-static lochan_status finish_leaf(void *ctx, size_t i, lochan_error *err) {
-    lochan_pq_writer *w = ctx;
-    return lochan_pq_column_writer__finish(&w->columns[i], err);
-}
 
 uint64_t lochan_pq_writer__bytes(const lochan_pq_writer *w) {
     uint64_t n = w->offset;
@@ -286,33 +271,12 @@ static lochan_status check_batch(const lochan_pq_writer *w, const struct ArrowAr
     return LOCHAN_OK;
 }
 
-static lochan_status write_rows(lochan_pq_writer *w, const struct ArrowArray *batch,
-                                lochan_error *err) {
-    for (int64_t at = 0; at < batch->length;) {
-        int64_t n = batch->length - at, room = w->options.row_group_rows - w->group_rows;
-        int64_t step = w->step_rows - w->group_rows % w->step_rows;
-        n = n < room ? n : room;
-        n = n < step ? n : step;
-        append_task task = {w, batch, at, n};
-        LOCHAN_TRY(lochan_pool__for(n >= ROWS_FOR_TASKS ? w->ctx.pool : NULL, (size_t)w->n_columns,
-                                    append_leaf, &task, w->ctx.cancel, err));
-        w->group_rows += n;
-        at += n;
-        bool full = w->group_rows == w->options.row_group_rows;
-        if (!full && w->group_rows % w->step_rows == 0)
-            full = lochan_pq_writer__bytes(w) - w->offset >= (uint64_t)w->options.row_group_bytes;
-        if (full)
-            LOCHAN_TRY(lochan_pq_writer__end_row_group(w, err));
-    }
-    return LOCHAN_OK;
-}
-
 lochan_status lochan_pq_writer__write_batch(lochan_pq_writer *w, const struct ArrowArray *batch,
                                             lochan_error *err) {
     LOCHAN_TRY(lochan_pq_writer__check(w, err));
     LOCHAN_CHECK_ARG(!w->finished, err);
     LOCHAN_TRY(check_batch(w, batch, err));
-    return lochan_pq_writer__fail(w, write_rows(w, batch, err), err);
+    return lochan_pq_writer__fail(w, lochan_pq_writer__put_rows(w, batch, err), err);
 }
 
 /* ---- row groups ---- */
@@ -393,39 +357,11 @@ lochan_status lochan_pq_writer__put_bloom(lochan_pq_writer *w, lochan_pq_column_
     return LOCHAN_OK;
 }
 
-static lochan_status end_group(lochan_pq_writer *w, lochan_error *err) {
-    lochan_pq_row_group_meta *g = NULL;
-    LOCHAN_TRY(lochan_pool__for(w->group_rows >= ROWS_FOR_TASKS ? w->ctx.pool : NULL,
-                                (size_t)w->n_columns, finish_leaf, w, w->ctx.cancel, err));
-    LOCHAN_TRY(lochan_pq_writer__add_group(w, &g, err));
-    lochan_pq_column_chunk *chunks =
-        lochan_arena__array(&w->arena, (size_t)w->n_columns + 1, sizeof *chunks);
-    if (!chunks)
-        return lochan_error__nomem(err);
-    g->columns = (lochan_thrift_list){chunks, (uint32_t)w->n_columns};
-    LOCHAN_TRY(lochan_pq_writer__put_sorting(w, g, err));
-    for (int i = 0; i < w->n_columns; i++) {
-        lochan_pq_column_writer *c = &w->columns[i];
-        LOCHAN_TRY(
-            lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, &chunks[i], err));
-        LOCHAN_TRY(lochan_pq_writer__put_indexes(w, c, &chunks[i], err));
-        g->total_byte_size += chunks[i].meta.uncompressed_size;
-        g->total_compressed += chunks[i].meta.compressed_size;
-        LOCHAN_TRY(lochan_pq_writer__put(w, c->dictionary_page.data, c->dictionary_page.len, err));
-        LOCHAN_TRY(lochan_pq_writer__put(w, c->pages.data, c->pages.len, err));
-        lochan_pq_column_writer__clear(c);
-    }
-    for (int i = 0; i < w->n_columns; i++)
-        LOCHAN_TRY(lochan_pq_writer__put_bloom(w, &w->columns[i], &chunks[i], err));
-    w->n_groups++;
-    w->rows += w->group_rows;
-    w->group_rows = 0;
-    return LOCHAN_OK;
-}
-
 lochan_status lochan_pq_writer__end_row_group(lochan_pq_writer *w, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_writer__check(w, err));
-    return w->group_rows > 0 ? lochan_pq_writer__fail(w, end_group(w, err), err) : LOCHAN_OK;
+    if (w->group_rows == 0)
+        return LOCHAN_OK;
+    return lochan_pq_writer__fail(w, lochan_pq_writer__finish_group(w, err), err);
 }
 
 lochan_status lochan_pq_writer__finish_data(lochan_pq_writer *w, lochan_error *err) {

@@ -13,7 +13,7 @@
 #include "parquet/codec.h"
 #include "parquet/summary.h"
 
-/* Where the bytes go: sequential. */
+/* Where the bytes go: sequential, one call at a time. */
 typedef struct lochan_pq_sink {
     lochan_status (*write)(void *self, const void *p, size_t n, lochan_error *err);
     void *self;
@@ -35,12 +35,14 @@ typedef struct lochan_pq_write_options {
     int64_t row_group_rows;  /* 0 = 131,072 */
     int64_t row_group_bytes; /* cut when the encoded pages pass it; 0 = 64 MiB */
     int32_t page_bytes;      /* 0 = 1 MiB before compression */
-    int32_t page_rows;       /* 0 = 20,000 */
+    int32_t page_rows; /* 0 = 20,000; 160,000 of nested columns, which page_bytes ends first */
     bool no_dictionary;
     bool no_statistics;
     bool no_crc;
     bool no_page_index;
-    bool page_v2; /* data pages of version 2 */
+    bool page_v2;         /* data pages of version 2 */
+    bool sink_any_thread; /* the sink may be called from the pool's threads, still one call at a
+                             time: one writes while others encode. Files and buffers always may */
     const lochan_pq_column_encoding *encodings;
     size_t n_encodings;
     const char *created_by; /* NULL = "lochan version 0.1.0" */
