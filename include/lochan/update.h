@@ -106,12 +106,16 @@ typedef struct lochan_update_request {
     const char *token;           /* commit token, NULL = none */
     lochan_progress_fn progress; /* NULL = none */
     void *payload;
-    uint8_t reserved[32];
+    const char *validate; /* "spec" (NULL): rules as the spec says; "strict": every rule that a row
+                             breaks makes its scope invalid; "off": no rules */
+    const char *record;   /* a folder that gets every answer as it came, secrets redacted, for
+                             lochan feed --replay; NULL = none */
+    uint8_t reserved[16];
 } lochan_update_request;
 #define LOCHAN_UPDATE_REQUEST_INIT                                                                 \
     {                                                                                              \
         sizeof(lochan_update_request), NULL, NULL, NULL, NULL, NULL, 0, false, false, false,       \
-            false, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, {                                    \
+            false, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, NULL, NULL, {                        \
             0                                                                                      \
         }                                                                                          \
     }
@@ -131,8 +135,10 @@ typedef struct lochan_update_report {
     double
         stage_seconds[LOCHAN_STAGE_COUNT]; /* of NORMALISE: seconds of the worker threads, summed */
     double seconds;
-    bool nothing_to_do; /* the ledger calls everything asked for final */
-    uint8_t reserved[32];
+    bool nothing_to_do;   /* the ledger calls everything asked for final */
+    int64_t rows_removed; /* old rows that a replacement took out */
+    int64_t rows_warned;  /* rows that broke a rule which only warns */
+    uint8_t reserved[16];
 } lochan_update_report;
 
 /* Brings one dataset up to date. PARTIAL: some scopes failed, the others were published; the

@@ -251,8 +251,7 @@ static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, loch
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body,
                                    body, &scope->asked_ns, found, err));
-    int64_t known =
-        lochan_ledger__asked_at(&job->ledger, scope->window); /* the catalog keeps microseconds */
+    int64_t known = lochan_job__asked_at(job, scope); /* the catalog keeps microseconds */
     *found = *found && scope->asked_ns / 1000 > known / 1000;
     return LOCHAN_OK;
 }

@@ -12,9 +12,19 @@
 #include "source/fetch.h"
 #include "table/table.h"
 #include "update/ledger.h"
+#include "update/planner.h"
+#include "update/series.h"
+#include "update/reference.h"
+#include "update/rejects.h"
 #include "update/spec.h"
 #include "update/staging.h"
 #include <lochan/update.h>
+
+typedef enum lochan_validate_level {
+    LOCHAN_VALIDATE_SPEC = 0, /* what the spec says */
+    LOCHAN_VALIDATE_STRICT,   /* every rule fails its scope */
+    LOCHAN_VALIDATE_OFF       /* no rules, only what the table needs */
+} lochan_validate_level;
 
 typedef enum lochan_scope_state {
     LOCHAN_SCOPE_OPEN = 0,
@@ -22,25 +32,51 @@ typedef enum lochan_scope_state {
     LOCHAN_SCOPE_FAILED /* given up: error says why */
 } lochan_scope_state;
 
-/* One scope: a window of days, answered by one page (a physical request). */
+/* Canonical rows of one page. */
+typedef struct lochan_scope_page {
+    int64_t number; /* from 0 */
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    size_t budget; /* bytes taken for it */
+} lochan_scope_page;
+
+typedef struct lochan_job lochan_job;
+
+/* One scope: a window of days, of all assets or a batch of them, under one set of parameters. */
 typedef struct lochan_scope {
     lochan_window window;
-    lochan_source_request request;
+    const char *assets;              /* "A,B" as the request says it; NULL = all of them */
+    const lochan_param_set *variant; /* NULL = none */
+    lochan_series **series; /* whose ledger gets the result: one, or one an asset of the batch */
+    size_t n_series;
+    lochan_source_request request; /* of the first page */
     lochan_hash128 request_hash;
     lochan_scope_state state;
     bool open_ended; /* nothing but the connection's end says that the answer is whole */
     lochan_error error;
     int32_t attempts;
-    int64_t asked_ns; /* when the answer came, or was given up */
-    int64_t bytes;    /* of the answer */
-    struct ArrowSchema schema;
-    struct ArrowArray batch; /* canonical rows of the window */
-    int64_t rows_fetched;    /* after wide-to-long */
-    int64_t rows_filtered;   /* outside of the window asked for */
-    size_t budget;           /* taken for batch */
+    int64_t asked_ns;         /* when the answer came, or was given up */
+    int64_t bytes;            /* of the answer */
+    lochan_scope_page *pages; /* with rows, in the order in which they were asked */
+    size_t n_pages, cap_pages;
+    int64_t rows_fetched;  /* after wide-to-long */
+    int64_t rows_filtered; /* outside of the window asked for, or of row_filter */
+    int64_t rows_rejected; /* quarantined by a rule */
+    int64_t rows_warned;   /* broke a rule that only warns */
+    lochan_rejects rejects;
 } lochan_scope;
 
-typedef struct lochan_job {
+/* Gives a page's canonical rows to its scope: takes both, also on failure. Pages may come in any
+ * order of numbers. No rows: nothing is kept. */
+lochan_status lochan_scope__give_page(lochan_job *job, lochan_scope *scope, int64_t number,
+                                      struct ArrowSchema *schema, struct ArrowArray *batch,
+                                      lochan_error *err);
+/* Frees the rows; counts and rejects stay. */
+void lochan_scope__drop_pages(lochan_job *job, lochan_scope *scope);
+/* Drops all pages, counts and rejects, before the scope is asked anew. */
+void lochan_scope__clear(lochan_job *job, lochan_scope *scope);
+
+struct lochan_job {
     lochan_lake *lake;
     const lochan_update_request *request;
     lochan_update_report *report;
@@ -55,9 +91,13 @@ typedef struct lochan_job {
     lochan_dataset_spec *spec;
     lochan_source_spec *source;
     lochan_lock *lock;
-    lochan_ledger ledger;       /* as it was */
-    lochan_ledger ledger_after; /* with this update's results */
+    lochan_book book;   /* the ledger: as it was, and with this update's results */
+    lochan_arena arena; /* texts of the plan */
+    lochan_finality finality;
+    bool timeless;            /* rows have no days: the window is the day of asking */
+    lochan_calendar calendar; /* days there can be rows for; empty = every day */
 
+    lochan_validate_level level;
     int32_t start, end; /* days, inclusive */
     bool has_start;
     lochan_scope *scopes;
@@ -73,12 +113,31 @@ typedef struct lochan_job {
     lochan_table *table;
     lochan_write *write;
     char *request_json;
-} lochan_job;
+};
 
 /* request.c: checks the request, loads dataset and source, takes the lock. */
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err);
 /* plan.c: ledger to scopes with their requests. */
 lochan_status lochan_job__plan(lochan_job *job, lochan_error *err);
+/* plan.c. The column of canonical rows whose days the windows are made of, NULL if rows have none.
+ */
+const char *lochan_job__window_column(const lochan_job *job);
+/* When a day of the scope was last asked for, 0 = never. */
+int64_t lochan_job__asked_at(const lochan_job *job, const lochan_scope *scope);
+/* The calendar knows the day, and there can be no rows for it. */
+bool lochan_job__is_holiday(const lochan_job *job, int32_t day);
+/* What one page asks for beside what its scope says. */
+typedef struct lochan_page_ask {
+    lochan_window window;              /* the days, a part of the scope's window or all of it */
+    const lochan_source_value *values; /* of paging's placeholders: limit, offset, page, cursor */
+    size_t n_values;
+    const lochan_source_pair *params; /* that paging adds; templates */
+    size_t n_params;
+} lochan_page_ask;
+/* plan.c: the request of a page of the scope; ask NULL: of the whole window. Thread-safe. */
+lochan_status lochan_job__page_request(const lochan_job *job, const lochan_scope *scope,
+                                       const lochan_page_ask *ask, lochan_source_request *out,
+                                       lochan_error *err);
 /* collect.c: every scope ends DONE or FAILED; an error only if the update itself cannot go on. */
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err);
 /* collect.c: gives a scope up; its error becomes part of the ledger and of the run's failures. */
@@ -88,10 +147,19 @@ void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *e
  * breaks the contract. */
 lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
                                       lochan_error *err);
+/* validate.c: row filter and the spec's rules over canonical rows of one page (numbered from 0):
+ * rows that are filtered or rejected go out of *batch and are counted in the scope; VALIDATION if a
+ * rule says fail. Adds column record_hash where the spec needs it. One thread a scope. */
+lochan_status lochan_job__check_rows(lochan_job *job, lochan_scope *scope, int64_t page,
+                                     struct ArrowSchema *schema, struct ArrowArray *batch,
+                                     lochan_error *err);
 /* assemble.c: rows of all good scopes into job->write. */
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err);
+lochan_status lochan_job__split_and_merge(lochan_job *job, int64_t *duplicates, lochan_error *err);
 /* publish.c: ledger, run record and table in one transaction; then the staging is removed. */
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err);
+/* publish.c: which days, assets and parameters a scope is, for people. */
+void lochan_job__scope_name(const lochan_scope *scope, char *dst, size_t cap);
 /* publish.c: a run record for an update that failed as a whole; best effort. */
 void lochan_job__record_failure(lochan_job *job, lochan_status status, const lochan_error *err);
 

@@ -55,6 +55,12 @@ static lochan_status push(lochan_ledger *ledger, const lochan_cover *cover, loch
     return LOCHAN_OK;
 }
 
+lochan_status lochan_ledger__dup(const lochan_ledger *from, lochan_ledger *to, lochan_error *err) {
+    for (size_t i = 0; i < from->count; i++)
+        LOCHAN_TRY(push(to, &from->rows[i], err));
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover,
                                   lochan_error *err) {
     bool sorted = ledger->count == 0 || ledger->rows[ledger->count - 1].to < cover->from;
@@ -80,6 +86,10 @@ static int32_t final_end(const lochan_cover *cover, int32_t settle_days) {
     return day < cover->to ? day : cover->to;
 }
 
+static bool is_stale(const lochan_cover *cover, lochan_finality f) {
+    return f.refresh_days > 0 && f.now - cover->asked_at >= f.refresh_days * DAY_NS;
+}
+
 static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
                                  lochan_windows *out, lochan_error *err) {
     for (size_t i = 0; i < ledger->count; i++) {
@@ -93,15 +103,15 @@ static lochan_status failed_gaps(const lochan_ledger *ledger, int32_t from, int3
 }
 
 lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
-                                  int32_t settle_days, lochan_gap_kind kind, lochan_windows *out,
+                                  lochan_finality f, lochan_gap_kind kind, lochan_windows *out,
                                   lochan_error *err) {
     if (kind == LOCHAN_GAP_FAILED)
         return failed_gaps(ledger, from, to, out, err);
     int32_t next = from; /* first day not known to be final */
     for (size_t i = 0; kind == LOCHAN_GAP_OPEN && i < ledger->count && next <= to; i++) {
         const lochan_cover *cover = &ledger->rows[i];
-        int32_t last = final_end(cover, settle_days);
-        if (last < cover->from || last < next)
+        int32_t last = final_end(cover, f.settle_days);
+        if (last < cover->from || last < next || is_stale(cover, f))
             continue;
         int32_t before = cover->from - 1 < to ? cover->from - 1 : to;
         if (next <= before)
@@ -125,19 +135,27 @@ static lochan_cover cut(const lochan_cover *cover, int32_t from, int32_t to) {
     return part;
 }
 
-/* Two touching intervals say the same and can be one: final good ones of one state, or failures of
- * one cause. */
-static bool joinable(const lochan_cover *a, const lochan_cover *b, int32_t settle_days) {
-    if (a->to + 1 != b->from || a->state != b->state)
+static const char *text_of(const char *message) {
+    return message ? message : "";
+}
+
+/* Two touching intervals can be one: final good ones, or failures of one cause. */
+static bool joinable(const lochan_cover *a, const lochan_cover *b, lochan_finality f) {
+    if (a->to + 1 != b->from)
         return false;
-    if (good(a))
-        return final_end(a, settle_days) == a->to && final_end(b, settle_days) == b->to;
-    return a->asked_at == b->asked_at && a->attempts == b->attempts &&
-           strcmp(a->message, b->message) == 0;
+    if (f.refresh_days > 0 &&
+        a->asked_at / (f.refresh_days * DAY_NS) != b->asked_at / (f.refresh_days * DAY_NS))
+        return false;
+    if (good(a) && good(b))
+        return final_end(a, f.settle_days) == a->to && final_end(b, f.settle_days) == b->to;
+    return a->state == b->state && a->asked_at == b->asked_at && a->attempts == b->attempts &&
+           strcmp(text_of(a->message), text_of(b->message)) == 0;
 }
 
 static void join(lochan_cover *a, const lochan_cover *b) {
     a->to = b->to;
+    if (b->state == LOCHAN_COVER_SUCCESS)
+        a->state = b->state;
     a->rows = a->rows >= 0 && b->rows >= 0 ? a->rows + b->rows : -1;
     a->hash[0] = 0;
     if (b->asked_at > a->asked_at) {
@@ -147,8 +165,8 @@ static void join(lochan_cover *a, const lochan_cover *b) {
 }
 
 static lochan_status push_joined(lochan_ledger *ledger, const lochan_cover *cover,
-                                 int32_t settle_days, lochan_error *err) {
-    if (ledger->count > 0 && joinable(&ledger->rows[ledger->count - 1], cover, settle_days)) {
+                                 lochan_finality f, lochan_error *err) {
+    if (ledger->count > 0 && joinable(&ledger->rows[ledger->count - 1], cover, f)) {
         join(&ledger->rows[ledger->count - 1], cover);
         return LOCHAN_OK;
     }
@@ -156,19 +174,19 @@ static lochan_status push_joined(lochan_ledger *ledger, const lochan_cover *cove
 }
 
 /* The new interval in at most two parts: final days, and days that may still change. */
-static lochan_status push_new(lochan_ledger *ledger, const lochan_cover *cover, int32_t settle_days,
+static lochan_status push_new(lochan_ledger *ledger, const lochan_cover *cover, lochan_finality f,
                               lochan_error *err) {
-    int32_t last = final_end(cover, settle_days);
+    int32_t last = final_end(cover, f.settle_days);
     if (!good(cover) || last < cover->from || last == cover->to)
-        return push_joined(ledger, cover, settle_days, err);
+        return push_joined(ledger, cover, f, err);
     lochan_cover settled = cut(cover, cover->from, last);
     lochan_cover recent = cut(cover, last + 1, cover->to);
-    LOCHAN_TRY(push_joined(ledger, &settled, settle_days, err));
-    return push_joined(ledger, &recent, settle_days, err);
+    LOCHAN_TRY(push_joined(ledger, &settled, f, err));
+    return push_joined(ledger, &recent, f, err);
 }
 
 lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover,
-                                    int32_t settle_days, lochan_error *err) {
+                                    lochan_finality f, lochan_error *err) {
     lochan_ledger merged = {0};
     lochan_status rc = LOCHAN_OK;
     bool placed = false;
@@ -177,26 +195,42 @@ lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *c
         if (old->from < cover->from) {
             lochan_cover left =
                 cut(old, old->from, old->to < cover->from ? old->to : cover->from - 1);
-            LOCHAN_TRYG(push_joined(&merged, &left, settle_days, err));
+            LOCHAN_TRYG(push_joined(&merged, &left, f, err));
         }
         if (!placed && old->to >= cover->from) {
-            LOCHAN_TRYG(push_new(&merged, cover, settle_days, err));
+            LOCHAN_TRYG(push_new(&merged, cover, f, err));
             placed = true;
         }
         if (old->to > cover->to) {
             lochan_cover right =
                 cut(old, old->from > cover->to ? old->from : cover->to + 1, old->to);
-            LOCHAN_TRYG(push_joined(&merged, &right, settle_days, err));
+            LOCHAN_TRYG(push_joined(&merged, &right, f, err));
         }
     }
     if (!placed)
-        LOCHAN_TRYG(push_new(&merged, cover, settle_days, err));
+        LOCHAN_TRYG(push_new(&merged, cover, f, err));
     lochan_ledger swap = *ledger;
     *ledger = merged;
     merged = swap;
 done:
     lochan_ledger__deinit(&merged);
     return rc;
+}
+
+bool lochan_ledger__is_fresh(const lochan_ledger *ledger, lochan_finality f) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        if (!good(&ledger->rows[i]) || is_stale(&ledger->rows[i], f))
+            return false;
+    }
+    return ledger->count > 0;
+}
+
+bool lochan_ledger__has_failed(const lochan_ledger *ledger) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        if (!good(&ledger->rows[i]))
+            return true;
+    }
+    return false;
 }
 
 int64_t lochan_ledger__asked_at(const lochan_ledger *ledger, lochan_window window) {

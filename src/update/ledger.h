@@ -4,8 +4,9 @@
  * last answer for it was success or empty and it was asked late enough: providers revise recent
  * days and deliver late, so the settle delay of the spec must have passed between the day and the
  * asking. Days that are not final are asked again. Invariant: the intervals of a series are sorted,
- * disjoint, and neighbours that say the same are joined, so a series stays small however often it
- * is asked. May call: base/.
+ * disjoint, and final neighbours are joined, so a series stays small however often it is asked
+ * (success next to empty is success: whether a single day had rows is the table's to tell). May
+ * call: base/.
  */
 #ifndef LOCHAN_UPDATE_LEDGER_H
 #define LOCHAN_UPDATE_LEDGER_H
@@ -31,7 +32,7 @@ typedef struct lochan_cover {
     int64_t rows;     /* of the answers, -1 = unknown (the interval was cut) */
     char hash[33];    /* content of the answer if the interval is one scope, else "" */
     char update_id[37];
-    char message[256]; /* why it failed */
+    const char *message; /* why it failed, NULL or "" = nothing to say; borrowed */
 } lochan_cover;
 
 typedef struct lochan_ledger {
@@ -55,6 +56,9 @@ void lochan_windows__deinit(lochan_windows *windows);
 lochan_status lochan_windows__add(lochan_windows *windows, int32_t from, int32_t to,
                                   lochan_error *err);
 
+/* An independent copy (texts are still borrowed) into an empty ledger. */
+lochan_status lochan_ledger__dup(const lochan_ledger *from, lochan_ledger *to, lochan_error *err);
+
 /* Appends an interval as read from the catalog; CORRUPT if it overlaps or precedes the last one. */
 lochan_status lochan_ledger__load(lochan_ledger *ledger, const lochan_cover *cover,
                                   lochan_error *err);
@@ -68,15 +72,28 @@ typedef enum lochan_gap_kind {
     LOCHAN_GAP_ALL     /* everything, final or not */
 } lochan_gap_kind;
 
-/* The windows of [from, to] to ask for, in order, disjoint. */
+/* When a day needs no more asking. */
+typedef struct lochan_finality {
+    int32_t settle_days;
+    int32_t refresh_days; /* what was asked so long before `now` is asked again; 0 = nothing is.
+                             Joined intervals know one asking only, so it may take up to twice as
+                             long. */
+    int64_t now;          /* ns, for refresh_days */
+} lochan_finality;
+
+/* The windows of [from, to] to ask for, in order, disjoint; appended to *out. */
 lochan_status lochan_ledger__gaps(const lochan_ledger *ledger, int32_t from, int32_t to,
-                                  int32_t settle_days, lochan_gap_kind kind, lochan_windows *out,
+                                  lochan_finality f, lochan_gap_kind kind, lochan_windows *out,
                                   lochan_error *err);
 
 /* Records the result for the days of `cover`: replaces what was known of them, splits off the part
  * that is not final yet, joins equal neighbours. */
 lochan_status lochan_ledger__record(lochan_ledger *ledger, const lochan_cover *cover,
-                                    int32_t settle_days, lochan_error *err);
+                                    lochan_finality f, lochan_error *err);
+
+/* Of a series without days, which has one interval: whether its answer is good and young enough. */
+bool lochan_ledger__is_fresh(const lochan_ledger *ledger, lochan_finality f);
+bool lochan_ledger__has_failed(const lochan_ledger *ledger);
 
 /* When a day of the window was last asked for, 0 = never. */
 int64_t lochan_ledger__asked_at(const lochan_ledger *ledger, lochan_window window);

@@ -5,6 +5,7 @@
 #include "catalog/query.h"
 #include "update/bundled.h"
 #include "update/manage.h"
+#include "update/mode.h"
 #include "update/staging.h"
 
 /* ---- sources ---- */
@@ -93,7 +94,7 @@ static lochan_status list_dataset(lochan_listing *list, const lochan_dataset_row
     LOCHAN_TRYG(lochan_listing__int64(list, 3, row->enabled, err));
     LOCHAN_TRYG(lochan_listing__string(list, 4, (const char *)key.data, err));
     LOCHAN_TRYG(lochan_listing__string(list, 5, spec->partition_strategy, err));
-    LOCHAN_TRYG(lochan_listing__string(list, 6, lochan_update_mode__name(spec->update_mode), err));
+    LOCHAN_TRYG(lochan_listing__string(list, 6, spec->update_mode->name, err));
     for (size_t i = 0; i < figures->n; i++) {
         if (figures->items[i].dataset_id != row->dataset_id)
             continue;

@@ -9,6 +9,7 @@
 #include "catalog/txn.h"
 #include "table/table.h"
 #include "update/bundled.h"
+#include "update/dedup.h"
 #include <lochan/update.h>
 
 #define MAX_SPEC (1u << 20)
@@ -310,19 +311,20 @@ lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
 /* What a table will be made of the declared columns is checked when the spec is added, not at the
  * first update. */
 static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *err) {
-    static const char *const constants[] = {"source", "source_dataset"};
-    const lochan_type text = {.id = LOCHAN_TYPE_STRING};
+    static const char *const constants[] = {"source", "source_dataset", "record_hash"};
+    const lochan_type types[] = {
+        {.id = LOCHAN_TYPE_STRING}, {.id = LOCHAN_TYPE_STRING}, {.id = LOCHAN_TYPE_INT64}};
     struct ArrowSchema schema = {0};
-    int64_t n = (int64_t)spec->n_columns;
+    int64_t n = (int64_t)spec->n_columns, more = spec->has_record_hash ? 3 : 2;
     lochan_status rc;
-    LOCHAN_TRYG(lochan_schema__init_struct(&schema, n + 2, err));
+    LOCHAN_TRYG(lochan_schema__init_struct(&schema, n + more, err));
     for (int64_t i = 0; i < n; i++)
         LOCHAN_TRYG(lochan_schema__set_field(schema.children[i], spec->columns[i].name,
                                              &spec->columns[i].type, spec->columns[i].nullable,
                                              err));
-    for (int64_t i = 0; i < 2; i++)
+    for (int64_t i = 0; i < more; i++)
         LOCHAN_TRYG(
-            lochan_schema__set_field(schema.children[n + i], constants[i], &text, false, err));
+            lochan_schema__set_field(schema.children[n + i], constants[i], &types[i], false, err));
     lochan_table_spec wish;
     lochan_dataset_spec__table(spec, &schema, &wish);
     LOCHAN_TRYG(lochan_table_spec__check(&wish, err));
@@ -338,8 +340,9 @@ static lochan_status hash_mapping(const lochan_dataset_spec *spec, char hex[33],
     lochan_buf text;
     lochan_status rc;
     lochan_buf__init(&text, 4 * MAX_SPEC);
-    LOCHAN_TRYG(lochan_buf__printf(&text, err, "%d|%d|%d|%s|", (int)spec->normalizer,
-                                   (int)spec->dedup, (int)spec->new_columns, spec->source_dataset));
+    LOCHAN_TRYG(lochan_buf__printf(&text, err, "%d|%s|%d|%s|", (int)spec->normalizer,
+                                   spec->dedup->name, (int)spec->new_columns,
+                                   spec->source_dataset));
     for (size_t i = 0; i < spec->n_columns; i++) {
         const lochan_dataset_column *column = &spec->columns[i];
         char type[80];

@@ -6,7 +6,7 @@
  * by page. Errors: PAGE if the answer is broken and another one may be better; VALIDATION if it is
  * whole but breaks the dataset's contract. May call: base/, arrow/, source/csv.h.
  */
-#include "update/job.h"
+#include "update/validate.h"
 
 #include "arrow/builder.h"
 #include "arrow/view.h"
@@ -42,10 +42,14 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
             continue;
         out[n].name = column->field;
         out[n].type = column->type;
+        if (lochan_validate__type_rule(job->spec, column->name))
+            out[n].type = (lochan_type){.id = LOCHAN_TYPE_STRING};
         out[n].nullable = true;
         out[n].null_texts = column->n_null_texts ? column->null_texts : NULL;
         out[n].n_null_texts = column->n_null_texts;
-        if (column->has_format)
+        if (out[n].type.id == LOCHAN_TYPE_STRING)
+            out[n].date_format = NULL;
+        else if (column->has_format)
             out[n].date_format = &column->format;
         else if (column->type.id == LOCHAN_TYPE_DATE32)
             out[n].date_format = &job->source->date_format;
@@ -310,33 +314,6 @@ done:
     return rc;
 }
 
-/* ---- validate ---- */
-
-static lochan_status check_not_null(const lochan_job *job, const struct rows *rows,
-                                    lochan_error *err) {
-    for (size_t c = 0; c < job->spec->n_columns; c++) {
-        const lochan_dataset_column *column = &job->spec->columns[c];
-        if (column->nullable || rows->batch.children[c]->null_count == 0)
-            continue;
-        lochan_view view;
-        LOCHAN_TRY(
-            lochan_view__init(&view, rows->schema.children[c], rows->batch.children[c], err));
-        int64_t i = 0;
-        while (i < view.length && lochan_view__is_valid(&view, i))
-            i++;
-        bool found = i < view.length;
-        lochan_view__deinit(&view);
-        if (found) {
-            lochan_status rc = lochan_error__set(
-                err, LOCHAN_ERR_VALIDATION,
-                "row %lld: column '%s' (field '%.100s') is null, but the spec says it never is",
-                (long long)i, column->name, column->field);
-            return lochan_error__in_table(err, rc, job->full_name, column->name, i);
-        }
-    }
-    return LOCHAN_OK;
-}
-
 /* ---- window ---- */
 
 static int64_t floor_div(int64_t a, int64_t b) {
@@ -374,7 +351,7 @@ static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int tim
         if (rc == LOCHAN_OK) {
             lochan_array__release(&rows->batch);
             lochan_array__move(&kept, &rows->batch);
-            scope->rows_filtered = n - inside;
+            scope->rows_filtered += n - inside;
         }
     }
     lochan_view__deinit(&view);
@@ -384,27 +361,11 @@ static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int tim
 
 /* ---- all of it ---- */
 
-/* Bytes that a flat batch holds, for the memory budget. */
-static size_t batch_bytes(const struct rows *rows) {
-    size_t total = 0;
-    for (int64_t i = 0; i < rows->schema.n_children; i++) {
-        const struct ArrowArray *column = rows->batch.children[i];
-        lochan_type type;
-        if (lochan_type__parse(rows->schema.children[i]->format, &type, NULL) != LOCHAN_OK)
-            continue;
-        int bits = lochan_type__bit_width(&type);
-        total += (size_t)(column->length + column->offset) * (size_t)(bits ? bits : 32) / 8;
-        if (type.id == LOCHAN_TYPE_STRING && column->length > 0)
-            total += (size_t)((const int32_t *)column->buffers[1])[column->offset + column->length];
-    }
-    return total;
-}
-
 lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
                                       lochan_error *err) {
     struct rows rows = {0};
     lochan_status rc;
-    scope->rows_filtered = 0;
+    lochan_scope__clear(job, scope);
     LOCHAN_TRYG(decode_csv(job, scope, body, &rows, err));
     if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
         size_t bytes = long_bytes(job->spec, &rows);
@@ -415,19 +376,13 @@ lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, cons
         LOCHAN_TRYG(rc);
     }
     LOCHAN_TRYG(canonicalise(job, &rows, err));
-    LOCHAN_TRYG(check_not_null(job, &rows, err));
     scope->rows_fetched = rows.batch.length;
-    if (lochan_dataset_spec__column(
-            job->spec, "time")) /* a field of that name that is not declared is plain text */
-        LOCHAN_TRYG(keep_window(scope, &rows, lochan_schema__find(&rows.schema, "time"), err));
-    scope->budget = batch_bytes(&rows);
-    LOCHAN_TRYG(
-        lochan_budget__take(job->lake->ctx.budget, scope->budget, "rows of an update", err));
-    lochan_schema__move(&rows.schema, &scope->schema);
-    lochan_array__move(&rows.batch, &scope->batch);
+    const char *days = lochan_job__window_column(job);
+    if (days)
+        LOCHAN_TRYG(keep_window(scope, &rows, lochan_schema__find(&rows.schema, days), err));
+    LOCHAN_TRYG(lochan_job__check_rows(job, scope, 0, &rows.schema, &rows.batch, err));
+    rc = lochan_scope__give_page(job, scope, 0, &rows.schema, &rows.batch, err);
 done:
-    if (rc != LOCHAN_OK)
-        scope->budget = 0;
     rows_release(&rows);
     return rc;
 }

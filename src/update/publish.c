@@ -2,10 +2,14 @@
  * transaction. Invariant: the ledger never says more than the table holds, nor less. Staging goes
  * only after the commit. May call: base/, catalog/, table/, ledger.h, staging.h.
  */
-#include "update/job.h"
+#include "update/mode.h"
+#include "update/validate.h"
 
+#include "arrow/view.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+#define DAY_NS INT64_C(86400000000000)
 
 /* ---- coverage ---- */
 
@@ -26,73 +30,108 @@ static lochan_cover_state failed_state(lochan_status code) {
     return invalid ? LOCHAN_COVER_INVALID : LOCHAN_COVER_FAILED;
 }
 
-static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
-    lochan_cover cover = {
-        .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
-    memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
-    if (scope->state == LOCHAN_SCOPE_DONE) {
-        cover.rows = scope->rows_fetched - scope->rows_filtered;
-        cover.state = cover.rows > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
-    } else {
-        cover.rows = -1;
-        cover.state = failed_state(scope->error.code);
-        cover.attempts = earlier_attempts(&job->ledger, scope->window) + 1;
-        (void)lochan_format(cover.message, sizeof cover.message, "%s", scope->error.message);
+static int compare_series(const void *name, const void *series) {
+    return strcmp(name, (*(lochan_series *const *)series)->asset);
+}
+
+/* Rows of each asset of a batch; assets that came unasked are nobody's. */
+static lochan_status count_assets(const lochan_scope *scope, int64_t *counts, lochan_error *err) {
+    lochan_buf name;
+    lochan_status rc = LOCHAN_OK;
+    lochan_buf__init(&name, 1u << 20);
+    for (size_t p = 0; p < scope->n_pages && rc == LOCHAN_OK; p++) {
+        const lochan_scope_page *page = &scope->pages[p];
+        int at = lochan_schema__find(&page->schema, "asset_id");
+        lochan_view view;
+        LOCHAN_TRYG(
+            lochan_view__init(&view, page->schema.children[at], page->batch.children[at], err));
+        for (int64_t i = 0; i < view.length && rc == LOCHAN_OK; i++) {
+            lochan_buf__clear(&name);
+            rc = lochan_view__print(&view, i, &name, err);
+            if (rc == LOCHAN_OK)
+                rc = lochan_buf__putc(&name, 0, err);
+            lochan_series **found = rc == LOCHAN_OK
+                                        ? bsearch(name.data, scope->series, scope->n_series,
+                                                  sizeof *scope->series, compare_series)
+                                        : NULL;
+            if (found)
+                counts[found - scope->series]++;
+        }
+        lochan_view__deinit(&view);
     }
-    return lochan_ledger__record(&job->ledger_after, &cover, job->spec->settle_days, err);
+done:
+    lochan_buf__deinit(&name);
+    return rc;
 }
 
-static const lochan_cover *find_from(const lochan_ledger *ledger, int32_t from) {
-    size_t low = 0, high = ledger->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ledger->rows[middle].from < from)
-            low = middle + 1;
-        else
-            high = middle;
+static lochan_status record_good(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,
+                                 lochan_finality f, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    int64_t *counts = lochan_mem__array(scope->n_series + 1, sizeof *counts);
+    if (!counts)
+        return lochan_error__nomem(err);
+    memset(counts, 0, (scope->n_series + 1) * sizeof *counts);
+    counts[0] = scope->rows_fetched - scope->rows_filtered - scope->rows_rejected;
+    if (scope->n_series > 1) {
+        counts[0] = 0;
+        LOCHAN_TRYG(count_assets(scope, counts, err));
     }
-    return low < ledger->count && ledger->rows[low].from == from ? &ledger->rows[low] : NULL;
-}
-
-static bool same_cover(const lochan_cover *a, const lochan_cover *b) {
-    return a->to == b->to && a->state == b->state && a->asked_at == b->asked_at &&
-           a->attempts == b->attempts && a->rows == b->rows && strcmp(a->hash, b->hash) == 0 &&
-           strcmp(a->update_id, b->update_id) == 0 && strcmp(a->message, b->message) == 0;
-}
-
-static lochan_status put_cover(lochan_job *job, lochan_txn *txn, const lochan_cover *cover,
-                               lochan_error *err) {
-    lochan_coverage row = {.asset = "",
-                           .variant = "",
-                           .day_from = cover->from,
-                           .day_to = cover->to,
-                           .state = (lochan_coverage_state)(cover->state + LOCHAN_COVERAGE_SUCCESS),
-                           .asked_ns = cover->asked_at,
-                           .attempts = cover->attempts,
-                           .rows = cover->rows,
-                           .content_hash = cover->hash,
-                           .update_id = cover->update_id,
-                           .message = cover->message};
-    return lochan_txn__put_coverage(txn, job->dataset->dataset_id, &row, err);
-}
-
-/* Writes only what changed, so that a commit costs what changed. */
-static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error *err) {
-    for (size_t i = 0; i < job->ledger.count; i++) {
-        if (!find_from(&job->ledger_after, job->ledger.rows[i].from))
-            LOCHAN_TRY(lochan_txn__delete_coverage(txn, job->dataset->dataset_id, "", "",
-                                                   job->ledger.rows[i].from, err));
+    for (size_t i = 0; i < scope->n_series; i++) {
+        cover->rows = counts[i];
+        cover->state = counts[i] > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
+        if (job->timeless)
+            lochan_series__clear(scope->series[i]);
+        LOCHAN_TRYG(lochan_series__record(scope->series[i], cover, f, err));
     }
-    for (size_t i = 0; i < job->ledger_after.count; i++) {
-        const lochan_cover *cover = &job->ledger_after.rows[i];
-        const lochan_cover *old = find_from(&job->ledger, cover->from);
-        if (!old || !same_cover(old, cover))
-            LOCHAN_TRY(put_cover(job, txn, cover, err));
+done:
+    lochan_mem__free(counts);
+    return rc;
+}
+
+static lochan_status record_failed(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,
+                                   lochan_finality f, lochan_error *err) {
+    cover->rows = -1;
+    cover->state = failed_state(scope->error.code);
+    cover->message = lochan_arena__strdup(&job->arena, scope->error.message);
+    if (!cover->message)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < scope->n_series; i++) {
+        cover->attempts = earlier_attempts(&scope->series[i]->before, scope->window) + 1;
+        if (job->timeless)
+            lochan_series__clear(scope->series[i]);
+        LOCHAN_TRY(lochan_series__record(scope->series[i], cover, f, err));
     }
     return LOCHAN_OK;
 }
 
+static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
+    lochan_finality f = job->finality;
+    lochan_cover cover = {
+        .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
+    if (job->timeless) /* what is known is the table as of the day of asking */
+        cover.from = cover.to = (int32_t)(scope->asked_ns / DAY_NS);
+    f.settle_days = job->spec->settle_days; /* the look-back asks again, it does not unsettle */
+    memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
+    if (scope->state != LOCHAN_SCOPE_DONE)
+        return record_failed(job, scope, &cover, f, err);
+    /* rows of an update that replaces the table land together or not at all */
+    if (job->spec->update_mode->all_scopes && job->report->scopes_failed > 0)
+        return LOCHAN_OK;
+    return record_good(job, scope, &cover, f, err);
+}
+
 /* ---- run record ---- */
+
+/* "2026-01-01..2026-01-31 A,B exchange=SSE"; a long list of assets is cut. */
+void lochan_job__scope_name(const lochan_scope *scope, char *dst, size_t cap) {
+    char from[16], to[16];
+    lochan_civil__format_date(scope->window.from, from);
+    lochan_civil__format_date(scope->window.to, to);
+    bool cut = scope->assets && strlen(scope->assets) > 120;
+    (void)lochan_format(dst, cap, "%s..%s%s%.120s%s%s%.160s", from, to, scope->assets ? " " : "",
+                        scope->assets ? scope->assets : "", cut ? "..." : "",
+                        scope->variant ? " " : "", scope->variant ? scope->variant->name : "");
+}
 
 static const char *kind_of(const lochan_update_request *request) {
     if (request->repair)
@@ -120,12 +159,10 @@ static lochan_status put_failures(lochan_job *job, lochan_txn *txn, lochan_error
         const lochan_scope *scope = &job->scopes[i];
         if (scope->state != LOCHAN_SCOPE_FAILED)
             continue;
-        char from[16], to[16], window[40];
-        lochan_civil__format_date(scope->window.from, from);
-        lochan_civil__format_date(scope->window.to, to);
-        (void)lochan_format(window, sizeof window, "%s..%s", from, to);
+        char name[400];
+        lochan_job__scope_name(scope, name, sizeof name);
         lochan_failure_row row = {.update_id = job->update_id,
-                                  .scope = window,
+                                  .scope = name,
                                   .page = "1",
                                   .code = lochan_status_name(scope->error.code),
                                   .http_status = scope->error.http_status,
@@ -159,7 +196,7 @@ static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
     if (job->table && job->dataset->table_id != job->table->def.table_id)
         LOCHAN_TRY(
             lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
-    LOCHAN_TRY(put_coverage(job, txn, err));
+    LOCHAN_TRY(lochan_book__put(&job->book, txn, job->dataset->dataset_id, err));
     LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
     return put_failures(job, txn, err);
 }

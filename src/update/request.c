@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "update/manage.h"
+#include "update/mode.h"
+#include "update/validate.h"
 
 #define DAY_NS          INT64_C(86400000000000)
 #define MAX_WORKERS     256
@@ -44,6 +46,8 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
     for (size_t i = 0; i < sizeof r->reserved; i++)
         LOCHAN_CHECK_ARG(r->reserved[i] == 0, err);
     LOCHAN_TRY(check_numbers(r, err));
+    lochan_validate_level level;
+    LOCHAN_TRY(lochan_validate__level(r->validate, &level, err));
     if (r->force && r->repair)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                  "force and repair exclude each other");
@@ -56,11 +60,24 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
 /* Assets and batch sizes belong to planners that ask by asset. */
 static lochan_status check_planner(const lochan_job *job, lochan_error *err) {
     const lochan_update_request *r = job->request;
-    if (r->n_assets > 0 || r->batch_size > 0)
+    const lochan_dataset_spec *spec = job->spec;
+    bool can_choose = spec->planner->by_asset || spec->request_param;
+    if ((r->n_assets > 0 && !can_choose) || (r->batch_size > 0 && !can_choose))
         return lochan_error__set(
             err, LOCHAN_ERR_UNSUPPORTED,
-            "%s: request_planner snapshot asks for all assets at once; %s cannot be chosen",
-            job->full_name, r->n_assets > 0 ? "assets" : "batch_size");
+            "%s: request_planner %s asks for all assets at once; %s cannot be chosen",
+            job->full_name, spec->planner->name, r->n_assets > 0 ? "assets" : "batch_size");
+    if (r->n_assets > 0 && spec->update_mode->all_scopes)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "%s: update_mode %s makes the table what came; with some assets "
+                                 "only the others would be lost",
+                                 job->full_name, spec->update_mode->name);
+    for (size_t i = 0; i < r->n_assets; i++) {
+        const char *asset = r->assets[i];
+        if (!asset || !asset[0] || strstr(asset, spec->asset_separator))
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "assets: '%.60s' is no asset", asset ? asset : "");
+    }
     return LOCHAN_OK;
 }
 
@@ -86,6 +103,21 @@ static lochan_status json_field(lochan_buf *buf, const char *key, const char *va
     return lochan_buf__json_string(buf, value, strlen(value), err);
 }
 
+/* The first assets of a long list: the record is for people. */
+static lochan_status json_assets(lochan_buf *buf, const lochan_update_request *r,
+                                 lochan_error *err) {
+    const size_t most = 1000;
+    if (r->n_assets == 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_buf__printf(buf, err, "%s\"n_assets\": %zu, \"assets\": [",
+                                  buf->len > 1 ? ", " : "", r->n_assets));
+    for (size_t i = 0; i < r->n_assets && i < most; i++) {
+        LOCHAN_TRY(lochan_buf__puts(buf, i ? ", " : "", err));
+        LOCHAN_TRY(lochan_buf__json_string(buf, r->assets[i], strlen(r->assets[i]), err));
+    }
+    return lochan_buf__putc(buf, ']', err);
+}
+
 /* What was asked, for the run's record. Source options may carry what is private and are left out.
  */
 static lochan_status print_request(lochan_job *job, lochan_error *err) {
@@ -97,6 +129,11 @@ static lochan_status print_request(lochan_job *job, lochan_error *err) {
     LOCHAN_TRYG(json_field(&buf, "start", r->start, err));
     LOCHAN_TRYG(json_field(&buf, "end", r->end, err));
     LOCHAN_TRYG(json_field(&buf, "token", r->token, err));
+    LOCHAN_TRYG(json_field(&buf, "validate", r->validate, err));
+    if (r->batch_size > 0)
+        LOCHAN_TRYG(lochan_buf__printf(&buf, err, "%s\"batch_size\": %d", buf.len > 1 ? ", " : "",
+                                       r->batch_size));
+    LOCHAN_TRYG(json_assets(&buf, r, err));
     if (r->force)
         LOCHAN_TRYG(lochan_buf__printf(&buf, err, "%s\"force\": true", buf.len > 1 ? ", " : ""));
     if (r->repair)
@@ -116,8 +153,10 @@ static lochan_status load_specs(lochan_job *job, lochan_error *err) {
     if (!job->dataset->enabled)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "dataset %s is disabled",
                                  job->full_name);
-    return lochan_manage__load_source(job->lake, r->source, r->source_options, r->n_source_options,
-                                      &job->source, err);
+    LOCHAN_TRY(lochan_manage__load_source(job->lake, r->source, r->source_options,
+                                          r->n_source_options, &job->source, err));
+    return lochan_dataset_spec__join_paging(job->spec, job->dataset->spec, &job->source->paging,
+                                            err);
 }
 
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
@@ -129,6 +168,7 @@ lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(read_dates(job, err));
     LOCHAN_TRY(load_specs(job, err));
     LOCHAN_TRY(check_planner(job, err));
+    LOCHAN_TRY(lochan_validate__level(job->request->validate, &job->level, err));
     LOCHAN_TRY(print_request(job, err));
     if (job->request->dry_run)
         return LOCHAN_OK;

@@ -46,15 +46,13 @@ static void deinit_job(lochan_job *job) {
     lochan_staging__free(job->staging);
     for (size_t i = 0; i < job->n_scopes; i++) {
         lochan_source_request__deinit(&job->scopes[i].request);
-        lochan_schema__release(&job->scopes[i].schema);
-        lochan_array__release(&job->scopes[i].batch);
-        lochan_budget__give(job->lake->ctx.budget, job->scopes[i].budget);
+        lochan_scope__clear(job, &job->scopes[i]);
     }
     lochan_mem__free(job->scopes);
     lochan_budget__give(job->lake->ctx.budget, job->plan_budget);
     lochan_schema__release(&job->schema);
-    lochan_ledger__deinit(&job->ledger);
-    lochan_ledger__deinit(&job->ledger_after);
+    lochan_book__deinit(&job->book);
+    lochan_arena__deinit(&job->arena);
     lochan_lock__release(job->lock);
     lochan_source_spec__free(job->source);
     lochan_dataset_spec__free(job->spec);

@@ -3,14 +3,14 @@
  * pointing at the field to blame. May call: base/, arrow/, source/yaml.h, table/table.h for the
  * names of partition strategies.
  */
-#include "update/spec.h"
+#include "update/spec_own.h"
 
-#include "table/table.h"
+#include "update/dedup.h"
+#include "update/mode.h"
+#include "update/planner.h"
+#include "update/registry.h"
 
-#define MAX_SETTLE_DAYS 36500
-#define MAX_CHUNK       1000
-#define MAX_STRATEGIES  32
-#define DAY_NS          INT64_C(86400000000000)
+#define MAX_CHOICES 40
 
 static const char *const known_keys[] = {
     "name",          "source",          "source_dataset",     "category",
@@ -19,19 +19,14 @@ static const char *const known_keys[] = {
     "field_mapping", "columns",         "new_columns",        "required_columns",
     "primary_key",   "business_key",    "asset_column",       "time_column",
     "period_column", "deduplication",   "partition_strategy", "partition_options",
-    "update_mode",   "sort_columns",    "point_in_time",      "reference"};
-static const char *const planners[] = {"snapshot"};
+    "update_mode",   "sort_columns",    "point_in_time",      "reference",
+    "revision_days", "refresh_days",    "calendar",           "discovery",
+    "order_column",  "update_options",  "validation",         "keep_raw"};
 static const char *const normalizers[] = {"standard", "wide_to_long"};
-static const char *const dedups[] = {"primary_key_last"};
-static const char *const update_modes[] = {"upsert"};
 static const char *const new_columns[] = {"evolve", "ignore", "fail"};
 
 /* Columns that every canonical table may have and that the pipeline fills. */
-static const char *const derived[] = {"source", "source_dataset"};
-
-const char *lochan_update_mode__name(lochan_update_mode mode) {
-    return update_modes[mode];
-}
+static const char *const derived[] = {"source", "source_dataset", "record_hash"};
 
 void lochan_dataset_spec__free(lochan_dataset_spec *spec) {
     if (spec) {
@@ -51,18 +46,20 @@ const lochan_dataset_column *lochan_dataset_spec__column(const lochan_dataset_sp
 
 void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct ArrowSchema *schema,
                                 lochan_table_spec *out) {
-    static const char *const time_column[] = {"time"};
     *out = (lochan_table_spec){.source = spec->source,
                                .name = spec->name,
                                .schema = schema,
-                               .key = spec->primary_key,
-                               .n_key = spec->n_primary_key,
                                .sort = spec->sort_columns,
                                .n_sort = spec->n_sort,
                                .point_in_time = spec->point_in_time};
-    out->partition.strategy = spec->partition_strategy;
-    out->partition.columns = time_column;
-    out->partition.n_columns = lochan_partition__column_count(spec->partition_strategy);
+    if (spec->update_mode->keyed) {
+        out->key = spec->primary_key;
+        out->n_key = spec->n_primary_key;
+    }
+    out->partition = (lochan_partition_def){.strategy = spec->partition_strategy,
+                                            .columns = spec->partition_columns,
+                                            .n_columns = spec->n_partition_columns,
+                                            .number = spec->partition_number};
 }
 
 const char *lochan_dataset_spec__canonical(const lochan_dataset_spec *spec, const char *field) {
@@ -83,37 +80,37 @@ static const char *field_of(const lochan_dataset_spec *spec, const char *canonic
 
 /* ---- pieces ---- */
 
-static lochan_status copy_text(lochan_arena *arena, const char *text, const char **out,
-                               lochan_error *err) {
+lochan_status lochan_spec__text(lochan_arena *arena, const char *text, const char **out,
+                                lochan_error *err) {
     *out = lochan_arena__strdup(arena, text);
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
 }
 
-static lochan_status copy_string(lochan_dataset_spec *spec, const lochan_yaml_node *root,
-                                 const char *key, const char *otherwise, const char **out,
-                                 lochan_error *err) {
+lochan_status lochan_spec__string(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                  const char *key, const char *otherwise, const char **out,
+                                  lochan_error *err) {
     const char *text = otherwise;
     LOCHAN_TRY(lochan_yaml__get_string(root, key, &text, err));
-    return copy_text(&spec->arena, text, out, err);
+    return lochan_spec__text(&spec->arena, text, out, err);
 }
 
-static lochan_status copy_list(lochan_dataset_spec *spec, const lochan_yaml_node *map,
-                               const char *key, const char *const **out, size_t *n,
-                               lochan_error *err) {
+lochan_status lochan_spec__list(lochan_dataset_spec *spec, const lochan_yaml_node *map,
+                                const char *key, const char *const **out, size_t *n,
+                                lochan_error *err) {
     const char *const *items = NULL;
     LOCHAN_TRY(lochan_yaml__get_strings(map, key, &items, n, err));
     const char **copy = lochan_arena__array(&spec->arena, *n + 1, sizeof *copy);
     if (!copy)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < *n; i++)
-        LOCHAN_TRY(copy_text(&spec->arena, items[i], &copy[i], err));
+        LOCHAN_TRY(lochan_spec__text(&spec->arena, items[i], &copy[i], err));
     *out = copy;
     return LOCHAN_OK;
 }
 
-static lochan_status copy_pairs(lochan_dataset_spec *spec, const lochan_yaml_node *map,
-                                const char *key, const lochan_source_pair **out, size_t *n,
-                                size_t spare, lochan_error *err) {
+lochan_status lochan_spec__pairs(lochan_dataset_spec *spec, const lochan_yaml_node *map,
+                                 const char *key, const lochan_source_pair **out, size_t *n,
+                                 size_t spare, lochan_error *err) {
     const lochan_yaml_node *node = lochan_yaml__get(map, key);
     *n = 0;
     if (node)
@@ -125,8 +122,8 @@ static lochan_status copy_pairs(lochan_dataset_spec *spec, const lochan_yaml_nod
     for (const lochan_yaml_node *entry = node ? node->first : NULL; entry; entry = entry->next) {
         const char *value;
         LOCHAN_TRY(lochan_yaml__to_string(entry, &value, err));
-        LOCHAN_TRY(copy_text(&spec->arena, entry->key, &pairs[*n].name, err));
-        LOCHAN_TRY(copy_text(&spec->arena, value, &pairs[*n].value, err));
+        LOCHAN_TRY(lochan_spec__text(&spec->arena, entry->key, &pairs[*n].name, err));
+        LOCHAN_TRY(lochan_spec__text(&spec->arena, value, &pairs[*n].value, err));
         (*n)++;
     }
     *out = pairs;
@@ -153,93 +150,44 @@ static lochan_status read_identity(lochan_dataset_spec *spec, const lochan_yaml_
     if (strcmp(source, "staging") == 0 || strcmp(source, "runs") == 0)
         return lochan_yaml__error(lochan_yaml__get(root, "source"), err,
                                   "source name '%s' is reserved", source);
-    LOCHAN_TRY(copy_text(&spec->arena, name, &spec->name, err));
-    LOCHAN_TRY(copy_text(&spec->arena, source, &spec->source, err));
-    LOCHAN_TRY(copy_string(spec, root, "source_dataset", name, &spec->source_dataset, err));
-    LOCHAN_TRY(copy_string(spec, root, "category", "", &spec->category, err));
-    LOCHAN_TRY(copy_string(spec, root, "description", "", &spec->description, err));
+    LOCHAN_TRY(lochan_spec__text(&spec->arena, name, &spec->name, err));
+    LOCHAN_TRY(lochan_spec__text(&spec->arena, source, &spec->source, err));
+    LOCHAN_TRY(lochan_spec__string(spec, root, "source_dataset", name, &spec->source_dataset, err));
+    LOCHAN_TRY(lochan_spec__string(spec, root, "category", "", &spec->category, err));
+    LOCHAN_TRY(lochan_spec__string(spec, root, "description", "", &spec->description, err));
     LOCHAN_TRY(lochan_yaml__get_bool(root, "point_in_time", &spec->point_in_time, err));
     return lochan_yaml__get_bool(root, "reference", &spec->reference, err);
 }
 
+lochan_status lochan_spec__choice(const lochan_yaml_node *root, const char *key,
+                                  lochan_registry list, const lochan_choice **out,
+                                  lochan_error *err) {
+    const char *names[MAX_CHOICES];
+    const lochan_choice *entry;
+    size_t n = 0;
+    int at = 0;
+    while (n < MAX_CHOICES && (entry = lochan_registry__get(list, n)) != NULL)
+        names[n++] = entry->name;
+    LOCHAN_TRY(lochan_yaml__get_choice(root, key, names, n, &at, err));
+    *out = lochan_registry__get(list, (size_t)at);
+    return LOCHAN_OK;
+}
+
 static lochan_status read_choices(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                                   lochan_error *err) {
-    int planner = 0, dedup = 0, mode = 0, fresh = 0;
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "request_planner", planners, LOCHAN_COUNTOF(planners),
-                                       &planner, err));
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "deduplication", dedups, LOCHAN_COUNTOF(dedups),
-                                       &dedup, err));
-    LOCHAN_TRY(lochan_yaml__get_choice(root, "update_mode", update_modes,
-                                       LOCHAN_COUNTOF(update_modes), &mode, err));
+    const lochan_choice *planner, *dedup, *mode;
+    int fresh = 0;
+    LOCHAN_TRY(
+        lochan_spec__choice(root, "request_planner", LOCHAN_REGISTRY_PLANNER, &planner, err));
+    LOCHAN_TRY(lochan_spec__choice(root, "deduplication", LOCHAN_REGISTRY_DEDUP, &dedup, err));
+    LOCHAN_TRY(lochan_spec__choice(root, "update_mode", LOCHAN_REGISTRY_MODE, &mode, err));
     LOCHAN_TRY(lochan_yaml__get_choice(root, "new_columns", new_columns,
                                        LOCHAN_COUNTOF(new_columns), &fresh, err));
-    spec->planner = (lochan_planner)planner;
-    spec->dedup = (lochan_dedup)dedup;
-    spec->update_mode = (lochan_update_mode)mode;
+    spec->planner = (const lochan_planner *)(const void *)planner;
+    spec->dedup = (const lochan_dedup_rule *)(const void *)dedup;
+    spec->update_mode = (const lochan_update_mode *)(const void *)mode;
     spec->new_columns = (lochan_new_columns)fresh;
-    LOCHAN_TRY(copy_string(spec, root, "partition_strategy", "single_file",
-                           &spec->partition_strategy, err));
-    const char *names[MAX_STRATEGIES];
-    size_t n = 0;
-    while (n < MAX_STRATEGIES && (names[n] = lochan_partition__name(n)) != NULL)
-        n++;
-    const lochan_yaml_node *strategy = lochan_yaml__get(root, "partition_strategy");
-    if (strategy)
-        LOCHAN_TRY(lochan_yaml__to_choice(strategy, names, n, &mode, err));
-    const lochan_yaml_node *options = lochan_yaml__get(root, "partition_options");
-    if (options) /* no strategy there is takes any */
-        LOCHAN_TRY(lochan_yaml__check_keys(options, NULL, 0, err));
     return LOCHAN_OK;
-}
-
-/* ---- requests ---- */
-
-static lochan_status read_chunk(lochan_dataset_spec *spec, const lochan_yaml_node *options,
-                                lochan_error *err) {
-    static const char *const keys[] = {"date_chunk_days", "date_chunk_months", "date_chunk_years"};
-    const lochan_yaml_node *first = NULL;
-    for (size_t i = 0; i < LOCHAN_COUNTOF(keys); i++) {
-        const lochan_yaml_node *node = lochan_yaml__get(options, keys[i]);
-        if (!node)
-            continue;
-        if (first)
-            return lochan_yaml__key_error(node, err, "%s and %s exclude each other", first->key,
-                                          keys[i]);
-        first = node;
-        int64_t count;
-        LOCHAN_TRY(lochan_yaml__to_int64(node, 1, MAX_CHUNK, &count, err));
-        spec->chunk_unit = (lochan_chunk_unit)(LOCHAN_CHUNK_DAYS + i);
-        spec->chunk_count = (int32_t)count;
-    }
-    return LOCHAN_OK;
-}
-
-static lochan_status read_requests(lochan_dataset_spec *spec, const lochan_yaml_node *root,
-                                   lochan_error *err) {
-    static const char *const keys[] = {"date_chunk_days", "date_chunk_months", "date_chunk_years",
-                                       "params"};
-    const lochan_yaml_node *options = lochan_yaml__get(root, "request_options");
-    if (options) {
-        LOCHAN_TRY(lochan_yaml__expect(options, LOCHAN_YAML_MAP, err));
-        LOCHAN_TRY(lochan_yaml__check_keys(options, keys, LOCHAN_COUNTOF(keys), err));
-    }
-    LOCHAN_TRY(read_chunk(spec, options, err));
-    LOCHAN_TRY(copy_pairs(spec, options, "params", &spec->params, &spec->n_params, 0, err));
-
-    const lochan_yaml_node *start = lochan_yaml__get(root, "default_start");
-    if (start) {
-        const char *text;
-        LOCHAN_TRY(lochan_yaml__to_string(start, &text, err));
-        if (!lochan_civil__parse_date(text, strlen(text), &spec->default_start))
-            return lochan_yaml__error(
-                start, err, "default_start: expected a date like 2020-01-31, got '%s'", text);
-        spec->has_default_start = true;
-    }
-    int64_t settle = 1;
-    LOCHAN_TRY(lochan_yaml__get_int64(root, "settle_days", 0, MAX_SETTLE_DAYS, &settle, err));
-    spec->settle_days = (int32_t)settle;
-    spec->staging_max_age_ns = DAY_NS;
-    return lochan_yaml__get_duration_ns(root, "staging_max_age", &spec->staging_max_age_ns, err);
 }
 
 /* ---- columns ---- */
@@ -249,8 +197,8 @@ static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_n
                                   lochan_error *err) {
     static const char *const roles[][2] = {
         {"asset_column", "asset_id"}, {"time_column", "time"}, {"period_column", "period"}};
-    LOCHAN_TRY(copy_pairs(spec, root, "field_mapping", &spec->field_mapping, &spec->n_field_mapping,
-                          LOCHAN_COUNTOF(roles), err));
+    LOCHAN_TRY(lochan_spec__pairs(spec, root, "field_mapping", &spec->field_mapping,
+                                  &spec->n_field_mapping, LOCHAN_COUNTOF(roles), err));
     lochan_source_pair *pairs = (lochan_source_pair *)spec->field_mapping;
     for (size_t i = 0; i < LOCHAN_COUNTOF(roles); i++) {
         const lochan_yaml_node *node = lochan_yaml__get(root, roles[i][0]);
@@ -264,7 +212,7 @@ static lochan_status read_mapping(lochan_dataset_spec *spec, const lochan_yaml_n
         if (mapped != field)
             return lochan_yaml__error(node, err, "field '%s' is mapped to '%s' already", field,
                                       mapped);
-        LOCHAN_TRY(copy_text(&spec->arena, field, &pairs[spec->n_field_mapping].name, err));
+        LOCHAN_TRY(lochan_spec__text(&spec->arena, field, &pairs[spec->n_field_mapping].name, err));
         pairs[spec->n_field_mapping++].value = roles[i][1];
     }
     const lochan_yaml_node *place = lochan_yaml__get(root, "field_mapping");
@@ -313,7 +261,7 @@ static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_no
         return lochan_yaml__key_error(node, err, "%s", why.message);
     if (is_derived(node->key) || node->key[0] == '_')
         return lochan_yaml__key_error(node, err, "column name '%s' is reserved", node->key);
-    LOCHAN_TRY(copy_text(&spec->arena, node->key, &out->name, err));
+    LOCHAN_TRY(lochan_spec__text(&spec->arena, node->key, &out->name, err));
     const char *type = NULL;
     out->nullable = true;
     if (node->kind ==
@@ -326,7 +274,8 @@ static lochan_status read_column(lochan_dataset_spec *spec, const lochan_yaml_no
         LOCHAN_TRY(lochan_yaml__require(node, "type", &type_node, err));
         LOCHAN_TRY(lochan_yaml__to_string(type_node, &type, err));
         LOCHAN_TRY(lochan_yaml__get_bool(node, "nullable", &out->nullable, err));
-        LOCHAN_TRY(copy_list(spec, node, "null_texts", &out->null_texts, &out->n_null_texts, err));
+        LOCHAN_TRY(
+            lochan_spec__list(spec, node, "null_texts", &out->null_texts, &out->n_null_texts, err));
         node = type_node->parent;
     }
     if (lochan_type__from_name(type, &out->type, &why) != LOCHAN_OK)
@@ -417,15 +366,15 @@ static lochan_status read_normalizer(lochan_dataset_spec *spec, const lochan_yam
         if (i == 1 && spec->wide_name_to == spec->wide_value_to)
             return lochan_yaml__error(node, err, "name_to and value_to are both '%s'", name);
     }
-    return copy_list(spec, options, "skip", &spec->wide_skip, &spec->n_wide_skip, err);
+    return lochan_spec__list(spec, options, "skip", &spec->wide_skip, &spec->n_wide_skip, err);
 }
 
 /* ---- checks over several fields ---- */
 
-static lochan_status check_listed(lochan_dataset_spec *spec, const lochan_yaml_node *root,
-                                  const char *key, const char *const **out, size_t *n,
-                                  lochan_error *err) {
-    LOCHAN_TRY(copy_list(spec, root, key, out, n, err));
+lochan_status lochan_spec__columns(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                   const char *key, const char *const **out, size_t *n,
+                                   lochan_error *err) {
+    LOCHAN_TRY(lochan_spec__list(spec, root, key, out, n, err));
     for (size_t i = 0; i < *n; i++) {
         const char *name = (*out)[i];
         if (!lochan_dataset_spec__column(spec, name) && !is_derived(name))
@@ -450,14 +399,38 @@ static void make_required(lochan_dataset_spec *spec, const char *const *names, s
     }
 }
 
-static lochan_status check_partition(const lochan_dataset_spec *spec, const lochan_yaml_node *root,
-                                     lochan_error *err) {
-    if (lochan_partition__column_count(spec->partition_strategy) == 0)
-        return LOCHAN_OK;
-    if (!lochan_dataset_spec__column(spec, "time")) /* which is dated, see check_columns */
-        return lochan_yaml__error(lochan_yaml__get(root, "partition_strategy"), err,
-                                  "partition_strategy %s needs a time column (a date or timestamp)",
-                                  spec->partition_strategy);
+/* The columns a strategy looks at, where the spec names none: the days, and the asset. */
+static lochan_status read_partition(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                    lochan_error *err) {
+    static const char *const keys[] = {"buckets", "columns"};
+    static const char *const usual[] = {"time", "asset_id"};
+    const char *names[MAX_CHOICES];
+    size_t n = 0;
+    int at = 0;
+    while (n < MAX_CHOICES && (names[n] = lochan_partition__name(n)) != NULL)
+        n++;
+    const lochan_yaml_node *node = lochan_yaml__get(root, "partition_strategy");
+    LOCHAN_TRY(lochan_spec__string(spec, root, "partition_strategy", "single_file",
+                                   &spec->partition_strategy, err));
+    if (node)
+        LOCHAN_TRY(lochan_yaml__to_choice(node, names, n, &at, err));
+    const lochan_yaml_node *options = lochan_yaml__get(root, "partition_options");
+    if (options)
+        LOCHAN_TRY(lochan_yaml__check_keys(options, keys, LOCHAN_COUNTOF(keys), err));
+    LOCHAN_TRY(lochan_yaml__get_int64(options, "buckets", 1, 4096, &spec->partition_number, err));
+    LOCHAN_TRY(lochan_spec__columns(spec, options, "columns", &spec->partition_columns,
+                                    &spec->n_partition_columns, err));
+    size_t needed = lochan_partition__column_count(spec->partition_strategy);
+    if (spec->n_partition_columns == 0 && needed <= LOCHAN_COUNTOF(usual)) {
+        spec->partition_columns = usual;
+        spec->n_partition_columns = needed;
+    }
+    for (size_t i = 0; i < spec->n_partition_columns; i++) {
+        if (!lochan_dataset_spec__column(spec, spec->partition_columns[i]))
+            return lochan_yaml__error(node, err, "partition_strategy %s needs a column '%s'%s",
+                                      spec->partition_strategy, spec->partition_columns[i],
+                                      i == 0 ? " (a date or timestamp)" : "");
+    }
     return LOCHAN_OK;
 }
 
@@ -482,22 +455,79 @@ static lochan_status check_columns(const lochan_dataset_spec *spec, const lochan
     return LOCHAN_OK;
 }
 
+/* Rows without a key of their own are told apart by what they say: the key becomes the order of
+ * the table, the asset and the hash of the row. */
+static lochan_status add_record_hash(lochan_dataset_spec *spec, lochan_error *err) {
+    static const char *const asset[] = {"asset_id"}, *const hash[] = {"record_hash"};
+    const char *const *lists[] = {asset, spec->partition_columns, spec->sort_columns, hash};
+    const size_t sizes[] = {1, spec->n_partition_columns, spec->n_sort, 1};
+    size_t n = 0;
+    const char **key = lochan_arena__array(
+        &spec->arena, spec->n_partition_columns + spec->n_sort + 2, sizeof *key);
+    if (!key)
+        return lochan_error__nomem(err);
+    for (size_t l = 0; l < LOCHAN_COUNTOF(lists); l++) {
+        for (size_t i = 0; i < sizes[l]; i++) {
+            bool known = false;
+            for (size_t j = 0; j < n && !known; j++)
+                known = strcmp(key[j], lists[l][i]) == 0;
+            if (!known)
+                key[n++] = lists[l][i];
+        }
+    }
+    spec->has_record_hash = true;
+    spec->primary_key = key;
+    spec->n_primary_key = n;
+    return LOCHAN_OK;
+}
+
+static lochan_status check_mode(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                lochan_error *err) {
+    static const char *const keys[] = {"empty_removes"};
+    const lochan_update_mode *mode = spec->update_mode;
+    const lochan_yaml_node *options = lochan_yaml__get(root, "update_options");
+    if (options)
+        LOCHAN_TRY(lochan_yaml__check_keys(options, keys, LOCHAN_COUNTOF(keys), err));
+    LOCHAN_TRY(lochan_yaml__get_bool(options, "empty_removes", &spec->replace_empty, err));
+    if (mode->asks_assets && !lochan_dataset_spec__column(spec, "asset_id"))
+        return lochan_yaml__error(root, err, "update_mode %s needs an asset_column", mode->name);
+    if (spec->n_primary_key == 0 && mode->record_hash)
+        LOCHAN_TRY(add_record_hash(spec, err));
+    if (spec->n_primary_key == 0 && (mode->keyed || spec->dedup->needs_key))
+        return lochan_yaml__error(root, err,
+                                  "primary_key: %s %s needs the columns that identify a row",
+                                  mode->keyed ? "update_mode" : "deduplication",
+                                  mode->keyed ? mode->name : spec->dedup->name);
+    return LOCHAN_OK;
+}
+
 static lochan_status check_keys(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                                 lochan_error *err) {
-    const char *const *business = NULL;
-    size_t n_business = 0;
-    LOCHAN_TRY(check_listed(spec, root, "required_columns", &spec->required_columns,
-                            &spec->n_required, err));
+    LOCHAN_TRY(lochan_spec__columns(spec, root, "required_columns", &spec->required_columns,
+                                    &spec->n_required, err));
+    LOCHAN_TRY(lochan_spec__columns(spec, root, "primary_key", &spec->primary_key,
+                                    &spec->n_primary_key, err));
+    LOCHAN_TRY(lochan_spec__columns(spec, root, "business_key", &spec->business_key,
+                                    &spec->n_business, err));
     LOCHAN_TRY(
-        check_listed(spec, root, "primary_key", &spec->primary_key, &spec->n_primary_key, err));
-    LOCHAN_TRY(check_listed(spec, root, "business_key", &business, &n_business, err));
-    LOCHAN_TRY(check_listed(spec, root, "sort_columns", &spec->sort_columns, &spec->n_sort, err));
-    if (spec->n_primary_key == 0)
-        return lochan_yaml__error(
-            root, err, "primary_key: update_mode upsert needs the columns that identify a row");
+        lochan_spec__columns(spec, root, "sort_columns", &spec->sort_columns, &spec->n_sort, err));
+    LOCHAN_TRY(read_partition(spec, root, err));
+    LOCHAN_TRY(check_mode(spec, root, err));
+    const lochan_yaml_node *order = lochan_yaml__get(root, "order_column");
+    if (order) {
+        const char *name;
+        LOCHAN_TRY(lochan_yaml__to_string(order, &name, err));
+        const lochan_dataset_column *column = lochan_dataset_spec__column(spec, name);
+        if (!column || spec->dedup->write != LOCHAN_DEDUP_LAST)
+            return lochan_yaml__error(order, err,
+                                      column ? "order_column belongs to primary_key_last"
+                                             : "order_column: column '%s' is not declared",
+                                      name);
+        spec->order_column = column->name;
+    }
     make_required(spec, spec->required_columns, spec->n_required);
     make_required(spec, spec->primary_key, spec->n_primary_key);
-    return check_partition(spec, root, err);
+    return LOCHAN_OK;
 }
 
 static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node *root,
@@ -506,12 +536,13 @@ static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node 
     LOCHAN_TRY(lochan_yaml__check_keys(root, known_keys, LOCHAN_COUNTOF(known_keys), err));
     LOCHAN_TRY(read_identity(spec, root, err));
     LOCHAN_TRY(read_choices(spec, root, err));
-    LOCHAN_TRY(read_requests(spec, root, err));
     LOCHAN_TRY(read_mapping(spec, root, err));
     LOCHAN_TRY(read_columns(spec, root, err));
     LOCHAN_TRY(check_columns(spec, root, err));
     LOCHAN_TRY(read_normalizer(spec, root, err));
-    return check_keys(spec, root, err);
+    LOCHAN_TRY(lochan_spec__read_requests(spec, root, err));
+    LOCHAN_TRY(check_keys(spec, root, err));
+    return lochan_spec__read_rules(spec, root, err);
 }
 
 lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file,

@@ -15,13 +15,15 @@
 #include "source/spec.h"
 #include "source/yaml.h"
 
-typedef enum lochan_planner { LOCHAN_PLANNER_SNAPSHOT = 0 } lochan_planner;
+struct lochan_planner;     /* planner.h */
+struct lochan_dedup_rule;  /* dedup.h */
+struct lochan_update_mode; /* mode.h */
+struct lochan_paging;      /* source/paging.h */
+
 typedef enum lochan_normalizer {
     LOCHAN_NORMALIZER_STANDARD = 0,
     LOCHAN_NORMALIZER_WIDE_TO_LONG = 1 /* one row a cell: each undeclared column becomes rows */
 } lochan_normalizer;
-typedef enum lochan_dedup { LOCHAN_DEDUP_PRIMARY_KEY_LAST = 0 } lochan_dedup;
-typedef enum lochan_update_mode { LOCHAN_MODE_UPSERT = 0 } lochan_update_mode;
 typedef enum lochan_chunk_unit {
     LOCHAN_CHUNK_NONE = 0, /* the whole window is one request */
     LOCHAN_CHUNK_DAYS,
@@ -49,6 +51,46 @@ typedef struct lochan_dataset_column {
     size_t n_null_texts; /* 0 = the source's */
 } lochan_dataset_column;
 
+/* A column of another dataset of the lake: assets to ask for, days of trading. */
+typedef struct lochan_reference {
+    const char *source; /* NULL: there is no reference */
+    const char *dataset;
+    const char *column;
+    const char *where; /* rows that count, as in a scan; NULL = all */
+} lochan_reference;
+
+/* One set of parameters of planner `params`; a series of the ledger bears its name. */
+typedef struct lochan_param_set {
+    const char *name; /* "exchange=SSE" */
+    const lochan_source_pair *params;
+    size_t n_params;
+} lochan_param_set;
+
+typedef enum lochan_rule_kind {
+    LOCHAN_RULE_REQUIRED = 0, /* the column has a value */
+    LOCHAN_RULE_TYPE,         /* the provider's text can be read as the column's type */
+    LOCHAN_RULE_RANGE,        /* min <= value <= max; null is in range */
+    LOCHAN_RULE_ALLOWED,      /* the value is one of a list; null is allowed */
+    LOCHAN_RULE_UNIQUE,       /* no two rows of one update agree in these columns */
+    LOCHAN_RULE_CALENDAR      /* time is a day of the calendar */
+} lochan_rule_kind;
+typedef enum lochan_rule_action {
+    LOCHAN_RULE_FAIL = 0,   /* the scope is invalid and asked again by the next update */
+    LOCHAN_RULE_QUARANTINE, /* the row is kept apart (lochan rejects), the others go on */
+    LOCHAN_RULE_WARN        /* the row goes on; the update says how many there were */
+} lochan_rule_action;
+
+typedef struct lochan_rule {
+    lochan_rule_kind kind;
+    lochan_rule_action action;
+    const char *const *columns; /* one, but for unique */
+    size_t n_columns;
+    bool has_min, has_max;
+    double min, max;
+    const char *const *values; /* of allowed, as text */
+    size_t n_values;
+} lochan_rule;
+
 typedef struct lochan_dataset_spec {
     lochan_arena arena; /* holds all below */
     const char *name;
@@ -57,11 +99,28 @@ typedef struct lochan_dataset_spec {
     const char *category;
     const char *description;
 
-    lochan_planner planner;
+    const struct lochan_planner *planner;
     lochan_chunk_unit chunk_unit;
     int32_t chunk_count;
     const lochan_source_pair *params; /* more query parameters; templates */
     size_t n_params;
+    const lochan_param_set *param_sets;
+    size_t n_param_sets;
+    int32_t batch_size;            /* assets a request */
+    const char *request_param;     /* the parameter that carries the assets, NULL = none */
+    const char *asset_separator;   /* between them */
+    lochan_reference assets;       /* where they come from if the request names none */
+    lochan_reference discovery;    /* assets that changed: rows of it within the window asked for */
+    lochan_reference calendar;     /* days there can be rows for */
+    lochan_chunk_unit period_unit; /* of planner by_period */
+    int32_t period_count;
+    const struct lochan_paging *paging; /* NULL: the source's */
+    const char *filter_column;          /* row_filter: NULL = none */
+    const char *const *filter_in;
+    size_t n_filter_in;
+    int32_t revision_days; /* so many days are asked again although they are final */
+    int32_t refresh_days;  /* what was asked longer ago is asked again; -1 = never */
+    bool keep_raw;
     bool has_default_start;
     int32_t default_start; /* days */
     int32_t settle_days;
@@ -86,15 +145,25 @@ typedef struct lochan_dataset_spec {
     const char *const *sort_columns;
     size_t n_sort;
 
-    lochan_dedup dedup;
+    bool has_record_hash; /* rows are told apart by column record_hash, which the pipeline fills */
+    const char *const *business_key;
+    size_t n_business;
+    const struct lochan_dedup_rule *dedup;
+    const char *order_column; /* of primary_key_last: the row with the largest value is the last */
     const char *partition_strategy;
-    lochan_update_mode update_mode;
+    int64_t partition_number; /* of year_bucket; 0 = none */
+    const char *const *partition_columns;
+    size_t n_partition_columns;
+    const struct lochan_update_mode *update_mode;
+    bool replace_empty; /* replace_asset: an empty answer removes what is there */
+    const lochan_rule *rules;
+    size_t n_rules;
     bool point_in_time;
     bool reference;
 } lochan_dataset_spec;
 
-/* Names of the values each choice can take, for messages and `dataset list`. */
-const char *lochan_update_mode__name(lochan_update_mode mode);
+/* "range" and the like. */
+const char *lochan_rule__name(const lochan_rule *rule);
 
 /* Parses and checks. Every error is LOCHAN_ERR_SPEC with file, line and column. */
 lochan_status lochan_dataset_spec__parse(const char *text, size_t size, const char *file,
@@ -106,6 +175,12 @@ void lochan_dataset_spec__free(lochan_dataset_spec *spec); /* NULL is a no-op */
 struct lochan_table_spec;
 void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct ArrowSchema *schema,
                                 struct lochan_table_spec *out);
+
+/* Lays what the dataset says about paging over what its source says; `text` is the dataset's spec.
+ * spec->paging is never NULL afterwards. */
+lochan_status lochan_dataset_spec__join_paging(lochan_dataset_spec *spec, const char *text,
+                                               const struct lochan_paging *source,
+                                               lochan_error *err);
 
 /* The canonical name of a provider's field. */
 const char *lochan_dataset_spec__canonical(const lochan_dataset_spec *spec, const char *field);

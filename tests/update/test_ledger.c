@@ -6,6 +6,10 @@
 
 #define DAY_NS INT64_C(86400000000000)
 
+static lochan_finality settled(int32_t days) {
+    return (lochan_finality){.settle_days = days};
+}
+
 static lochan_cover cover(int32_t from, int32_t to, lochan_cover_state state, int32_t asked_day) {
     lochan_cover c = {
         .from = from, .to = to, .state = state, .asked_at = asked_day * DAY_NS, .rows = 1};
@@ -15,7 +19,7 @@ static lochan_cover cover(int32_t from, int32_t to, lochan_cover_state state, in
 static void record(lochan_ledger *ledger, int32_t from, int32_t to, lochan_cover_state state,
                    int32_t asked_day, int32_t settle) {
     lochan_cover c = cover(from, to, state, asked_day);
-    assert_int_equal(lochan_ledger__record(ledger, &c, settle, NULL), LOCHAN_OK);
+    assert_int_equal(lochan_ledger__record(ledger, &c, settled(settle), NULL), LOCHAN_OK);
 }
 
 static void test_ledger__neighbours_join(void **state) {
@@ -35,8 +39,9 @@ static void test_ledger__ten_years_of_daily_updates_stay_small(void **state) {
     (void)state;
     for (int32_t today = 1000; today < 1000 + 3650; today++) {
         lochan_windows gaps = {0};
-        assert_int_equal(lochan_ledger__gaps(&ledger, 990, today, 3, LOCHAN_GAP_OPEN, &gaps, NULL),
-                         LOCHAN_OK);
+        assert_int_equal(
+            lochan_ledger__gaps(&ledger, 990, today, settled(3), LOCHAN_GAP_OPEN, &gaps, NULL),
+            LOCHAN_OK);
         assert_int_equal(gaps.count, 1);
         record(&ledger, gaps.items[0].from, gaps.items[0].to, LOCHAN_COVER_SUCCESS, today, 3);
         lochan_windows__deinit(&gaps);
@@ -51,7 +56,7 @@ static void test_ledger__recent_days_are_asked_again(void **state) {
     (void)state;
     record(&ledger, 0, 100, LOCHAN_COVER_SUCCESS, 100, 3); /* asked on day 100: final up to 96 */
     assert_int_equal(lochan_ledger__final_to(&ledger, 3), 96);
-    assert_int_equal(lochan_ledger__gaps(&ledger, 0, 120, 3, LOCHAN_GAP_OPEN, &gaps, NULL),
+    assert_int_equal(lochan_ledger__gaps(&ledger, 0, 120, settled(3), LOCHAN_GAP_OPEN, &gaps, NULL),
                      LOCHAN_OK);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.items[0].from, 97);
@@ -67,13 +72,14 @@ static void test_ledger__failed_is_a_gap_and_repair_sees_only_it(void **state) {
     record(&ledger, 0, 99, LOCHAN_COVER_SUCCESS, 1000, 1);
     record(&ledger, 40, 49, LOCHAN_COVER_FAILED, 1000, 1);
     assert_int_equal(ledger.count, 3);
-    assert_int_equal(lochan_ledger__gaps(&ledger, 0, 150, 1, LOCHAN_GAP_FAILED, &gaps, NULL),
-                     LOCHAN_OK);
+    assert_int_equal(
+        lochan_ledger__gaps(&ledger, 0, 150, settled(1), LOCHAN_GAP_FAILED, &gaps, NULL),
+        LOCHAN_OK);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.items[0].from, 40);
     assert_int_equal(gaps.items[0].to, 49);
     lochan_windows__deinit(&gaps);
-    assert_int_equal(lochan_ledger__gaps(&ledger, 0, 150, 1, LOCHAN_GAP_OPEN, &gaps, NULL),
+    assert_int_equal(lochan_ledger__gaps(&ledger, 0, 150, settled(1), LOCHAN_GAP_OPEN, &gaps, NULL),
                      LOCHAN_OK);
     assert_int_equal(gaps.count, 2);
     assert_int_equal(gaps.items[1].from, 100);
@@ -87,7 +93,7 @@ static void test_ledger__cutting_forgets_what_held_for_the_whole(void **state) {
     lochan_cover c = cover(0, 9, LOCHAN_COVER_SUCCESS, 1000);
     (void)state;
     memcpy(c.hash, "abc", 4);
-    assert_int_equal(lochan_ledger__record(&ledger, &c, 1, NULL), LOCHAN_OK);
+    assert_int_equal(lochan_ledger__record(&ledger, &c, settled(1), NULL), LOCHAN_OK);
     assert_string_equal(ledger.rows[0].hash, "abc");
     record(&ledger, 5, 5, LOCHAN_COVER_INVALID, 1000, 1);
     assert_int_equal(ledger.count, 3);
@@ -126,8 +132,9 @@ static bool day_final(const struct day *d, int32_t day) {
 
 static void check_against(const lochan_ledger *ledger, const struct day *days) {
     lochan_windows gaps = {0};
-    assert_int_equal(lochan_ledger__gaps(ledger, 0, DAYS - 1, SETTLE, LOCHAN_GAP_OPEN, &gaps, NULL),
-                     LOCHAN_OK);
+    assert_int_equal(
+        lochan_ledger__gaps(ledger, 0, DAYS - 1, settled(SETTLE), LOCHAN_GAP_OPEN, &gaps, NULL),
+        LOCHAN_OK);
     bool asked[DAYS] = {false};
     for (size_t i = 0; i < gaps.count; i++) {
         assert_true(i == 0 || gaps.items[i].from > gaps.items[i - 1].to + 1);
