@@ -268,7 +268,7 @@ typedef struct lochan_parquet_verify_report {
     uint32_t struct_size;      /* set by the caller */
     int64_t rows;              /* of the file */
     int64_t chunks;            /* column chunks read to their end without a problem */
-    int64_t pages;             /* decoded */
+    int64_t pages;             /* of data and dictionaries that were looked at */
     int64_t pages_without_crc; /* data and dictionary pages that carry no checksum: damage there may
                                   go unseen */
     int64_t bytes_read;
@@ -277,11 +277,13 @@ typedef struct lochan_parquet_verify_report {
 #define LOCHAN_PARQUET_VERIFY_REPORT_INIT                                                          \
     { sizeof(lochan_parquet_verify_report), 0, 0, 0, 0, 0, 0 }
 
-/* Reads everything: each column of each row group is decoded on its own, so that all damaged ones
- * are found, its text checked for UTF-8 and its values compared with the statistics. Problems are
- * data, not an error: `problems` (may be NULL) gets kind (footer, page, value, statistics),
- * row_group, column, offset (byte in the file), detail; what does not apply is null. The status is
- * an error only if the check itself could not be done (no such file, no memory, cancelled). */
+/* Reads everything: each leaf column of each row group is decoded on its own, so that all damaged
+ * ones are found, its text checked for UTF-8 and its values compared with the statistics, the page
+ * index (places, first rows, bounds, counts) and the Bloom filter. Problems are data, not an error:
+ * `problems` (may be NULL) gets kind (footer, page, value, statistics, index, bloom, read,
+ * unsupported), row_group, column, offset (byte in the file), detail; what does not apply is null.
+ * The status is an error only if the check itself could not be done (no such file, no memory,
+ * cancelled). */
 LOCHAN_API lochan_status lochan_parquet_verify(const char *path,
                                                const lochan_parquet_read_options *options,
                                                lochan_parquet_verify_report *report,

@@ -92,6 +92,7 @@ class ParquetReader:
         strings: str = "string",
         threads: int = 0,
         memory_limit: int = 0,
+        arrow_schema: bool = True,
     ) -> ParquetReader: ...
     def close(self) -> None: ...
     def info(self) -> dict[str, Any]: ...
@@ -346,4 +347,7 @@ def write_parquet(
     sync: bool = True,
     threads: int = 0,
     memory_limit: int = 0,
+    bloom: Sequence[str] | None = None,
+    max_statistics_bytes: int = 0,
+    arrow_schema: bool = True,
 ) -> int: ...

@@ -109,6 +109,7 @@ def read(
     limit: int | None = None,
     row_groups: Iterable[int] | None = None,
     strings: str = "string",
+    arrow_schema: bool = True,
     threads: int | None = None,
     memory_limit: int | None = None,
 ) -> Rows:
@@ -116,10 +117,11 @@ def read(
 
     columns: these, in this order; None for all. where: rows to keep, such as "close > 100 and name in ('a', 'b')"; its
     columns need not be among `columns`; what the statistics exclude is not read. batch_rows: at most so many rows a batch
-    (default 65,536). strings: "string", "large_string", "string_view" or "dictionary". threads: None for one a processor.
-    memory_limit: bytes for pages under way.
+    (default 65,536). strings: "string" (or as the file's writer had it), "large_string", "string_view" or "dictionary".
+    arrow_schema: False takes types from the Parquet schema alone, where a file also has the Arrow schema it was written from
+    (durations, zones, dictionaries, layouts). threads: None for one a processor. memory_limit: bytes for pages under way.
     """
-    reader = _lochan.ParquetReader(source, strings=strings, threads=threads or 0, memory_limit=memory_limit or 0)
+    reader = _lochan.ParquetReader(source, strings=strings, threads=threads or 0, memory_limit=memory_limit or 0, arrow_schema=arrow_schema)
     scan: dict[str, Any] = {
         "columns": None if columns is None else columns if isinstance(columns, str) else list(columns),
         "where": where,
@@ -149,6 +151,9 @@ def write(
     checksums: bool = True,
     page_index: bool = True,
     page_version: int = 1,
+    bloom: Iterable[str] | None = None,
+    max_statistics_bytes: int | None = None,
+    arrow_schema: bool = True,
     overwrite: bool = True,
     sync: bool = True,
     threads: int | None = None,
@@ -159,7 +164,9 @@ def write(
     The file appears under its name only when it is whole (and, with sync, durable); a failure or Ctrl-C leaves what was there
     before. encodings: leaf column ("price", "tags.list.element") to "auto", "plain", "dictionary", "delta_binary_packed", "delta_length_byte_array",
     "delta_byte_array" or "byte_stream_split". sorting: columns by which the rows are sorted already, "-name" for descending;
-    recorded for readers.
+    recorded for readers. bloom: leaf columns that get a Bloom filter. max_statistics_bytes: longest text bound, cut at a
+    character (default 64). arrow_schema: False leaves out the key ARROW:schema, by which Arrow libraries know types that Parquet
+    has not.
     """
     if page_version not in (1, 2):
         raise _lochan.ArgumentError(f"page_version: expected 1 or 2, got {page_version!r}")
@@ -184,6 +191,9 @@ def write(
         sync=sync,
         threads=threads or 0,
         memory_limit=memory_limit or 0,
+        bloom=None if bloom is None else bloom if isinstance(bloom, str) else list(bloom),
+        max_statistics_bytes=max_statistics_bytes or 0,
+        arrow_schema=arrow_schema,
     )
 
 

@@ -44,22 +44,24 @@ static int strings_from_name(const char *name, int32_t *out) {
 }
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"source", "strings", "threads", "memory_limit", NULL};
+    static char *names[] = {"source", "strings", "threads", "memory_limit", "arrow_schema", NULL};
     PyObject *source, *path = NULL;
     const char *strings = "string";
     long long memory_limit = 0;
+    int arrow_schema = 1;
     lochan_parquet_read_options o = LOCHAN_PARQUET_READ_OPTIONS_INIT;
     lochan_parquet_reader *opened = NULL;
     lochan_error err;
     lochan_status rc;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siL:ParquetReader", names, &source, &strings,
-                                     &o.threads, &memory_limit) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siLp:ParquetReader", names, &source, &strings,
+                                     &o.threads, &memory_limit, &arrow_schema) ||
         strings_from_name(strings, &o.strings) < 0)
         return NULL;
     if (memory_limit < 0)
         return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT,
                                  "memory_limit: expected bytes, got %lld", memory_limit);
     o.memory_limit = (uint64_t)memory_limit;
+    o.no_arrow_schema = !arrow_schema;
     int is_bytes = PyBytes_Check(source);
     lochan_error_init(&err);
     if (is_bytes) {

@@ -8,19 +8,21 @@
 typedef struct write_arguments {
     lochan_parquet_write_options o;
     PyObject *path;
-    PyObject *keeps[3]; /* lists that hold the texts */
+    PyObject *keeps[4]; /* lists that hold the texts */
     lochan_parquet_column_encoding *encodings;
     lochan_parquet_pair *metadata;
     lochan_parquet_sorting *sorting;
+    const char **bloom;
 } write_arguments;
 
 static void free_arguments(write_arguments *a) {
     Py_XDECREF(a->path);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         Py_XDECREF(a->keeps[i]);
     PyMem_Free(a->encodings);
     PyMem_Free(a->metadata);
     PyMem_Free(a->sorting);
+    PyMem_Free(a->bloom);
 }
 
 /* A dict of str to str as keys and values in one list of texts: k0, v0, k1, v1, ... */
@@ -99,40 +101,38 @@ static int read_sorting(write_arguments *a, PyObject *list) {
     return a->sorting ? 0 : -1;
 }
 
+static int read_bloom(write_arguments *a, PyObject *list) {
+    if (py_arguments__texts(list, "bloom", &a->bloom, &a->o.n_bloom_filters, &a->keeps[3]) < 0)
+        return -1;
+    a->o.bloom_filters = a->bloom;
+    return 0;
+}
+
 static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, write_arguments *a) {
-    static char *names[] = {"data",
-                            "path",
-                            "compression",
-                            "level",
-                            "row_group_rows",
-                            "row_group_bytes",
-                            "page_bytes",
-                            "page_rows",
-                            "encodings",
-                            "metadata",
-                            "sorting",
-                            "dictionary",
-                            "statistics",
-                            "crc",
-                            "page_index",
-                            "page_v2",
-                            "overwrite",
-                            "sync",
-                            "threads",
-                            "memory_limit",
-                            NULL};
+    static char *names[] = {"data",           "path",
+                            "compression",    "level",
+                            "row_group_rows", "row_group_bytes",
+                            "page_bytes",     "page_rows",
+                            "encodings",      "metadata",
+                            "sorting",        "dictionary",
+                            "statistics",     "crc",
+                            "page_index",     "page_v2",
+                            "overwrite",      "sync",
+                            "threads",        "memory_limit",
+                            "bloom",          "max_statistics_bytes",
+                            "arrow_schema",   NULL};
     const char *codec = "zstd";
-    PyObject *path, *encodings = Py_None, *metadata = Py_None, *sorting = Py_None;
+    PyObject *path, *encodings = Py_None, *metadata = Py_None, *sorting = Py_None, *bloom = Py_None;
     long long group_rows = 0, group_bytes = 0, memory_limit = 0;
     int dictionary = 1, statistics = 1, crc = 1, page_index = 1, page_v2 = 0, overwrite = 0,
-        sync = 1;
+        sync = 1, arrow_schema = 1;
     lochan_error err;
     *a = (write_arguments){.o = LOCHAN_PARQUET_WRITE_OPTIONS_INIT};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$siLLiiOOOpppppppiL:write_parquet", names,
-                                     data, &path, &codec, &a->o.level, &group_rows, &group_bytes,
-                                     &a->o.page_bytes, &a->o.page_rows, &encodings, &metadata,
-                                     &sorting, &dictionary, &statistics, &crc, &page_index,
-                                     &page_v2, &overwrite, &sync, &a->o.threads, &memory_limit))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "OO|$siLLiiOOOpppppppiLOip:write_parquet", names, data, &path, &codec,
+            &a->o.level, &group_rows, &group_bytes, &a->o.page_bytes, &a->o.page_rows, &encodings,
+            &metadata, &sorting, &dictionary, &statistics, &crc, &page_index, &page_v2, &overwrite,
+            &sync, &a->o.threads, &memory_limit, &bloom, &a->o.max_statistics_bytes, &arrow_schema))
         return -1;
     if (memory_limit < 0) {
         py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "memory_limit: expected bytes, got %lld",
@@ -149,6 +149,7 @@ static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, wri
     a->o.page_v2 = page_v2;
     a->o.overwrite = overwrite;
     a->o.no_sync = !sync;
+    a->o.no_arrow_schema = !arrow_schema;
     lochan_error_init(&err);
     lochan_status rc = lochan_parquet_codec_from_name(codec, &a->o.codec, &err);
     if (rc != LOCHAN_OK) {
@@ -157,7 +158,7 @@ static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **data, wri
     }
     a->path = py_arguments__path(path);
     return a->path && read_encodings(a, encodings) == 0 && read_metadata(a, metadata) == 0 &&
-                   read_sorting(a, sorting) == 0
+                   read_sorting(a, sorting) == 0 && read_bloom(a, bloom) == 0
                ? 0
                : -1;
 }

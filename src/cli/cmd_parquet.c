@@ -125,6 +125,8 @@ static void add_summary(lochan_cli_text *t, const lochan_parquet_reader *reader,
     lochan_cli__addc(t, '\n');
     for (size_t i = 0; lochan_parquet_reader_metadata_at(reader, i, &key, &value); i++) {
         size_t n = strlen(value);
+        if (strcmp(key, "ARROW:schema") == 0)
+            continue; /* in base64: the types below tell it better */
         lochan_cli__add_visible(t, key, strlen(key));
         lochan_cli__adds(t, ": ");
         lochan_cli__add_visible(t, value, n > 200 ? 200 : n);
@@ -255,10 +257,14 @@ typedef struct scan_arguments {
     format as;
 } scan_arguments;
 
+static void free_list(char **list) {
+    if (list)
+        free(list[0]);
+    free(list);
+}
+
 static void free_arguments(scan_arguments *a) {
-    if (a->columns)
-        free(a->columns[0]);
-    free(a->columns);
+    free_list(a->columns);
 }
 
 static lochan_status read_arguments(lochan_cli *cli, format as, scan_arguments *a) {
@@ -342,16 +348,69 @@ static lochan_status copy_rows(lochan_cli *cli, struct ArrowArrayStream *stream,
     return rc == LOCHAN_OK ? lochan_parquet_writer_close(writer, &cli->err) : rc;
 }
 
-static lochan_status write_options(lochan_cli *cli, lochan_parquet_write_options *o) {
+/* Lists that the writer's options point to. */
+typedef struct write_lists {
+    char **bloom, **encodings;
+    lochan_parquet_column_encoding *of_columns;
+} write_lists;
+
+static void free_lists(write_lists *lists) {
+    free_list(lists->bloom);
+    free_list(lists->encodings);
+    free(lists->of_columns);
+}
+
+/* COLUMN=ENCODING, again and again. */
+static lochan_status read_encodings(lochan_cli *cli, write_lists *lists,
+                                    lochan_parquet_write_options *o) {
+    size_t n = 0;
+    lists->encodings = lochan_cli__list_value(cli, "encodings", &n);
+    lists->of_columns = calloc(n + 1, sizeof *lists->of_columns);
+    if (!lists->of_columns)
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        char *sign = strrchr(lists->encodings[i], '=');
+        if (!sign)
+            return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                    "--encodings: expected COLUMN=ENCODING, got '%s'",
+                                    lists->encodings[i]);
+        *sign = '\0';
+        lists->of_columns[i].column = lists->encodings[i];
+        lochan_status rc =
+            lochan_parquet_encoding_from_name(sign + 1, &lists->of_columns[i].encoding, &cli->err);
+        if (rc != LOCHAN_OK)
+            return rc;
+    }
+    o->encodings = lists->of_columns;
+    o->n_encodings = n;
+    return LOCHAN_OK;
+}
+
+static lochan_status write_options(lochan_cli *cli, write_lists *lists,
+                                   lochan_parquet_write_options *o) {
     const char *codec = lochan_cli__value(cli, "compression");
-    int64_t level = 0;
+    int64_t level = 0, version = 1, page_rows = 0;
     lochan_status rc =
         codec ? lochan_parquet_codec_from_name(codec, &o->codec, &cli->err) : LOCHAN_OK;
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "level", 0, 22, &level);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "row-group-rows", 1, INT32_MAX, &o->row_group_rows);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__int_value(cli, "page-rows", 1, INT32_MAX, &page_rows);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__int_value(cli, "page-version", 1, 2, &version);
+    if (rc == LOCHAN_OK)
+        rc = read_encodings(cli, lists, o);
+    lists->bloom = lochan_cli__list_value(cli, "bloom", &o->n_bloom_filters);
+    o->bloom_filters = (const char *const *)lists->bloom;
     o->level = (int32_t)level;
+    o->page_rows = (int32_t)page_rows;
+    o->page_v2 = version == 2;
+    o->no_statistics = lochan_cli__has(cli, "no-statistics");
+    o->no_dictionary = lochan_cli__has(cli, "no-dictionary");
+    o->no_page_index = lochan_cli__has(cli, "no-page-index");
+    o->no_arrow_schema = lochan_cli__has(cli, "no-arrow-schema");
     o->overwrite = lochan_cli__has(cli, "overwrite");
     return rc;
 }
@@ -362,7 +421,8 @@ static lochan_status to_parquet(lochan_cli *cli, const scan_arguments *a, const 
     struct ArrowArrayStream stream = {0};
     struct ArrowSchema schema = {0};
     lochan_parquet_write_options options = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
-    lochan_status rc = write_options(cli, &options);
+    write_lists lists = {0};
+    lochan_status rc = write_options(cli, &lists, &options);
     if (rc == LOCHAN_OK)
         rc = open_file(cli, cli->args[0], &reader);
     if (rc == LOCHAN_OK)
@@ -379,6 +439,7 @@ static lochan_status to_parquet(lochan_cli *cli, const scan_arguments *a, const 
         lochan_cli__note(cli, "wrote %lld rows to %s",
                          (long long)lochan_parquet_writer_rows(writer), path);
     lochan_parquet_writer_free(writer);
+    free_lists(&lists);
     if (schema.release)
         schema.release(&schema);
     if (stream.release)
@@ -561,9 +622,10 @@ const lochan_cli_command lochan_cli__parquet_verify = {
     .min_args = 1,
     .max_args = MAX_FILES,
     .summary = "read every page of Parquet files and tell what is damaged",
-    .details = "Checks page checksums, decodes all values, compares them with the statistics. "
-               "Each problem is listed with row\n"
-               "group, column and byte. Exits with 6 if there is any. Changes nothing.",
+    .details = "Checks page checksums, decodes all values, compares them with the statistics, the "
+               "page index and Bloom filters.\n"
+               "Each problem is listed with row group, column and byte. Exits with 6 if there is "
+               "any. Changes nothing.",
     .example = "lochan parquet verify prices.parquet",
     .run = run_verify,
 };
@@ -578,6 +640,14 @@ static const lochan_cli_option cat_options[] = {
     {"compression", "CODEC", "of the file: zstd (default), snappy, none, ..."},
     {"level", "N", "of the codec"},
     {"row-group-rows", "N", "default 131072"},
+    {"page-rows", "N", "default 20000"},
+    {"page-version", "N", "of data pages: 1 (default) or 2"},
+    {"encodings", "A=NAME,...", "of leaf columns: plain, dictionary, delta_binary_packed, ..."},
+    {"bloom", "A,B", "leaf columns that get a Bloom filter"},
+    {"no-statistics", NULL, "no smallest and largest values"},
+    {"no-dictionary", NULL, "no dictionaries"},
+    {"no-page-index", NULL, "nothing by which readers skip pages"},
+    {"no-arrow-schema", NULL, "no key ARROW:schema"},
     {0},
 };
 

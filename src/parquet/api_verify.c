@@ -1,38 +1,24 @@
 /* api_verify.c - is every page of a file sound, and does the file say the truth about itself?
- * Each column of each row group is read by itself, so that one damaged page hides no other. Row
- * groups come one after the other, their columns in parallel; findings are listed in the order of
- * the file. Invariant: what the file does wrong is a finding; only what keeps us from looking is an
- * error. May call: base/, arrow/, reader_own.h, pages.h.
+ * Each leaf of each row group is read by itself (verify_leaf.c), so that one damaged page hides no
+ * other; nested columns are then put together. Row groups come one after the other, their leaves in
+ * parallel; findings are listed in the order of the file. Invariant: what the file does wrong is a
+ * finding; only what keeps us from looking is an error. May call: base/, arrow/, reader_own.h,
+ * pages.h.
  */
 #include "arrow/listing.h"
-#include "arrow/view.h"
 #include "parquet/api.h"
-#include "parquet/pages.h"
-#include "parquet/reader_own.h"
+#include "parquet/verify_own.h"
 
-enum { BATCH_ROWS = 65536, HEADER_WINDOW = 1 << 16 };
-
-/* One column of one row group: its findings, at most one of each kind. */
-typedef struct column_check {
-    lochan_error damage; /* code OK: none */
-    lochan_error mismatch;
-    int64_t rows, nulls;
-    int64_t without_crc;
-} column_check;
+enum { BATCH_ROWS = 65536 };
 
 typedef struct verification {
     lochan_parquet_reader *reader;
     lochan_listing problems;
     lochan_parquet_verify_report report;
     int row_group;
-    column_check *columns;
+    lochan_pq_leaf_check *leaves;
+    lochan_error *assembly; /* of nested columns: their leaves do not go together */
 } verification;
-
-/* Failures that say nothing about the file. */
-static bool is_ours(lochan_status rc) {
-    return rc == LOCHAN_ERR_NO_MEMORY || rc == LOCHAN_ERR_MEMORY_LIMIT ||
-           rc == LOCHAN_ERR_CANCELLED || rc == LOCHAN_ERR_INTERNAL;
-}
 
 static const char *kind_of(lochan_status rc) {
     switch (rc) {
@@ -66,116 +52,34 @@ static lochan_status add_problem(verification *v, const char *kind, int row_grou
     return LOCHAN_OK;
 }
 
-/* ---- values against statistics ---- */
+/* ---- one row group ---- */
 
-static int compare_text(lochan_str a, lochan_str b) {
-    size_t n = a.n < b.n ? a.n : b.n;
-    int c = n ? memcmp(a.p, b.p, n) : 0;
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+static lochan_status leaf_task(void *ctx, size_t index, lochan_error *err) {
+    verification *v = ctx;
+    return lochan_pq_verify__leaf(v->reader->inner, v->row_group, (int)index, &v->leaves[index],
+                                  err);
 }
 
-static bool has_typed_bounds(const lochan_type *type, const lochan_expr_stats *s) {
-    bool known = type->id == LOCHAN_TYPE_BOOL || lochan_type__is_integer(type->id) ||
-                 lochan_type__is_bytes(type->id) || type->id == LOCHAN_TYPE_FLOAT32 ||
-                 type->id == LOCHAN_TYPE_FLOAT64 ||
-                 (type->id >= LOCHAN_TYPE_DATE32 && type->id <= LOCHAN_TYPE_TIMESTAMP);
-    return known && s->type.id == type->id && s->type.unit == type->unit;
-}
-
-/* Whether value i lies outside the bounds. A cut upper bound may be a prefix of the true one, or
- * lie above it. */
-static bool outside(const lochan_view *v, int64_t i, const lochan_expr_stats *s) {
-    if (lochan_type__is_bytes(v->type.id)) {
-        lochan_str x = lochan_view__bytes(v, i);
-        bool prefix = s->has_max && !s->max_exact && x.n >= s->max_s.n &&
-                      memcmp(x.p, s->max_s.p, s->max_s.n) == 0;
-        return (s->has_min && compare_text(x, s->min_s) < 0) ||
-               (s->has_max && !prefix && compare_text(x, s->max_s) > 0);
-    }
-    if (lochan_type__is_float(v->type.id)) {
-        double x = lochan_view__double(v, i);
-        if (x != x)
-            return !s->may_have_nan;
-        return (s->has_min && x < s->min_f) || (s->has_max && x > s->max_f);
-    }
-    int64_t x = lochan_view__int64(v, i);
-    if (v->type.id == LOCHAN_TYPE_UINT64)
-        return (s->has_min && (uint64_t)x < (uint64_t)s->min_i) ||
-               (s->has_max && (uint64_t)x > (uint64_t)s->max_i);
-    return (s->has_min && x < s->min_i) || (s->has_max && x > s->max_i);
-}
-
-static lochan_status check_values(column_check *c, const struct ArrowSchema *field,
-                                  const struct ArrowArray *values, const lochan_expr_stats *stats,
-                                  lochan_error *err) {
-    lochan_view view = {0};
-    LOCHAN_TRY(lochan_view__init(&view, field, values, err));
-    bool bounds = has_typed_bounds(&view.type, stats) && c->mismatch.code == LOCHAN_OK;
-    for (int64_t i = 0; i < values->length; i++) {
-        if (lochan_view__is_null(&view, i)) {
-            c->nulls++;
-        } else if (bounds && outside(&view, i, stats)) {
-            (void)lochan_error__set(
-                &c->mismatch, LOCHAN_ERR_CORRUPT,
-                "row %lld of the row group lies outside the bounds in its statistics",
-                (long long)(c->rows + i));
-            bounds = false;
-        }
-    }
-    lochan_view__deinit(&view);
-    return LOCHAN_OK;
-}
-
-/* ---- pages ---- */
-
-/* Counts the pages that carry no checksum. Damaged headers are reported by decoding. */
-static void count_unchecked(const lochan_pq_reader *inner, int leaf, int row_group,
-                            column_check *c) {
-    lochan_pq_reader *r = (lochan_pq_reader *)(uintptr_t)inner;
-    lochan_pq_pages pages;
-    lochan_pq_page page;
-    bool more = true;
-    lochan_status rc = lochan_pq_pages__init(&pages, &r->file, &r->schema.leaves[leaf],
-                                             lochan_pq_reader__chunk(r, row_group, leaf), row_group,
-                                             HEADER_WINDOW, NULL);
-    while (rc == LOCHAN_OK && more) {
-        rc = lochan_pq_pages__next(&pages, &page, &more, NULL);
-        if (rc == LOCHAN_OK && more)
-            c->without_crc += !LOCHAN_PQ_HAS(&page.header, 4);
-    }
-    lochan_pq_pages__deinit(&pages);
-}
-
-static lochan_status read_column(verification *v, int column, column_check *c, lochan_error *err) {
+/* Puts a nested column together. */
+static lochan_status assemble(verification *v, int column, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    lochan_pq_reader *r = v->reader->inner;
     struct ArrowArrayStream stream = {0};
     struct ArrowSchema schema = {0};
     struct ArrowArray batch = {0};
-    lochan_expr_stats stats;
     lochan_pq_scan scan = {.columns = &column,
                            .n_columns = 1,
                            .row_groups = &v->row_group,
                            .n_row_groups = 1,
                            .batch_rows = BATCH_ROWS};
-    bool known = lochan_pq_reader__column_stats(r, v->row_group, column, &stats);
-    LOCHAN_TRYG(lochan_pq_reader__stream(r, &scan, &stream, err));
+    LOCHAN_TRYG(lochan_pq_reader__stream(v->reader->inner, &scan, &stream, err));
     LOCHAN_TRYG(lochan_stream__schema(&stream, &schema, err));
     for (;;) {
         LOCHAN_TRYG(lochan_stream__next(&stream, &batch, err));
         if (!batch.release)
             break;
         LOCHAN_TRYG(lochan_array__check(&schema, &batch, err));
-        if (known)
-            LOCHAN_TRYG(check_values(c, schema.children[0], batch.children[0], &stats, err));
-        c->rows += batch.length;
         lochan_array__release(&batch);
     }
-    if (known && stats.null_count >= 0 && stats.null_count != c->nulls &&
-        c->mismatch.code == LOCHAN_OK)
-        (void)lochan_error__set(&c->mismatch, LOCHAN_ERR_CORRUPT,
-                                "the column has %lld nulls, its statistics say %lld",
-                                (long long)c->nulls, (long long)stats.null_count);
 done:
     lochan_array__release(&batch);
     lochan_schema__release(&schema);
@@ -185,45 +89,67 @@ done:
 
 static lochan_status column_task(void *ctx, size_t index, lochan_error *err) {
     verification *v = ctx;
-    column_check *c = &v->columns[index];
     const lochan_pq_field *field = &v->reader->inner->schema.root.children[index];
-    for (int l = 0; l < field->n_leaves; l++)
-        count_unchecked(v->reader->inner, field->first_leaf + l, v->row_group, c);
     lochan_error seen;
-    lochan_error_init(&seen);
-    lochan_status rc = read_column(v, (int)index, c, &seen);
-    if (rc == LOCHAN_OK)
+    if (field->leaf >= 0)
         return LOCHAN_OK;
-    if (is_ours(rc)) {
+    for (int l = 0; l < field->n_leaves; l++) {
+        if (v->leaves[field->first_leaf + l].damage.code != LOCHAN_OK)
+            return LOCHAN_OK; /* told already */
+    }
+    lochan_error_init(&seen);
+    lochan_status rc = assemble(v, (int)index, &seen);
+    if (lochan_pq_verify__is_ours(rc)) {
         if (err)
             *err = seen;
         return rc;
     }
-    c->damage = seen;
-    c->damage.code = rc;
+    v->assembly[index] = seen;
+    v->assembly[index].code = rc;
     return LOCHAN_OK;
+}
+
+static lochan_status add_if(verification *v, const char *kind, const char *column,
+                            const lochan_error *what, lochan_error *err) {
+    if (what->code == LOCHAN_OK)
+        return LOCHAN_OK;
+    return add_problem(v, kind, v->row_group, column, what, err);
+}
+
+static lochan_status list_leaf(verification *v, int leaf, lochan_error *err) {
+    const lochan_pq_leaf_check *c = &v->leaves[leaf];
+    const char *path = v->reader->inner->schema.leaves[leaf].path;
+    v->report.pages += c->pages;
+    v->report.pages_without_crc += c->without_crc;
+    v->report.chunks += c->damage.code == LOCHAN_OK;
+    LOCHAN_TRY(add_if(v, kind_of(c->damage.code), path, &c->damage, err));
+    LOCHAN_TRY(add_if(v, "statistics", path, &c->statistics, err));
+    LOCHAN_TRY(add_if(v, "index", path, &c->index, err));
+    return add_if(v, "bloom", path, &c->bloom, err);
 }
 
 static lochan_status check_group(verification *v, lochan_error *err) {
     const lochan_pq_schema *schema = &v->reader->inner->schema;
-    size_t n = (size_t)schema->root.n_children;
-    for (size_t i = 0; i < n; i++) {
-        v->columns[i] = (column_check){0};
-        lochan_error_init(&v->columns[i].damage);
-        lochan_error_init(&v->columns[i].mismatch);
+    const lochan_ctx *ctx = &v->reader->ctx;
+    size_t n = (size_t)schema->root.n_children, n_leaves = (size_t)schema->n_leaves;
+    for (size_t i = 0; i < n_leaves; i++) {
+        lochan_pq_leaf_check *c = &v->leaves[i];
+        *c = (lochan_pq_leaf_check){0};
+        lochan_error_init(&c->damage);
+        lochan_error_init(&c->statistics);
+        lochan_error_init(&c->index);
+        lochan_error_init(&c->bloom);
     }
-    LOCHAN_TRY(
-        lochan_pool__for(v->reader->ctx.pool, n, column_task, v, v->reader->ctx.cancel, err));
+    for (size_t i = 0; i < n; i++)
+        lochan_error_init(&v->assembly[i]);
+    LOCHAN_TRY(lochan_pool__for(ctx->pool, n_leaves, leaf_task, v, ctx->cancel, err));
+    LOCHAN_TRY(lochan_pool__for(ctx->pool, n, column_task, v, ctx->cancel, err));
     for (size_t i = 0; i < n; i++) {
-        column_check *c = &v->columns[i];
-        const char *name = schema->arrow.children[i]->name;
-        v->report.pages_without_crc += c->without_crc;
-        v->report.chunks += c->damage.code == LOCHAN_OK ? schema->root.children[i].n_leaves : 0;
-        if (c->damage.code != LOCHAN_OK)
-            LOCHAN_TRY(add_problem(v, kind_of(c->damage.code), v->row_group,
-                                   c->damage.column[0] ? c->damage.column : name, &c->damage, err));
-        if (c->mismatch.code != LOCHAN_OK)
-            LOCHAN_TRY(add_problem(v, "statistics", v->row_group, name, &c->mismatch, err));
+        const lochan_pq_field *field = &schema->root.children[i];
+        for (int l = 0; l < field->n_leaves; l++)
+            LOCHAN_TRY(list_leaf(v, field->first_leaf + l, err));
+        LOCHAN_TRY(add_if(v, kind_of(v->assembly[i].code), schema->arrow.children[i]->name,
+                          &v->assembly[i], err));
     }
     return LOCHAN_OK;
 }
@@ -249,13 +175,13 @@ static lochan_status check_all(verification *v, lochan_error *err) {
     lochan_pq_counters before, after;
     lochan_pq_reader__counters(r, &before);
     v->report.rows = lochan_pq_reader__rows(r);
-    v->columns = lochan_mem__array((size_t)r->schema.root.n_children + 1, sizeof *v->columns);
-    if (!v->columns)
+    v->leaves = lochan_mem__array((size_t)r->schema.n_leaves + 1, sizeof *v->leaves);
+    v->assembly = lochan_mem__array((size_t)r->schema.root.n_children + 1, sizeof *v->assembly);
+    if (!v->leaves || !v->assembly)
         return lochan_error__nomem(err);
     for (v->row_group = 0; v->row_group < lochan_pq_reader__row_groups(r); v->row_group++)
         LOCHAN_TRY(check_group(v, err));
     lochan_pq_reader__counters(r, &after);
-    v->report.pages = (int64_t)(after.pages_decoded - before.pages_decoded);
     v->report.bytes_read = (int64_t)(after.bytes_read - before.bytes_read);
     return LOCHAN_OK;
 }
@@ -272,7 +198,8 @@ lochan_status lochan_parquet_reader_verify(lochan_parquet_reader *reader,
     LOCHAN_TRYG(check_all(&v, err));
     LOCHAN_TRYG(finish(&v, report, problems, err));
 done:
-    lochan_mem__free(v.columns);
+    lochan_mem__free(v.leaves);
+    lochan_mem__free(v.assembly);
     lochan_listing__deinit(&v.problems);
     return rc;
 }

@@ -20,7 +20,7 @@ struct lochan_parquet_writer {
     lochan_file *file;
     lochan_pq_file_sink file_sink;
     char *path, *temp, *dir;
-    bool overwrite, no_sync, made, closed;
+    bool overwrite, no_sync, arrow_schema, made, closed;
 };
 
 /* ---- options ---- */
@@ -75,18 +75,6 @@ static lochan_status read_options(const lochan_parquet_write_options *options,
 
 /* ---- open ---- */
 
-/* Last, over one that the caller may have taken from another file. */
-static lochan_status put_arrow_schema(lochan_parquet_writer *w, lochan_error *err) {
-    lochan_buf text;
-    lochan_buf__init(&text, 1 << 27);
-    lochan_status rc = lochan_pq_arrow_schema__write(&w->schema, &text, err);
-    if (rc == LOCHAN_OK)
-        rc = lochan_pq_writer__set_metadata(w->inner, LOCHAN_PQ_ARROW_SCHEMA_KEY,
-                                            (const char *)text.data, err);
-    lochan_buf__deinit(&text);
-    return rc;
-}
-
 static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *sink,
                                 const lochan_parquet_write_options *o, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -123,8 +111,6 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
     for (size_t i = 0; i < o->n_metadata; i++)
         LOCHAN_TRYG(lochan_pq_writer__set_metadata(w->inner, o->metadata[i].key,
                                                    o->metadata[i].value, err));
-    if (!o->no_arrow_schema)
-        LOCHAN_TRYG(put_arrow_schema(w, err));
 done:
     lochan_mem__free(sorting);
     lochan_mem__free(encodings);
@@ -151,6 +137,7 @@ static lochan_status make_writer(const struct ArrowSchema *schema,
     w->ctx.cancel = &w->cancel;
     w->overwrite = o->overwrite;
     w->no_sync = o->no_sync;
+    w->arrow_schema = !o->no_arrow_schema;
     LOCHAN_TRYG(lochan_schema__dup(schema, &w->schema, err));
     if (o->threads != 1)
         LOCHAN_TRYG(lochan_pool__create(o->threads, &w->ctx.pool, err));
@@ -354,9 +341,23 @@ static lochan_status close_file(lochan_parquet_writer *w, lochan_error *err) {
     return rc == LOCHAN_OK ? give_name(w, err) : rc;
 }
 
+/* Last, in place of one that the caller may have taken over from another file. */
+static lochan_status put_arrow_schema(lochan_parquet_writer *w, lochan_error *err) {
+    lochan_buf text;
+    lochan_buf__init(&text, 1 << 27);
+    lochan_status rc = lochan_pq_arrow_schema__write(&w->schema, &text, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_pq_writer__set_metadata(w->inner, LOCHAN_PQ_ARROW_SCHEMA_KEY,
+                                            (const char *)text.data, err);
+    lochan_buf__deinit(&text);
+    return rc;
+}
+
 lochan_status lochan_parquet_writer_close(lochan_parquet_writer *writer, lochan_error *err) {
     LOCHAN_TRY(check_open(writer, err));
     LOCHAN_TRY(lochan_cancel__check(writer->ctx.cancel, err));
+    if (writer->arrow_schema)
+        LOCHAN_TRY(put_arrow_schema(writer, err));
     LOCHAN_TRY(lochan_pq_writer__close(writer->inner, NULL, err));
     writer->closed = true;
     lochan_status rc = writer->file ? close_file(writer, err) : LOCHAN_OK;

@@ -168,6 +168,18 @@ static bool physical_value(const lochan_pq_leaf *leaf, const lochan_expr_value *
     }
 }
 
+static bool block_has(const uint8_t *block, uint64_t hash) {
+    for (int w = 0; w < 8; w++) {
+        if (!(load_word(block + 4 * w) & bit_of(hash, w)))
+            return false;
+    }
+    return true;
+}
+
+bool lochan_pq_bloom__says(const uint8_t *bits, uint32_t size, uint64_t hash) {
+    return block_has(bits + (size_t)block_of(hash, size) * BLOCK, hash);
+}
+
 bool lochan_pq_bloom__may_hold(lochan_pq_file *file, const lochan_pq_bloom *bloom,
                                const lochan_pq_leaf *leaf, const lochan_expr_value *value) {
     uint8_t mem[8], block[BLOCK];
@@ -180,9 +192,5 @@ bool lochan_pq_bloom__may_hold(lochan_pq_file *file, const lochan_pq_bloom *bloo
     uint64_t at = bloom->bits + (uint64_t)block_of(hash, bloom->size) * BLOCK;
     if (lochan_pq_file__read(file, at, BLOCK, block, &err) != LOCHAN_OK)
         return true;
-    for (int w = 0; w < 8; w++) {
-        if (!(load_word(block + 4 * w) & bit_of(hash, w)))
-            return false;
-    }
-    return true;
+    return block_has(block, hash);
 }

@@ -28,6 +28,8 @@ typedef struct lochan_pq_bloom {
 } lochan_pq_bloom;
 lochan_status lochan_pq_bloom__find(lochan_pq_file *file, const lochan_pq_column_meta *meta,
                                     lochan_pq_bloom *out, bool *found, lochan_error *err);
+/* Whether a filter in memory says that it may hold a value of this hash. */
+bool lochan_pq_bloom__says(const uint8_t *bits, uint32_t size, uint64_t hash);
 /* Whether the chunk may hold the value; true in every doubt. */
 bool lochan_pq_bloom__may_hold(lochan_pq_file *file, const lochan_pq_bloom *bloom,
                                const lochan_pq_leaf *leaf, const lochan_expr_value *value);

@@ -169,7 +169,7 @@ static void test_schema__hostile_schemas_are_refused(void **state) {
 
 static void test_schema__what_parquet_cannot_hold_is_named(void **state) {
     (void)state;
-    static const char *const formats[] = {"tDs", "d:5,-2"};
+    static const char *const formats[] = {"d:5,-2", "w:0"};
     for (size_t i = 0; i < LOCHAN_COUNTOF(formats); i++) {
         lochan_error err;
         struct ArrowSchema arrow;
