@@ -92,9 +92,9 @@ PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStrea
     return made;
 }
 
-PyObject *py_call__end_text(py_call *c, lochan_status rc, char *text) {
-    PyObject *made = py_call__end(c, rc) == 0 ? py_arguments__text(text) : NULL;
-    lochan_free(text);
+PyObject *py_call__end_text(py_call *c, lochan_status rc, char **text) {
+    PyObject *made = py_call__end(c, rc) == 0 ? py_arguments__text(*text) : NULL;
+    lochan_free(*text);
     return made;
 }
 
@@ -264,7 +264,7 @@ static PyObject *lake_sql(PyObject *self, PyObject *ignored) {
     py_call c;
     char *sql = NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_text(&c, lochan_lake_sql(l, &sql, &c.err), sql) : NULL;
+    return l ? py_call__end_text(&c, lochan_lake_sql(l, &sql, &c.err), &sql) : NULL;
 }
 
 static PyObject *lake_commit_status(PyObject *self, PyObject *args) {

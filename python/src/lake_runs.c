@@ -432,9 +432,7 @@ PyObject *py_lake__table_show(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "s:get", &table))
         return NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    if (!l)
-        return NULL;
-    return py_call__end_text(&c, lochan_run_table_show(l, table, &yaml, &c.err), yaml);
+    return l ? py_call__end_text(&c, lochan_run_table_show(l, table, &yaml, &c.err), &yaml) : NULL;
 }
 
 PyObject *py_lake__run_export(PyObject *self, PyObject *args) {
@@ -444,10 +442,7 @@ PyObject *py_lake__run_export(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "s:export", &run_id))
         return NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    if (!l)
-        return NULL;
-    lochan_status rc = lochan_run_export(l, run_id, &json, &c.err);
-    return py_call__end_text(&c, rc, json);
+    return l ? py_call__end_text(&c, lochan_run_export(l, run_id, &json, &c.err), &json) : NULL;
 }
 
 PyObject *py_lake__run_delete(PyObject *self, PyObject *args) {

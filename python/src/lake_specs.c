@@ -54,7 +54,7 @@ PyObject *py_lake__source_show(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "s:get", &name))
         return NULL;
     lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_text(&c, lochan_source_show(l, name, &yaml, &c.err), yaml) : NULL;
+    return l ? py_call__end_text(&c, lochan_source_show(l, name, &yaml, &c.err), &yaml) : NULL;
 }
 
 /* ---- datasets ---- */
@@ -88,5 +88,5 @@ PyObject *py_lake__dataset_show(PyObject *self, PyObject *args) {
     lochan_lake *l = py_call__begin(self, &c);
     if (!l)
         return NULL;
-    return py_call__end_text(&c, lochan_dataset_show(l, source, dataset, &yaml, &c.err), yaml);
+    return py_call__end_text(&c, lochan_dataset_show(l, source, dataset, &yaml, &c.err), &yaml);
 }

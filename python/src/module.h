@@ -163,7 +163,7 @@ int py_call__end(py_call *c, lochan_status rc);
 PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
 /* The same, of a call that gives a text of the library's, which is freed; and one that gives rows
  * to be read later: a ScanStream. */
-PyObject *py_call__end_text(py_call *c, lochan_status rc, char *text);
+PyObject *py_call__end_text(py_call *c, lochan_status rc, char **text);
 PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
 
 /* ---- lake_specs.c, lake_update.c, lake_scan.c, lake_runs.c: methods of the lake ---- */
