@@ -195,6 +195,8 @@ lochan_status lochan_body__put_params(lochan_filler *f, lochan_buf *out, lochan_
     LOCHAN_TRY(lochan_buf__putc(out, '{', err));
     for (size_t i = 0; i < f->n_extra; i++) {
         size_t before = out->len;
+        if (lochan_source__is_replaced(f->extra, f->n_extra, i))
+            continue;
         LOCHAN_TRY(put_key(f->extra[i].name, any, out, err));
         LOCHAN_TRY(put_text(f->extra[i].value, &inner, out, err));
         if (inner.missing.p)

@@ -59,6 +59,7 @@ void lochan_fetch_options__init(lochan_fetch_options *options, const lochan_sour
         .retry_backoff_ns = spec->retry_backoff_ns,
         .max_backoff_ns = spec->max_backoff_ns,
         .max_retry_after_ns = 3600 * SECOND_NS,
+        .retry_budget = spec->retry_budget,
     };
 }
 
@@ -222,7 +223,8 @@ static lochan_status fail_page(lochan_fetcher *f, lochan_fetch_page *page, const
 static lochan_status retry_page(lochan_fetcher *f, lochan_fetch_page *page,
                                 const lochan_fetch_verdict *verdict, const lochan_error *why,
                                 lochan_error *err) {
-    if (!verdict->retry || page->attempts > f->options.max_retries)
+    if (!verdict->retry || page->attempts > f->options.max_retries ||
+        f->counters.retries >= f->options.retry_budget)
         return fail_page(f, page, why, err);
     const lochan_fetch_options *o = &f->options;
     page->backoff_ns =
@@ -289,6 +291,22 @@ lochan_status lochan_fetcher__again(lochan_fetcher *f, size_t index, const locha
     f->counters.done--;
     lochan_fetch_verdict verdict = verdict_of(why);
     return retry_page(f, page, &verdict, why, err);
+}
+
+lochan_status lochan_fetcher__abandon(lochan_fetcher *f, const lochan_error *why,
+                                      lochan_error *err) {
+    struct page_list lists[2] = {f->queue, f->waiting};
+    f->queue = f->waiting = (struct page_list){NULL, NULL};
+    f->counters.waiting = 0;
+    for (int i = 0; i < 2; i++)
+        while (lists[i].first)
+            LOCHAN_TRY(fail_page(f, pop_first(&lists[i]), why, err));
+    return LOCHAN_OK;
+}
+
+void lochan_fetcher__redact(const lochan_fetcher *f, lochan_error *err) {
+    lochan_secret__redact(f->secret, err->message, strlen(err->message), false);
+    lochan_secret__redact(f->secret, err->hint, strlen(err->hint), false);
 }
 
 static lochan_status deliver(lochan_fetcher *f, lochan_fetch_transfer *t,

@@ -76,6 +76,11 @@ typedef struct lochan_fetch_options {
     int64_t max_backoff_ns;
     int64_t max_retry_after_ns; /* a longer Retry-After fails the page at once with RATE_LIMIT;
                                    default 1 hour */
+    int32_t retry_budget;       /* retries of all pages; past it each failure is final */
+    const char *endpoint;       /* source_dataset, for limits kept by endpoint; NULL = "" */
+    const char *state_dir;      /* where limits are kept if the user's state folder cannot be
+                                   written; NULL = nowhere */
+    const char *record_dir;     /* gets every answer, secrets redacted (record.h); NULL = none */
 } lochan_fetch_options;
 /* The spec's values; the caller then puts in what the update request says. */
 void lochan_fetch_options__init(lochan_fetch_options *options, const lochan_source_spec *spec);
@@ -96,6 +101,11 @@ lochan_status lochan_fetcher__add(lochan_fetcher *fetcher, size_t index,
  * as a retry; past the page's budget it ends in on_failure with `why`. */
 lochan_status lochan_fetcher__again(lochan_fetcher *fetcher, size_t index, const lochan_error *why,
                                     lochan_error *err);
+/* Gives up every page that is queued or waiting, each with `why`; those under way go on. */
+lochan_status lochan_fetcher__abandon(lochan_fetcher *fetcher, const lochan_error *why,
+                                      lochan_error *err);
+/* Overwrites the source's secret in an error made from a page. From any thread. */
+void lochan_fetcher__redact(const lochan_fetcher *fetcher, lochan_error *err);
 /* From any thread: makes the loop turn now. */
 void lochan_fetcher__wake(lochan_fetcher *fetcher);
 

@@ -1,13 +1,12 @@
 /* page_request.c - the request of one page: the scope's own values, and those of its pager.
  * Invariant: what a provider names as the next page is asked only at the host of the source, and
- * never with a secret in its url. May call: base/, spec.h, request.h, paging.h.
+ * never with a secret in its url. May call: base/, spec.h, paging.h.
  */
-#include "source/request.h"
+#include "source/page_request.h"
 
 #include <strings.h>
 
-#define MAX_EXTRA 256
-#define MAX_LINK  8192
+#define MAX_LINK 8192
 
 /* "scheme://host:port" of a url. */
 static lochan_str origin_of(const char *url) {
@@ -53,83 +52,37 @@ static lochan_status follow_link(const lochan_source_spec *spec, const char *lin
     return rc;
 }
 
-struct page_values {
-    lochan_source_value values[6];
-    size_t n;
-    char limit[24], offset[24], page[24], start[64], end[64];
-};
-
-static void add_value(struct page_values *v, const char *name, const char *value) {
-    v->values[v->n++] = (lochan_source_value){name, value};
+static void add_value(lochan_pager_ask *ask, const char *name, const char *value) {
+    ask->values[ask->n_values++] = (lochan_source_value){name, value};
 }
 
-static lochan_status list_values(const lochan_source_spec *spec, const lochan_pager *pager,
-                                 struct page_values *v, lochan_error *err) {
-    const lochan_paging *p = pager->paging;
-    v->n = 0;
-    if (pager->has_window) { /* before the scope's own: the first value of a name counts */
-        LOCHAN_TRY(
-            lochan_source_spec__print_date(spec, pager->from, v->start, sizeof(v->start), err));
-        LOCHAN_TRY(lochan_source_spec__print_date(spec, pager->to, v->end, sizeof(v->end), err));
-        add_value(v, "start", v->start);
-        add_value(v, "end", v->end);
-    }
-    if (p->page_size > 0) {
-        lochan_format(v->limit, sizeof(v->limit), "%lld", (long long)p->page_size);
-        add_value(v, "limit", v->limit);
-    }
-    if (p->kind == LOCHAN_PAGING_OFFSET) {
-        lochan_format(v->offset, sizeof(v->offset), "%lld", (long long)(p->start + pager->rows));
-        add_value(v, "offset", v->offset);
-    } else if (p->kind == LOCHAN_PAGING_PAGE) {
-        lochan_format(v->page, sizeof(v->page), "%lld", (long long)(p->start + pager->number));
-        add_value(v, "page", v->page);
-    } else if (p->kind == LOCHAN_PAGING_CURSOR && pager->next) {
-        add_value(v, "cursor", pager->next);
-    }
-    return LOCHAN_OK;
+static void add_number(lochan_pager_ask *ask, const char *name, char text[24], int64_t value) {
+    lochan_format(text, 24, "%lld", (long long)value);
+    add_value(ask, name, text);
 }
 
-/* The dataset's parameters without those that paging sets, then these. */
-static size_t list_parameters(const lochan_paging *p, const lochan_source_pair *extra, size_t n,
-                              lochan_source_pair *out) {
+void lochan_pager__ask(const lochan_pager *pager, lochan_pager_ask *ask) {
     static const char *const templates[] = {NULL,       "{offset:int}", "{page:int}",
                                             "{cursor}", NULL,           NULL};
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool ours = (p->limit_param && strcmp(extra[i].name, p->limit_param) == 0) ||
-                    (p->offset_param && strcmp(extra[i].name, p->offset_param) == 0);
-        if (!ours)
-            out[count++] = extra[i];
-    }
+    const lochan_paging *p = pager->paging;
+    ask->n_values = ask->n_params = 0;
+    if (p->page_size > 0)
+        add_number(ask, "limit", ask->limit, p->page_size);
+    if (p->kind == LOCHAN_PAGING_OFFSET)
+        add_number(ask, "offset", ask->place, p->start + pager->rows);
+    else if (p->kind == LOCHAN_PAGING_PAGE)
+        add_number(ask, "page", ask->place, p->start + pager->number);
+    else if (p->kind == LOCHAN_PAGING_CURSOR && pager->next)
+        add_value(ask, "cursor", pager->next);
     if (p->limit_param)
-        out[count++] = (lochan_source_pair){p->limit_param, "{limit:int}"};
+        ask->params[ask->n_params++] = (lochan_source_pair){p->limit_param, "{limit:int}"};
     if (p->offset_param && templates[p->kind])
-        out[count++] = (lochan_source_pair){p->offset_param, templates[p->kind]};
-    return count;
+        ask->params[ask->n_params++] = (lochan_source_pair){p->offset_param, templates[p->kind]};
 }
 
-lochan_status lochan_source__build_page_request(const lochan_source_spec *spec,
-                                                const lochan_pager *pager,
-                                                const lochan_source_value *values, size_t n_values,
-                                                const lochan_source_pair *extra, size_t n_extra,
-                                                lochan_source_request *out, lochan_error *err) {
-    memset(out, 0, sizeof(*out));
-    if (n_extra > MAX_EXTRA || n_values > MAX_EXTRA)
-        return lochan_error__set(err, LOCHAN_ERR_SPEC, "more than %d parameters", MAX_EXTRA);
-    struct page_values page;
-    lochan_source_value all[MAX_EXTRA + LOCHAN_COUNTOF(page.values)];
-    lochan_source_pair pairs[MAX_EXTRA + 2];
-    LOCHAN_TRY(list_values(spec, pager, &page, err));
-    memcpy(all, page.values, page.n * sizeof(*all));
-    if (n_values > 0)
-        memcpy(all + page.n, values, n_values * sizeof(*all));
-    size_t n = list_parameters(pager->paging, extra, n_extra, pairs);
-    LOCHAN_TRY(lochan_source__build_request(spec, all, page.n + n_values, pairs, n, out, err));
+lochan_status lochan_pager__follow(const lochan_pager *pager, const lochan_source_spec *spec,
+                                   lochan_source_request *request, lochan_error *err) {
     if (pager->paging->kind != LOCHAN_PAGING_LINK || !pager->next)
         return LOCHAN_OK;
-    lochan_status rc = follow_link(spec, pager->next, out, err);
-    if (rc != LOCHAN_OK)
-        lochan_source_request__deinit(out);
-    return rc;
+    return follow_link(spec, pager->next, request, err);
 }

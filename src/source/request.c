@@ -126,6 +126,13 @@ static lochan_status missing_value(const lochan_filler *f, const char *where, lo
                              (int)(f->missing.n > 60 ? 60 : f->missing.n), f->missing.p);
 }
 
+bool lochan_source__is_replaced(const lochan_source_pair *extra, size_t n, size_t k) {
+    for (size_t i = k + 1; i < n; i++)
+        if (strcmp(extra[i].name, extra[k].name) == 0)
+            return true;
+    return false;
+}
+
 static lochan_status add_parameter(lochan_filler *f, const lochan_source_pair *pair, bool *first,
                                    lochan_buf *url, lochan_error *err) {
     size_t before = url->len;
@@ -163,7 +170,8 @@ static lochan_status build_url(lochan_filler *f, const lochan_source_spec *spec,
             LOCHAN_TRY(add_parameter(f, &spec->query[i], &first, url, err));
     }
     for (size_t k = 0; k < n_extra; k++)
-        LOCHAN_TRY(add_parameter(f, &extra[k], &first, url, err));
+        if (!lochan_source__is_replaced(extra, n_extra, k))
+            LOCHAN_TRY(add_parameter(f, &extra[k], &first, url, err));
     return LOCHAN_OK;
 }
 

@@ -33,6 +33,9 @@ lochan_status lochan_source__fill(lochan_filler *f, lochan_place place, const ch
 size_t lochan_source__placeholder(const char *s, lochan_str *name, lochan_str *type);
 const char *lochan_source__find_value(const lochan_filler *f, lochan_str name);
 
+/* Whether a later parameter bears the name of extra[k]. */
+bool lochan_source__is_replaced(const lochan_source_pair *extra, size_t n, size_t k);
+
 /* How a secret is written into the body: by its content type, JSON unless it is a form. */
 lochan_secret_form lochan_source_request__body_form(const lochan_source_request *request);
 lochan_status lochan_source_request__dup(const lochan_source_request *from,

@@ -149,21 +149,15 @@ typedef struct lochan_source_request {
 /* Fills the spec's templates. Values are percent-encoded in path and query, JSON-escaped in the
  * body. A query parameter or an entry of a body tree whose template has a placeholder without a
  * value is left out; in path, headers and body text that is an error. `extra` parameters (a
- * dataset's own, e.g. its paging; templates too) come after the spec's and replace those of the
- * same name; they go into the body where it says "{params}", else into the query. A placeholder may
- * name a type, "{limit:int}" (int, number, bool, list), which decides how it is written in JSON.
- * Values that contain "{secret}" are refused. Free with lochan_source_request__deinit. */
+ * dataset's own, then its paging's; templates too) come after the spec's, and a later one replaces
+ * an earlier one of the same name; they go into the body where it says "{params}", else into the
+ * query. A placeholder may name a type, "{limit:int}" (int, number, bool, list), which decides how
+ * it is written in JSON. Values that contain "{secret}" are refused. Free with
+ * lochan_source_request__deinit. */
 lochan_status lochan_source__build_request(const lochan_source_spec *spec,
                                            const lochan_source_value *values, size_t n_values,
                                            const lochan_source_pair *extra, size_t n_extra,
                                            lochan_source_request *out, lochan_error *err);
-/* The same for the page at which a pager stands: adds the values {limit}, {offset}, {page} and
- * {cursor}, the pager's own parameters, and {start} and {end} if the pager has a window. */
-lochan_status lochan_source__build_page_request(const lochan_source_spec *spec,
-                                                const lochan_pager *pager,
-                                                const lochan_source_value *values, size_t n_values,
-                                                const lochan_source_pair *extra, size_t n_extra,
-                                                lochan_source_request *out, lochan_error *err);
 void lochan_source_request__deinit(lochan_source_request *request);
 
 /* What a code found in the body means; *rule is the spec's rule for it, NULL if none (then FATAL).

@@ -1,35 +1,57 @@
-/* collect.c - gets the answer of every scope: from staging if an earlier update left it there, else
- * from the provider.
+/* collect.c - gets the answers of every scope, page after page: from staging if an earlier update
+ * left them there, else from the provider.
  *
  * One thread (the caller's) speaks to the network; worker threads decode and stage what came. A
  * page that turns out to be unusable goes back to the network thread and is asked again within its
  * budget of retries; a page that breaks the dataset's contract fails its scope at once. Staging
  * takes a page only after it was decoded, so what an update goes on from is never what made it
- * stop. Invariant: a scope belongs to one task at a time. May call: base/, arrow/, source/,
- * staging.h.
+ * stop. Which page follows is known when a page was decoded. When a source fails again and again,
+ * the rest is not asked any more. Invariant: a scope has one page at a time, in one task or with
+ * the fetcher. May call: base/, arrow/, source/, staging.h.
  */
 #include "update/job.h"
 
 #include "base/clock.h"
+#include "source/decode.h"
+#include "source/page_request.h"
+#include "update/page.h"
 #include <pthread.h>
 
 #define QUEUE_PER_THREAD 3 /* pages waiting for a worker before fetching pauses */
 
 typedef struct collector collector;
 
+/* Where a scope of several pages stands; made with its first page, freed with its last. */
+struct walk {
+    lochan_pager pager;
+    lochan_source_request request; /* of the page that is asked */
+    lochan_hash128 hash;
+    bool more; /* another page follows: the pager stands at it */
+};
+
 struct page_task {
     collector *all;
-    size_t index;
+    size_t page;  /* index for the fetcher */
+    size_t index; /* of the scope */
     lochan_buf body;
-    bool stage;  /* it came from the network */
-    bool usable; /* false with LOCHAN_ERR_PAGE: ask again */
+    size_t taken;             /* of the budget, for body */
+    lochan_page_facts header; /* what the headers say of the rest */
+    int64_t rows;             /* decoded */
+    bool stage;               /* it came from the network */
+    bool usable;              /* false with LOCHAN_ERR_PAGE: ask again */
     struct page_task *next;
 };
 
 struct collector {
     lochan_job *job;
+    const lochan_paging *paging;
     lochan_fetcher *fetcher;
     lochan_group *group;
+    struct walk **walks; /* by scope */
+    size_t *scope_of;    /* by page */
+    size_t n_pages, cap_pages;
+    int32_t failed_in_row; /* pages that the source did not answer */
+    bool gave_up;
     int64_t rows; /* decoded so far, for progress */
     _Atomic int64_t worker_ns;
     size_t outstanding; /* tasks not yet back; network thread only */
@@ -38,6 +60,14 @@ struct collector {
     bool stop;                  /* under mutex: the update itself failed */
     lochan_error stop_error;
 };
+
+static void free_walk(struct walk *walk) {
+    if (!walk)
+        return;
+    lochan_pager__deinit(&walk->pager);
+    lochan_source_request__deinit(&walk->request);
+    lochan_mem__free(walk);
+}
 
 /* ---- workers ---- */
 
@@ -48,6 +78,10 @@ static bool ends_update(lochan_status code) {
     case LOCHAN_ERR_VALIDATION:
     case LOCHAN_ERR_SCHEMA:
     case LOCHAN_ERR_VALUE:
+    case LOCHAN_ERR_HTTP:
+    case LOCHAN_ERR_NETWORK:
+    case LOCHAN_ERR_RATE_LIMIT:
+    case LOCHAN_ERR_UNSUPPORTED:
         return false;
     default:
         return true;
@@ -56,7 +90,8 @@ static bool ends_update(lochan_status code) {
 
 static lochan_status stage_page(struct page_task *task, lochan_error *err) {
     lochan_scope *scope = &task->all->job->scopes[task->index];
-    lochan_staged_page page = {scope->request_hash, scope->request.url, 200, scope->asked_ns};
+    struct walk *walk = task->all->walks[task->index];
+    lochan_staged_page page = {walk->hash, walk->request.url, 200, scope->asked_ns};
     return lochan_staging__put(task->all->job->staging, &page, task->body.data, task->body.len,
                                err);
 }
@@ -79,6 +114,34 @@ static void stop_update(collector *all, const lochan_error *error) {
     pthread_mutex_unlock(&all->mutex);
 }
 
+/* Decodes a page, then asks the pager what follows; rows that will be asked again in parts are
+ * dropped. After the pager went on, nothing fails that another try could cure. */
+static lochan_status take_page(struct page_task *task, lochan_error *err) {
+    lochan_job *job = task->all->job;
+    lochan_scope *scope = &job->scopes[task->index];
+    struct walk *walk = task->all->walks[task->index];
+    lochan_rows rows = {0};
+    lochan_page_facts facts = {0};
+    bool discard = false;
+    int64_t number = walk->pager.number;
+    lochan_status rc =
+        lochan_page__decode(job, scope, task->all->paging, &task->body, &rows, &facts, err);
+    task->rows = facts.rows;
+    if (rc == LOCHAN_OK && !facts.has_more_known) {
+        facts.has_more = task->header.has_more;
+        facts.has_more_known = task->header.has_more_known;
+    }
+    if (rc == LOCHAN_OK)
+        rc = lochan_pager__advance(&walk->pager, &facts, &walk->more, &discard, err);
+    if (rc == LOCHAN_OK && !discard)
+        rc = lochan_page__keep(job, scope, number, &rows, err);
+    if (rc == LOCHAN_OK && task->stage)
+        rc = stage_page(task, err);
+    lochan_rows__release(&rows);
+    lochan_page_facts__deinit(&facts);
+    return rc;
+}
+
 static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     (void)index;
     (void)err;
@@ -88,21 +151,17 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     lochan_error error;
     lochan_error_init(&error);
     int64_t began = lochan_clock__mono_ns();
-    lochan_status rc = lochan_job__decode_page(job, scope, &task->body, &error);
-    if (rc == LOCHAN_OK && task->stage)
-        rc = stage_page(task, &error);
-    if (rc == LOCHAN_OK) {
-        scope->state = LOCHAN_SCOPE_DONE;
-    } else {
+    lochan_status rc = take_page(task, &error);
+    if (rc != LOCHAN_OK) {
+        lochan_fetcher__redact(task->all->fetcher, &error);
         scope->error = error;
         if (ends_update(rc))
             stop_update(task->all, &error);
     }
     task->usable = rc == LOCHAN_OK;
     task->all->worker_ns += lochan_clock__mono_ns() - began;
-    size_t size = task->body.len;
     lochan_buf__deinit(&task->body);
-    lochan_budget__give(job->lake->ctx.budget, size);
+    lochan_budget__give(job->lake->ctx.budget, task->taken);
     give_back(task->all, task);
     return LOCHAN_OK;
 }
@@ -116,9 +175,9 @@ static lochan_status take_budget(collector *all, size_t bytes, lochan_error *err
     return lochan_budget__take(all->job->lake->ctx.budget, bytes, "a page on its way", err);
 }
 
-/* Takes *body, also on failure. */
-static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool stage,
-                            lochan_error *err) {
+/* Takes *body, also on failure. meta NULL: the page comes from staging. */
+static lochan_status submit(collector *all, size_t page, lochan_buf *body,
+                            const lochan_fetch_meta *meta, lochan_error *err) {
     lochan_status rc = take_budget(all, body->len, err);
     struct page_task *task = rc == LOCHAN_OK ? lochan_mem__zalloc(sizeof *task) : NULL;
     if (!task) {
@@ -130,15 +189,21 @@ static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool
         return rc;
     }
     task->all = all;
-    task->index = index;
-    task->stage = stage;
+    task->page = page;
+    task->index = all->scope_of[page];
+    task->stage = meta != NULL;
+    task->taken = body->len;
+    if (meta) {
+        task->header.has_more = meta->has_more;
+        task->header.has_more_known = meta->has_more_known;
+    }
     task->body = *body;
     *body = (lochan_buf){0};
     all->outstanding++;
-    rc = lochan_group__submit(all->group, run_task, task, index, err);
+    rc = lochan_group__submit(all->group, run_task, task, task->index, err);
     if (rc != LOCHAN_OK) {
         all->outstanding--;
-        lochan_budget__give(all->job->lake->ctx.budget, task->body.len);
+        lochan_budget__give(all->job->lake->ctx.budget, task->taken);
         lochan_buf__deinit(&task->body);
         lochan_mem__free(task);
     }
@@ -150,12 +215,153 @@ static lochan_status submit(collector *all, size_t index, lochan_buf *body, bool
 void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error,
                             int32_t attempts) {
     lochan_scope *scope = &job->scopes[index];
+    lochan_scope__clear(job, scope);
     scope->state = LOCHAN_SCOPE_FAILED;
     scope->error = *error;
     scope->attempts = attempts;
     scope->asked_ns = lochan_clock__wall_ns();
     job->report->failures++;
     job->report->scopes_failed++;
+}
+
+static void end_scope(collector *all, size_t index) {
+    free_walk(all->walks[index]);
+    all->walks[index] = NULL;
+}
+
+static void fail_scope(collector *all, size_t index, const lochan_error *error, int32_t attempts) {
+    lochan_job__fail_scope(all->job, index, error, attempts);
+    end_scope(all, index);
+}
+
+/* Whether the failure says something of the source as a whole, not of one page. */
+static bool is_of_source(lochan_status code) {
+    return code == LOCHAN_ERR_HTTP || code == LOCHAN_ERR_NETWORK || code == LOCHAN_ERR_TIMEOUT ||
+           code == LOCHAN_ERR_RATE_LIMIT;
+}
+
+/* A source that answers nothing any more is left alone: each page that it still owes fails now, and
+ * is asked by the next update. */
+static lochan_status count_failure(collector *all, const lochan_error *error, lochan_error *err) {
+    all->failed_in_row = is_of_source(error->code) ? all->failed_in_row + 1 : 0;
+    if (all->gave_up || all->failed_in_row < all->job->source->breaker_failures)
+        return LOCHAN_OK;
+    lochan_error why = *error;
+    all->gave_up = true;
+    lochan_error__prefix(&why, why.code, "not asked, since %d pages in a row failed",
+                         (int)all->failed_in_row);
+    return lochan_fetcher__abandon(all->fetcher, &why, err);
+}
+
+/* The answer that an earlier update staged, unless the ledger knows a newer one (that update was
+ * killed after it had published) or the caller wants the provider asked. */
+static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_hash128 hash,
+                                lochan_buf *body, bool *found, lochan_error *err) {
+    int64_t fetched_at = 0;
+    *found = false;
+    if (job->request->force)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_staging__get(job->staging, hash, (size_t)job->source->max_body, body,
+                                   &fetched_at, found, err));
+    int64_t known = lochan_job__asked_at(job, scope); /* the catalog keeps microseconds */
+    *found = *found && fetched_at / 1000 > known / 1000;
+    if (*found)
+        scope->asked_ns = fetched_at;
+    return LOCHAN_OK;
+}
+
+/* The request of the page at which the scope's pager stands. */
+static lochan_status build_request(collector *all, size_t index, struct walk *walk,
+                                   lochan_error *err) {
+    lochan_pager_ask paging;
+    lochan_page_ask ask = {.window = all->job->scopes[index].window};
+    lochan_pager__ask(&walk->pager, &paging);
+    if (walk->pager.has_window)
+        ask.window = (lochan_window){walk->pager.from, walk->pager.to};
+    ask.values = paging.values;
+    ask.n_values = paging.n_values;
+    ask.params = paging.params;
+    ask.n_params = paging.n_params;
+    lochan_source_request__deinit(&walk->request);
+    LOCHAN_TRY(
+        lochan_job__page_request(all->job, &all->job->scopes[index], &ask, &walk->request, err));
+    LOCHAN_TRY(lochan_pager__follow(&walk->pager, all->job->source, &walk->request, err));
+    return lochan_source_request__hash(&walk->request, &walk->hash, err);
+}
+
+/* Gets the next page of a scope: what an earlier update staged is decoded, else it is queued for
+ * the network. */
+static lochan_status start_page(collector *all, size_t index, lochan_error *err) {
+    lochan_job *job = all->job;
+    lochan_buf body;
+    bool found;
+    LOCHAN_TRY(build_request(all, index, all->walks[index], err));
+    void *scope_of =
+        lochan_mem__grow(all->scope_of, all->n_pages, &all->cap_pages, sizeof *all->scope_of);
+    if (!scope_of)
+        return lochan_error__nomem(err);
+    all->scope_of = scope_of;
+    size_t page = all->n_pages++;
+    all->scope_of[page] = index;
+    lochan_buf__init(&body, (size_t)job->source->max_body + 1);
+    lochan_status rc =
+        get_staged(job, &job->scopes[index], all->walks[index]->hash, &body, &found, err);
+    if (rc == LOCHAN_OK && found) {
+        job->scopes[index].bytes += (int64_t)body.len;
+        rc = submit(all, page, &body, NULL, err);
+    } else if (rc == LOCHAN_OK) {
+        rc = lochan_fetcher__add(all->fetcher, page, &all->walks[index]->request, err);
+    }
+    lochan_buf__deinit(&body);
+    return rc;
+}
+
+/* A failure to make the next request is the scope's (a link that leads astray), unless it is ours.
+ */
+static lochan_status next_page(collector *all, size_t index, lochan_error *err) {
+    lochan_error why;
+    lochan_error_init(&why);
+    all->job->progress.pages_total++;
+    lochan_status rc = start_page(all, index, &why);
+    if (rc == LOCHAN_ERR_PAGE || rc == LOCHAN_ERR_UNSUPPORTED) {
+        fail_scope(all, index, &why, all->job->scopes[index].attempts);
+        return LOCHAN_OK;
+    }
+    if (rc != LOCHAN_OK && err)
+        *err = why;
+    return rc;
+}
+
+static lochan_status page_is_done(collector *all, size_t index, lochan_error *err) {
+    all->job->report->pages++;
+    all->job->progress.pages_done++;
+    all->failed_in_row = 0;
+    if (all->walks[index]->more)
+        return next_page(all, index, err);
+    all->job->scopes[index].state = LOCHAN_SCOPE_DONE;
+    end_scope(all, index);
+    return LOCHAN_OK;
+}
+
+static bool worth_another_try(lochan_status code) {
+    return code == LOCHAN_ERR_PAGE || code == LOCHAN_ERR_NETWORK || code == LOCHAN_ERR_RATE_LIMIT;
+}
+
+static lochan_status handle_task(collector *all, struct page_task *task, lochan_error *err) {
+    lochan_scope *scope = &all->job->scopes[task->index];
+    if (task->usable) {
+        all->rows += task->rows;
+        all->job->report->pages_resumed += !task->stage;
+        return page_is_done(all, task->index, err);
+    }
+    if (!task->stage)
+        return lochan_fetcher__add(all->fetcher, task->page, &all->walks[task->index]->request,
+                                   err);
+    if (worth_another_try(scope->error.code))
+        return lochan_fetcher__again(all->fetcher, task->page, &scope->error, err);
+    lochan_error why = scope->error;
+    fail_scope(all, task->index, &why, scope->attempts);
+    return count_failure(all, &why, err);
 }
 
 /* Handles the tasks that came back. A page from staging that cannot be decoded is fetched; one from
@@ -171,20 +377,8 @@ static lochan_status handle_finished(collector *all, lochan_error *err) {
         struct page_task *task = list;
         list = task->next;
         all->outstanding--;
-        lochan_scope *scope = &all->job->scopes[task->index];
-        if (task->usable) {
-            all->rows += scope->rows_fetched;
-            all->job->report->pages++;
-            all->job->report->pages_resumed += !task->stage;
-            all->job->progress.pages_done++;
-        } else if (rc == LOCHAN_OK && !stop) {
-            if (!task->stage)
-                rc = lochan_fetcher__add(all->fetcher, task->index, &scope->request, err);
-            else if (scope->error.code == LOCHAN_ERR_PAGE)
-                rc = lochan_fetcher__again(all->fetcher, task->index, &scope->error, err);
-            else
-                lochan_job__fail_scope(all->job, task->index, &scope->error, scope->attempts);
-        }
+        if (rc == LOCHAN_OK && !stop)
+            rc = handle_task(all, task, err);
         lochan_mem__free(task);
     }
     if (stop) {
@@ -195,31 +389,32 @@ static lochan_status handle_finished(collector *all, lochan_error *err) {
     return rc;
 }
 
-static lochan_status on_page(void *ctx, size_t index, lochan_buf *body,
+static lochan_status on_page(void *ctx, size_t page, lochan_buf *body,
                              const lochan_fetch_meta *meta, lochan_error *err) {
     collector *all = ctx;
+    size_t index = all->scope_of[page];
     lochan_scope *scope = &all->job->scopes[index];
     scope->attempts = meta->attempts;
     scope->asked_ns = meta->wall_ns;
-    scope->bytes = meta->bytes;
+    scope->bytes += meta->bytes;
     scope->open_ended = !meta->end_is_marked;
     if (meta->empty) { /* the source's spec says that this status means "no rows" */
-        scope->state = LOCHAN_SCOPE_DONE;
-        all->job->report->pages++;
-        all->job->progress.pages_done++;
-        return LOCHAN_OK;
+        const lochan_page_facts none = {0};
+        struct walk *walk = all->walks[index];
+        bool discard;
+        LOCHAN_TRY(lochan_pager__advance(&walk->pager, &none, &walk->more, &discard, err));
+        return page_is_done(all, index, err);
     }
     lochan_buf taken = *body;
     *body = (lochan_buf){0};
-    return submit(all, index, &taken, true, err);
+    return submit(all, page, &taken, meta, err);
 }
 
-static lochan_status on_failure(void *ctx, size_t index, const lochan_error *error,
-                                int32_t attempts, lochan_error *err) {
-    (void)err;
+static lochan_status on_failure(void *ctx, size_t page, const lochan_error *error, int32_t attempts,
+                                lochan_error *err) {
     collector *all = ctx;
-    lochan_job__fail_scope(all->job, index, error, attempts);
-    return LOCHAN_OK;
+    fail_scope(all, all->scope_of[page], error, attempts);
+    return count_failure(all, error, err);
 }
 
 static void on_progress(void *ctx, const lochan_fetch_counters *counters) {
@@ -242,44 +437,31 @@ static lochan_status on_turn(void *ctx, lochan_fetch_turn *turn, lochan_error *e
 
 /* ---- before and after ---- */
 
-/* The answer that an earlier update staged, unless the ledger knows a newer one (that update was
- * killed after it had published) or the caller wants the provider asked. */
-static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_buf *body,
-                                bool *found, lochan_error *err) {
-    *found = false;
-    if (job->request->force)
-        return LOCHAN_OK;
-    LOCHAN_TRY(lochan_staging__get(job->staging, scope->request_hash, (size_t)job->source->max_body,
-                                   body, &scope->asked_ns, found, err));
-    int64_t known = lochan_job__asked_at(job, scope); /* the catalog keeps microseconds */
-    *found = *found && scope->asked_ns / 1000 > known / 1000;
-    return LOCHAN_OK;
-}
-
-/* What an earlier update staged is decoded first; the rest is queued for the network. */
 static lochan_status start_all(collector *all, lochan_error *err) {
     lochan_job *job = all->job;
+    all->walks = lochan_mem__array(job->n_scopes + 1, sizeof *all->walks);
+    if (!all->walks)
+        return lochan_error__nomem(err);
     for (size_t i = 0; i < job->n_scopes; i++) {
-        lochan_scope *scope = &job->scopes[i];
-        lochan_buf body;
-        bool found;
         LOCHAN_TRY(lochan_cancel__check(job->lake->ctx.cancel, err));
-        lochan_buf__init(&body, (size_t)job->source->max_body + 1);
-        lochan_status rc = get_staged(job, scope, &body, &found, err);
-        if (rc == LOCHAN_OK && found) {
-            scope->bytes = (int64_t)body.len;
-            rc = submit(all, i, &body, false, err);
-        } else if (rc == LOCHAN_OK) {
-            rc = lochan_fetcher__add(all->fetcher, i, &scope->request, err);
-        }
-        lochan_buf__deinit(&body);
-        LOCHAN_TRY(rc);
+        struct walk *walk = lochan_mem__zalloc(sizeof *walk);
+        if (!walk)
+            return lochan_error__nomem(err);
+        all->walks[i] = walk;
+        lochan_pager__init(&walk->pager, all->paging);
+        if (!job->timeless)
+            lochan_pager__set_window(&walk->pager, job->scopes[i].window.from,
+                                     job->scopes[i].window.to);
+        LOCHAN_TRY(start_page(all, i, err));
     }
     return LOCHAN_OK;
 }
 
 static void choose_options(const lochan_job *job, lochan_fetch_options *options) {
     lochan_fetch_options__init(options, job->source);
+    options->endpoint = job->spec->source_dataset;
+    options->state_dir = job->lake->path;
+    options->record_dir = job->request->record;
     if (job->request->workers > 0)
         options->workers = job->request->workers;
     if (job->request->max_retries >= 0)
@@ -308,6 +490,7 @@ static lochan_status run_all(collector *all, lochan_error *err) {
 
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
     collector all = {.job = job};
+    all.paging = job->spec->paging ? job->spec->paging : &job->source->paging;
     pthread_mutex_init(&all.mutex, NULL);
     lochan_status rc = run_all(&all, err);
     if (all.group)
@@ -325,6 +508,10 @@ lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
     job->progress.waiting_for = NULL;
     lochan_fetcher__free(all.fetcher);
     lochan_group__free(all.group);
+    for (size_t i = 0; all.walks && i < job->n_scopes; i++)
+        free_walk(all.walks[i]);
+    lochan_mem__free(all.walks);
+    lochan_mem__free(all.scope_of);
     pthread_mutex_destroy(&all.mutex);
     return rc;
 }

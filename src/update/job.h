@@ -98,6 +98,7 @@ struct lochan_job {
     lochan_calendar calendar; /* days there can be rows for; empty = every day */
 
     lochan_validate_level level;
+    lochan_gap_kind gap_kind;
     int32_t start, end; /* days, inclusive */
     bool has_start;
     lochan_scope *scopes;
@@ -143,10 +144,6 @@ lochan_status lochan_job__collect(lochan_job *job, lochan_error *err);
 /* collect.c: gives a scope up; its error becomes part of the ledger and of the run's failures. */
 void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *error,
                             int32_t attempts);
-/* page.c: one answer to canonical rows. PAGE: worth asking again; VALIDATION, SCHEMA: the answer
- * breaks the contract. */
-lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
-                                      lochan_error *err);
 /* validate.c: row filter and the spec's rules over canonical rows of one page (numbered from 0):
  * rows that are filtered or rejected go out of *batch and are counted in the scope; VALIDATION if a
  * rule says fail. Adds column record_hash where the spec needs it. One thread a scope. */

@@ -10,17 +10,11 @@
 
 #include "arrow/builder.h"
 #include "arrow/view.h"
-#include "source/csv.h"
+#include "update/page.h"
 
 #define SECONDS_PER_DAY INT64_C(86400)
 
-/* A decoded batch on its way; both parts are owned. */
-struct rows {
-    struct ArrowSchema schema;
-    struct ArrowArray batch;
-};
-
-static void rows_release(struct rows *rows) {
+void lochan_rows__release(lochan_rows *rows) {
     lochan_array__release(&rows->batch);
     lochan_schema__release(&rows->schema);
 }
@@ -45,6 +39,9 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
         if (lochan_validate__type_rule(job->spec, column->name))
             out[n].type = (lochan_type){.id = LOCHAN_TYPE_STRING};
         out[n].nullable = true;
+        /* records leave out what is null */
+        out[n].optional = column->nullable && (job->source->format == LOCHAN_FORMAT_RECORDS ||
+                                               job->source->format == LOCHAN_FORMAT_NDJSON);
         out[n].null_texts = column->n_null_texts ? column->null_texts : NULL;
         out[n].n_null_texts = column->n_null_texts;
         if (out[n].type.id == LOCHAN_TYPE_STRING)
@@ -58,17 +55,14 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
     return n;
 }
 
-static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope,
-                                const lochan_buf *body, struct rows *out, lochan_error *err) {
+lochan_status lochan_page__decode(const lochan_job *job, const lochan_scope *scope,
+                                  const lochan_paging *paging, lochan_buf *body, lochan_rows *rows,
+                                  lochan_page_facts *facts, lochan_error *err) {
     const lochan_dataset_spec *spec = job->spec;
     lochan_csv_column *columns = lochan_mem__array(spec->n_columns + 1, sizeof *columns);
     if (!columns)
         return lochan_error__nomem(err);
-    lochan_csv_options options = {.delimiter = job->source->csv_delimiter,
-                                  .columns = columns,
-                                  .strict_end = scope->open_ended,
-                                  .null_texts = job->source->csv_null_texts,
-                                  .n_null_texts = job->source->n_csv_null_texts};
+    lochan_csv_options options = {.columns = columns, .strict_end = scope->open_ended};
     options.n_columns = list_columns(job, columns);
     options.rest_type.id = LOCHAN_TYPE_STRING;
     if (spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
@@ -78,8 +72,8 @@ static lochan_status decode_csv(const lochan_job *job, const lochan_scope *scope
     } else if (spec->new_columns == LOCHAN_NEW_COLUMNS_IGNORE) {
         options.rest = LOCHAN_CSV_REST_SKIP;
     }
-    lochan_status rc = lochan_csv__decode(&job->lake->ctx, &options, body->data, body->len,
-                                          &out->schema, &out->batch, err);
+    lochan_status rc = lochan_source__decode(&job->lake->ctx, job->source, paging, &options, body,
+                                             &rows->schema, &rows->batch, facts, err);
     lochan_mem__free(columns);
     return rc;
 }
@@ -98,7 +92,7 @@ static const lochan_dataset_column *declared_by(const lochan_dataset_spec *spec,
 
 struct melt {
     const lochan_dataset_spec *spec;
-    const struct rows *wide;
+    const lochan_rows *wide;
     int *kept; /* indices of the columns that are repeated for each cell */
     size_t n_kept;
     int64_t *rows; /* of each cell that is a row */
@@ -126,7 +120,7 @@ static lochan_status melt_column(struct melt *melt, int column, lochan_error *er
 }
 
 /* Columns in the order kept..., name, value. */
-static lochan_status melt_finish(struct melt *melt, struct rows *out, lochan_error *err) {
+static lochan_status melt_finish(struct melt *melt, lochan_rows *out, lochan_error *err) {
     int64_t n = (int64_t)melt->n_kept;
     LOCHAN_TRY(lochan_schema__init_struct(&out->schema, n + 2, err));
     LOCHAN_TRY(lochan_array__init(&out->batch, 1, n + 2, err));
@@ -166,7 +160,7 @@ done:
 }
 
 /* What the cells will take as rows: a long name of a column makes a short cell large. */
-static size_t long_bytes(const lochan_dataset_spec *spec, const struct rows *rows) {
+static size_t long_bytes(const lochan_dataset_spec *spec, const lochan_rows *rows) {
     size_t per_cell = sizeof(int64_t) + sizeof(int32_t) + 16,
            total = 0; /* row number, offset, value */
     for (int64_t i = 0; i < rows->schema.n_children; i++) {
@@ -180,10 +174,10 @@ static size_t long_bytes(const lochan_dataset_spec *spec, const struct rows *row
 }
 
 /* Replaces *rows by one row for each cell that is not null. */
-static lochan_status wide_to_long(const lochan_dataset_spec *spec, struct rows *rows,
+static lochan_status wide_to_long(const lochan_dataset_spec *spec, lochan_rows *rows,
                                   lochan_error *err) {
     size_t n_columns = (size_t)rows->schema.n_children, cells;
-    struct rows out = {0};
+    lochan_rows out = {0};
     struct melt melt = {.spec = spec, .wide = rows};
     lochan_status rc;
     if (!lochan_size__mul(n_columns, (size_t)rows->batch.length, &cells))
@@ -203,11 +197,11 @@ static lochan_status wide_to_long(const lochan_dataset_spec *spec, struct rows *
             LOCHAN_TRYG(melt_column(&melt, (int)i, err));
     }
     LOCHAN_TRYG(melt_finish(&melt, &out, err));
-    rows_release(rows);
+    lochan_rows__release(rows);
     *rows = out;
-    out = (struct rows){0};
+    out = (lochan_rows){0};
 done:
-    rows_release(&out);
+    lochan_rows__release(&out);
     lochan_mem__free(melt.kept);
     lochan_mem__free(melt.rows);
     lochan_builder__free(melt.names);
@@ -238,7 +232,7 @@ done:
 }
 
 /* Puts column `from` of *rows at position `at` of *out under its canonical name. */
-static lochan_status move_column(struct rows *rows, int from, struct rows *out, int64_t at,
+static lochan_status move_column(lochan_rows *rows, int from, lochan_rows *out, int64_t at,
                                  const char *name, bool nullable, lochan_error *err) {
     lochan_type type;
     LOCHAN_TRY(lochan_type__parse(rows->schema.children[from]->format, &type, err));
@@ -273,9 +267,9 @@ static lochan_status check_undeclared(const lochan_dataset_spec *spec,
 
 /* Declared columns in table order, source, source_dataset, then what is not declared, in the page's
  * order. */
-static lochan_status canonicalise(const lochan_job *job, struct rows *rows, lochan_error *err) {
+static lochan_status canonicalise(const lochan_job *job, lochan_rows *rows, lochan_error *err) {
     const lochan_dataset_spec *spec = job->spec;
-    struct rows out = {0};
+    lochan_rows out = {0};
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
     const char *const constants[2][2] = {{"source", spec->source},
                                          {"source_dataset", spec->source_dataset}};
@@ -306,11 +300,11 @@ static lochan_status canonicalise(const lochan_job *job, struct rows *rows, loch
         LOCHAN_TRYG(move_column(rows, (int)i, &out, at++,
                                 lochan_dataset_spec__canonical(spec, field), true, err));
     }
-    rows_release(rows);
+    lochan_rows__release(rows);
     *rows = out;
-    out = (struct rows){0};
+    out = (lochan_rows){0};
 done:
-    rows_release(&out);
+    lochan_rows__release(&out);
     return rc;
 }
 
@@ -327,7 +321,7 @@ static int64_t units_per_day(const lochan_type *type) {
 
 /* A provider may send more than was asked for. Those rows belong to other scopes; believing them
  * here would put days into the table that the ledger knows nothing of. */
-static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int time,
+static lochan_status keep_window(lochan_scope *scope, lochan_rows *rows, int time,
                                  lochan_error *err) {
     lochan_view view;
     struct ArrowArray kept = {0};
@@ -361,28 +355,21 @@ static lochan_status keep_window(lochan_scope *scope, struct rows *rows, int tim
 
 /* ---- all of it ---- */
 
-lochan_status lochan_job__decode_page(lochan_job *job, lochan_scope *scope, const lochan_buf *body,
-                                      lochan_error *err) {
-    struct rows rows = {0};
-    lochan_status rc;
-    lochan_scope__clear(job, scope);
-    LOCHAN_TRYG(decode_csv(job, scope, body, &rows, err));
+lochan_status lochan_page__keep(lochan_job *job, lochan_scope *scope, int64_t number,
+                                lochan_rows *rows, lochan_error *err) {
     if (job->spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
-        size_t bytes = long_bytes(job->spec, &rows);
-        LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, bytes,
-                                        "turning a wide page into rows", err));
-        rc = wide_to_long(job->spec, &rows, err);
+        size_t bytes = long_bytes(job->spec, rows);
+        LOCHAN_TRY(lochan_budget__take(job->lake->ctx.budget, bytes,
+                                       "turning a wide page into rows", err));
+        lochan_status rc = wide_to_long(job->spec, rows, err);
         lochan_budget__give(job->lake->ctx.budget, bytes);
-        LOCHAN_TRYG(rc);
+        LOCHAN_TRY(rc);
     }
-    LOCHAN_TRYG(canonicalise(job, &rows, err));
-    scope->rows_fetched = rows.batch.length;
+    LOCHAN_TRY(canonicalise(job, rows, err));
+    scope->rows_fetched += rows->batch.length;
     const char *days = lochan_job__window_column(job);
     if (days)
-        LOCHAN_TRYG(keep_window(scope, &rows, lochan_schema__find(&rows.schema, days), err));
-    LOCHAN_TRYG(lochan_job__check_rows(job, scope, 0, &rows.schema, &rows.batch, err));
-    rc = lochan_scope__give_page(job, scope, 0, &rows.schema, &rows.batch, err);
-done:
-    rows_release(&rows);
-    return rc;
+        LOCHAN_TRY(keep_window(scope, rows, lochan_schema__find(&rows->schema, days), err));
+    LOCHAN_TRY(lochan_job__check_rows(job, scope, number, &rows->schema, &rows->batch, err));
+    return lochan_scope__give_page(job, scope, number, &rows->schema, &rows->batch, err);
 }
