@@ -68,7 +68,7 @@ void lochan_catalog__remove_copy(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */
 
-#define LOCHAN_MIGRATION_NEWEST 3
+#define LOCHAN_MIGRATION_NEWEST 4
 /* All tables and indexes of the newest version in an empty database. */
 lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);
 /* CORRUPT: not a lake; VERSION: from a newer lochan. */

@@ -59,7 +59,10 @@ lochan_status lochan_db__migration(lochan_db *db, int64_t *number, lochan_error 
 static const struct {
     int migration;
     lochan_row_kind kind;
-} later_tables[] = {{2, LOCHAN_ROW_RUN_TABLE}, {2, LOCHAN_ROW_RUN}, {3, LOCHAN_ROW_COLUMN_ORIGIN}};
+} later_tables[] = {{2, LOCHAN_ROW_RUN_TABLE},
+                    {2, LOCHAN_ROW_RUN},
+                    {3, LOCHAN_ROW_COLUMN_ORIGIN},
+                    {4, LOCHAN_ROW_REJECT}};
 
 static bool has_table(lochan_db *db, const char *name) {
     sqlite3_stmt *stmt = NULL;

@@ -42,4 +42,13 @@ lochan_status lochan_catalog__query_files(lochan_catalog *catalog, const char *s
                                           const char *dataset, struct ArrowArrayStream *out,
                                           lochan_error *err);
 
+/* lochan_status_failures. limit -1 = all. */
+lochan_status lochan_catalog__query_failures(lochan_catalog *catalog, const char *source,
+                                             const char *dataset, int64_t limit,
+                                             struct ArrowArrayStream *out, lochan_error *err);
+/* lochan_status_partitions. */
+lochan_status lochan_catalog__query_partitions(lochan_catalog *catalog, const char *source,
+                                               const char *dataset, struct ArrowArrayStream *out,
+                                               lochan_error *err);
+
 #endif

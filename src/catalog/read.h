@@ -228,6 +228,28 @@ lochan_status lochan_catalog__coverage(lochan_catalog *catalog, int64_t dataset_
                                        lochan_coverage_rows *out, lochan_error *err);
 void lochan_coverage_rows__deinit(lochan_coverage_rows *rows);
 
+/* ---- rejects: rows that a rule refused ---- */
+
+typedef struct lochan_reject_row {
+    const char *update_id;
+    int64_t dataset_id;
+    const char *source, *dataset; /* not written */
+    const char *path;             /* of the file, relative to the lake */
+    int64_t rows;
+    const char *state; /* "kept", "released", "dropped" */
+    int64_t changed_ns;
+} lochan_reject_row;
+typedef struct lochan_reject_rows {
+    size_t n;
+    lochan_reject_row *rows; /* oldest first */
+    lochan_arena arena;
+} lochan_reject_rows;
+/* Each of source, dataset and update_id may be NULL = any. */
+lochan_status lochan_catalog__rejects(lochan_catalog *catalog, const char *source,
+                                      const char *dataset, const char *update_id,
+                                      lochan_reject_rows *out, lochan_error *err);
+void lochan_reject_rows__deinit(lochan_reject_rows *rows);
+
 /* ---- run tables and runs ---- */
 
 typedef struct lochan_run_table_row {

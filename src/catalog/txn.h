@@ -164,6 +164,15 @@ typedef struct lochan_failure_row {
 lochan_status lochan_txn__put_failure(lochan_txn *txn, const lochan_failure_row *row,
                                       lochan_error *err);
 
+/* Insert or replace by update_id. changed_ns is set here. */
+lochan_status lochan_txn__put_reject(lochan_txn *txn, const lochan_reject_row *row,
+                                     lochan_error *err);
+/* Removes a source; the caller has made sure that no dataset names it. */
+lochan_status lochan_txn__delete_source(lochan_txn *txn, const char *name, lochan_error *err);
+/* Removes a dataset with its ledger; its runs, failures and rejects stay as history without a name.
+ */
+lochan_status lochan_txn__delete_dataset(lochan_txn *txn, int64_t dataset_id, lochan_error *err);
+
 /* ---- run tables and runs ---- */
 
 /* Insert or replace by name. created_ns and updated_ns are set here. */

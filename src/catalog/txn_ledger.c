@@ -209,3 +209,35 @@ lochan_status lochan_txn__put_failure(lochan_txn *txn, const lochan_failure_row 
                                           lochan_value__int(row->attempts), lochan_value__text(at)),
                                err);
 }
+
+lochan_status lochan_txn__put_reject(lochan_txn *txn, const lochan_reject_row *row,
+                                     lochan_error *err) {
+    LOCHAN_CHECK_ARG(row->update_id && row->path && row->state, err);
+    return lochan_txn__replace(
+        txn, LOCHAN_ROW_REJECT,
+        LOCHAN_ROW(lochan_value__text(row->update_id), lochan_value__int(row->dataset_id),
+                   lochan_value__text(row->path), lochan_value__int(row->rows),
+                   lochan_value__text(row->state), lochan_value__text(txn->time)),
+        err);
+}
+
+/* ---- removing ---- */
+
+lochan_status lochan_txn__delete_source(lochan_txn *txn, const char *name, lochan_error *err) {
+    return lochan_txn__delete(txn, LOCHAN_ROW_SOURCE, LOCHAN_ROW(lochan_value__text(name)), err);
+}
+
+lochan_status lochan_txn__delete_dataset(lochan_txn *txn, int64_t dataset_id, lochan_error *err) {
+    lochan_coverage_rows rows = {0};
+    lochan_status rc = lochan_txn__check(txn, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_txn__note(txn, lochan_db__coverage(txn->db, dataset_id, &rows, err));
+    for (size_t i = 0; i < rows.n && rc == LOCHAN_OK; i++)
+        rc = lochan_txn__delete_coverage(txn, dataset_id, rows.rows[i].asset, rows.rows[i].variant,
+                                         rows.rows[i].day_from, err);
+    lochan_coverage_rows__deinit(&rows);
+    if (rc != LOCHAN_OK)
+        return rc;
+    return lochan_txn__delete(txn, LOCHAN_ROW_DATASET, LOCHAN_ROW(lochan_value__int(dataset_id)),
+                              err);
+}
