@@ -750,11 +750,18 @@ static lochan_status skip_entries(lochan_pq_column *c, uint32_t n, lochan_error 
 /* As read_nested, whose rows end where the next begins. */
 static lochan_status skip_nested(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
     bool begun = false; /* a row whose end has not been seen */
+    if (to >= c->rows) { /* nothing of the chunk is needed any more */
+        lochan_pq_pages__finish(&c->pages);
+        c->page_left = c->window_at = c->window_n = 0;
+        c->suspended = false;
+        return LOCHAN_OK;
+    }
     LOCHAN_TRY(resume(c, err));
     for (;;) {
         if (c->window_at == c->window_n) {
             bool more;
-            begun = begun && !ends_with_row(c);
+            begun = begun && !ends_with_row(c) &&
+                    c->page.header.type != LOCHAN_PQ_DATA_PAGE_V2; /* those end with a row */
             if (at == to && !begun)
                 return LOCHAN_OK;
             if (c->page_left == 0 && !begun)

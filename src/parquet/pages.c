@@ -83,8 +83,8 @@ static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const
     if (offset < p->window_start || offset + n > p->window_start + p->window_size) {
         size_t left = (size_t)(p->end - offset);
         size_t want = n > p->window_target ? n : p->window_target;
-        if (p->landing_rows >= 0 && want < (size_t)p->landing.compressed_size)
-            want = (size_t)p->landing.compressed_size;
+        if (p->landing_rows >= 0 && n <= (size_t)p->landing.compressed_size)
+            want = (size_t)p->landing.compressed_size; /* the page, and nothing beside it */
         want = want < left ? want : left;
         p->window_size = 0;
         LOCHAN_TRY(lochan_pq_scratch__reserve(&p->window, want, err));
@@ -101,6 +101,8 @@ static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const
 static lochan_status read_header(lochan_pq_pages *p, lochan_pq_page *page, size_t *header_size,
                                  lochan_error *err) {
     size_t left = (size_t)(p->end - p->pos);
+    if (p->landing_rows >= 0 && left > (size_t)p->landing.compressed_size)
+        left = (size_t)p->landing.compressed_size;
     for (size_t n = FIRST_HEADER_BYTES;; n *= 16) {
         const uint8_t *bytes;
         size_t have = n < left ? n : left;
