@@ -749,7 +749,7 @@ static lochan_status skip_entries(lochan_pq_column *c, uint32_t n, lochan_error 
 
 /* As read_nested, whose rows end where the next begins. */
 static lochan_status skip_nested(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
-    bool begun = false; /* a row whose end has not been seen */
+    bool begun = false;  /* a row whose end has not been seen */
     if (to >= c->rows) { /* nothing of the chunk is needed any more */
         lochan_pq_pages__finish(&c->pages);
         c->page_left = c->window_at = c->window_n = 0;
