@@ -1,7 +1,7 @@
 /* parquet_file.c - any bytes as a Parquet file: opened, summed up, and read as a stream.
- * The first byte chooses how text comes out and the size of batches. Checked: no crash; memory
- * stays in a budget of 64 MiB; every batch passes the checks of an array from outside; errors carry
- * a message.
+ * The first byte chooses how text comes out, the size of batches, and whether ARROW:schema counts.
+ * Checked: no crash; memory stays in a budget of 64 MiB; every batch passes the checks of an array
+ * from outside; errors carry a message.
  */
 #include "parquet/reader.h"
 
@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lochan_pq_summary summary;
     if (size < 1)
         return 0;
-    lochan_pq_read_options options = {.strings = (lochan_pq_strings)(data[0] & 3)};
+    lochan_pq_read_options options = {.strings = (lochan_pq_strings)(data[0] & 3),
+                                      .arrow_schema = data[0] & 8};
     lochan_pq_source source = {.data = data + 1, .size = size - 1, .name = "fuzz"};
     lochan_budget__init(&budget, 64 << 20);
     lochan_ctx ctx = {.budget = &budget};
