@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "source/fetch_own.h"
+#include "source/rate_limit.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -33,6 +34,9 @@ struct lochan_fetcher {
     size_t n_pages;
     struct page_list queue;
     struct page_list waiting;
+    lochan_rate_limit *limit; /* NULL = none */
+    int64_t limit_until_ns;   /* nothing is started before: we asked as often as we may */
+    char limit_reason[64];
     int64_t hold_until_ns; /* nothing is started before: the provider asked for it */
     char hold_reason[64];
     bool alone; /* memory was short: the next request runs by itself */
@@ -106,6 +110,9 @@ lochan_status lochan_fetcher__create(const lochan_ctx *ctx, const lochan_source_
         lochan_error__prefix(err, rc, "source '%s'", spec->name);
     else
         rc = open_transfers(f, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_rate_limit__open(spec, options->endpoint, f->secret, options->state_dir,
+                                     &f->limit, err);
     if (rc != LOCHAN_OK) {
         lochan_fetcher__free(f);
         return rc;
@@ -132,6 +139,7 @@ void lochan_fetcher__free(lochan_fetcher *f) {
     }
     lochan_mem__free(f->pages);
     lochan_mem__free(f->transfers);
+    lochan_rate_limit__close(f->limit);
     lochan_secret__free(f->secret);
     lochan_mem__free(f);
 }
@@ -382,22 +390,47 @@ static void queue_due_pages(lochan_fetcher *f, int64_t now) {
 }
 
 static bool may_start(const lochan_fetcher *f, int64_t now) {
-    if (!f->queue.first || f->turn.hold || now < f->hold_until_ns ||
+    if (!f->queue.first || f->turn.hold || now < f->hold_until_ns || now < f->limit_until_ns ||
         f->counters.running >= f->options.workers)
         return false;
     return !f->alone || f->counters.running == 0;
+}
+
+/* Counts the request that is about to start; *now = false if it has to wait. */
+static lochan_status take_from_limit(lochan_fetcher *f, int64_t now_ns, int32_t *place, bool *now,
+                                     lochan_error *err) {
+    int64_t wait;
+    const char *why;
+    *place = -1;
+    *now = true;
+    if (!f->limit)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_rate_limit__take(f->limit, place, &wait, &why, err));
+    if (wait > 0) {
+        *now = false;
+        f->limit_until_ns = now_ns + wait;
+        lochan_format(f->limit_reason, sizeof(f->limit_reason), "%s", why);
+    }
+    return LOCHAN_OK;
 }
 
 static lochan_status start_pages(lochan_fetcher *f, lochan_error *err) {
     int64_t now = lochan_clock__mono_ns();
     queue_due_pages(f, now);
     while (may_start(f, now)) {
+        int32_t place;
+        bool allowed;
+        LOCHAN_TRY(take_from_limit(f, now, &place, &allowed, err));
+        if (!allowed)
+            break;
         lochan_fetch_page *page = pop_first(&f->queue);
+        page->place = place;
         page->attempts++;
         page->ran_alone = f->alone;
         lochan_status rc = start_transfer(f, idle_transfer(f), page, NULL, err);
         if (rc != LOCHAN_OK) {
             push_first(&f->queue, page);
+            lochan_rate_limit__give(f->limit, place);
             return rc;
         }
     }
@@ -423,6 +456,7 @@ static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, C
         lochan_mem__free(redirect);
         return rc;
     }
+    lochan_rate_limit__give(f->limit, page->place);
     if (page->ran_alone)
         f->alone = false;
     if (rc == LOCHAN_OK)
@@ -478,6 +512,9 @@ static void explain_wait(lochan_fetcher *f, int64_t now) {
     if (f->queue.first && now < f->hold_until_ns)
         lochan_format(f->waiting_for, sizeof(f->waiting_for), "back-off %.1f s after %s",
                       (double)(f->hold_until_ns - now) / 1e9, f->hold_reason);
+    else if (f->queue.first && now < f->limit_until_ns)
+        lochan_format(f->waiting_for, sizeof(f->waiting_for), "rate limit of %s (%s), %.1f s",
+                      f->spec->name, f->limit_reason, (double)(f->limit_until_ns - now) / 1e9);
     else if (f->turn.hold && f->queue.first)
         lochan_format(f->waiting_for, sizeof(f->waiting_for),
                       "what was fetched is being worked on");
@@ -505,6 +542,9 @@ static lochan_status wait_turn(lochan_fetcher *f, lochan_error *err) {
         wait = page->due_ns - now;
     if (f->queue.first && !f->turn.hold && f->hold_until_ns > now && f->hold_until_ns - now < wait)
         wait = f->hold_until_ns - now;
+    if (f->queue.first && !f->turn.hold && f->limit_until_ns > now &&
+        f->limit_until_ns - now < wait)
+        wait = f->limit_until_ns - now;
     if (wait < 0)
         wait = 0;
     if (f->counters.running == 0 && !f->turn.pending && !f->turn.hold) {

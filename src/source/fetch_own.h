@@ -26,6 +26,7 @@ typedef struct lochan_fetch_page {
     int32_t attempts;
     int64_t backoff_ns; /* the last one, 0 = none yet */
     int64_t due_ns;     /* monotonic; of the next attempt */
+    int32_t place;      /* in the rate limit, -1 = none */
     bool ran_alone;     /* no other transfer took memory during this attempt */
     char reason[64];    /* why it waits */
 } lochan_fetch_page;

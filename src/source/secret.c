@@ -5,6 +5,7 @@
 #include "source/secret.h"
 
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 #include <stdio.h>
@@ -170,6 +171,14 @@ lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_for
         LOCHAN_TRY(lochan_buf__puts(out, value, err));
     }
     return lochan_buf__puts(out, text, err);
+}
+
+uint64_t lochan_secret__fingerprint(const lochan_secret *secret, const uint8_t *salt, size_t n) {
+    if (!secret)
+        return 0;
+    uint64_t inner =
+        lochan_hash__64(secret->plain, strlen(secret->plain), lochan_hash__64(salt, n, 1));
+    return lochan_hash__64(salt, n, inner);
 }
 
 static bool redact_text(const char *text, char *p, size_t n) {

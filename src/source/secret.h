@@ -28,6 +28,10 @@ lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_for
                                   const char *text, lochan_buf *out, lochan_error *err);
 void lochan_secret__wipe(lochan_buf *buf); /* zeroes and frees */
 
+/* A number that tells secrets apart, under a salt; 0 for no secret. Not for anything to be kept
+ * whole: callers shorten it. */
+uint64_t lochan_secret__fingerprint(const lochan_secret *secret, const uint8_t *salt, size_t n);
+
 /* Overwrites every occurrence, plain, percent-encoded or JSON-escaped, with '*' (sizes stay). In
  * data (as opposed to messages) secrets shorter than 8 bytes are left, since they cannot be told
  * from values. NULL secret: no-op. Returns whether something was overwritten. */
