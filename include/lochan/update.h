@@ -50,6 +50,21 @@ LOCHAN_API lochan_status lochan_dataset_list(lochan_lake *lake, struct ArrowArra
 LOCHAN_API lochan_status lochan_dataset_show(lochan_lake *lake, const char *source,
                                              const char *dataset, char **yaml,
                                              lochan_error *err) LOCHAN_MUST_CHECK;
+/* A disabled dataset is refused by updates and left out by those of many. */
+LOCHAN_API lochan_status lochan_dataset_enable(lochan_lake *lake, const char *source,
+                                               const char *dataset, bool enabled,
+                                               lochan_error *err) LOCHAN_MUST_CHECK;
+/* Forgets the dataset and its ledger. Its table stays and can be read, unless delete_data: then its
+ * files are retired (older snapshots still show them until they expire) in the same commit. LOCKED
+ * while an update of it runs. */
+LOCHAN_API lochan_status lochan_dataset_remove(lochan_lake *lake, const char *source,
+                                               const char *dataset, bool delete_data,
+                                               lochan_error *err) LOCHAN_MUST_CHECK;
+/* What putting this spec in place of the dataset's would mean: *mapping_changed if rows that are
+ * there were made under another mapping, so that they need `update --force` to become alike. */
+LOCHAN_API lochan_status lochan_dataset_compare(lochan_lake *lake, const char *yaml, size_t size,
+                                                const char *file, bool *mapping_changed,
+                                                lochan_error *err) LOCHAN_MUST_CHECK;
 /* The bundled specs. Columns: kind ("source" | "dataset"), name. Needs no lake. */
 LOCHAN_API lochan_status lochan_bundled_list(struct ArrowArrayStream *out,
                                              lochan_error *err) LOCHAN_MUST_CHECK;
@@ -164,6 +179,50 @@ LOCHAN_API lochan_status lochan_status_runs(lochan_lake *lake, const char *sourc
                                             const char *dataset, int64_t limit,
                                             struct ArrowArrayStream *out,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* What the provider still owes: days of [start, end] (NULL = where the ledger begins, today) that
+ * are not final, by asset and parameters. Columns: source, dataset, asset (null = all), variant,
+ * day_from, day_to, reason ("never asked", "failed", "invalid", "not final yet"), attempts,
+ * asked_at, message. Assets that a reference dataset names and that were never asked are there. */
+LOCHAN_API lochan_status lochan_status_gaps(lochan_lake *lake, const char *source,
+                                            const char *dataset, const char *start, const char *end,
+                                            struct ArrowArrayStream *out,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
+/* The fetch ledger as it is. Columns: source, dataset, asset, variant, day_from, day_to, state
+ * ("success", "empty", "failed", "invalid"), rows (null = not known), attempts, asked_at,
+ * update_id, message. */
+LOCHAN_API lochan_status lochan_status_scopes(lochan_lake *lake, const char *source,
+                                              const char *dataset, struct ArrowArrayStream *out,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
+/* Scopes that past updates gave up, newest first. Columns: update_id, source, dataset, scope, page,
+ * code, http_status, message, attempts, at. limit -1 = all. */
+LOCHAN_API lochan_status lochan_status_failures(lochan_lake *lake, const char *source,
+                                                const char *dataset, int64_t limit,
+                                                struct ArrowArrayStream *out,
+                                                lochan_error *err) LOCHAN_MUST_CHECK;
+/* Columns: source, dataset, partition (JSON), files, rows, bytes, published_at. */
+LOCHAN_API lochan_status lochan_status_partitions(lochan_lake *lake, const char *source,
+                                                  const char *dataset, struct ArrowArrayStream *out,
+                                                  lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* ---- rejects ---- */
+
+/* Rows that a rule quarantined. Columns: update_id, source, dataset, state ("kept", "released"),
+ * scope, page (from 1), row (of the page, from 0), column, rule, reason, record (JSON, values as
+ * text). Filters may be NULL. */
+LOCHAN_API lochan_status lochan_status_rejects(lochan_lake *lake, const char *source,
+                                               const char *dataset, const char *update_id,
+                                               struct ArrowArrayStream *out,
+                                               lochan_error *err) LOCHAN_MUST_CHECK;
+/* Writes the kept rows of an update (NULL: of all) into the dataset, past the rules; *rows = how
+ * many. VALUE names a row whose values do not fit the table's types: then nothing is written. */
+LOCHAN_API lochan_status lochan_rejects_release(lochan_lake *lake, const char *source,
+                                                const char *dataset, const char *update_id,
+                                                int64_t *rows, lochan_error *err) LOCHAN_MUST_CHECK;
+/* Forgets them, and removes their files. */
+LOCHAN_API lochan_status lochan_rejects_drop(lochan_lake *lake, const char *source,
+                                             const char *dataset, const char *update_id,
+                                             int64_t *rows, lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -243,6 +243,111 @@ static lochan_status open_table(lochan_job *job, lochan_error *err) {
     return lochan_table__clean(job->lake, job->table, &removed, err);
 }
 
+/* ---- what is replaced ---- */
+
+/* The assets of a scope whose rows in its window give way: those that came, and with empty_removes
+ * those that were asked for. */
+static lochan_status replace_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
+    lochan_replace_scope r = {.day_from = scope->window.from, .day_to = scope->window.to};
+    lochan_names came = {0};
+    lochan_status rc = LOCHAN_OK;
+    if (job->timeless) {
+        r.day_from = INT32_MIN;
+        r.day_to = INT32_MAX;
+    }
+    if (job->spec->replace_empty && !scope->assets)
+        return lochan_write__replace(job->write, &r, 1, err);
+    for (size_t i = 0; job->spec->replace_empty && i < scope->n_series; i++) {
+        r.asset = scope->series[i]->asset;
+        LOCHAN_TRY(lochan_write__replace(job->write, &r, 1, err));
+    }
+    for (size_t p = 0; !job->spec->replace_empty && p < scope->n_pages; p++)
+        LOCHAN_TRY(lochan_names__of_column(&came, &job->arena, &scope->pages[p].schema,
+                                           &scope->pages[p].batch, "asset_id", err));
+    for (size_t i = 0; i < came.n && rc == LOCHAN_OK; i++) {
+        r.asset = came.items[i];
+        rc = lochan_write__replace(job->write, &r, 1, err);
+    }
+    return rc;
+}
+
+/* ---- a deduplication of its own ---- */
+
+/* All rows of the update in one batch, of which the entry keeps some. */
+static lochan_status add_kept(lochan_job *job, const struct ArrowArray *const *batches, size_t n,
+                              int64_t *duplicates, lochan_error *err) {
+    struct ArrowArray all = {0}, kept = {0};
+    int64_t *rows = NULL;
+    size_t n_rows = 0;
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_concat(&job->schema, batches, n, &all, err));
+    rows = lochan_mem__array((size_t)all.length + 1, sizeof *rows);
+    if (!rows) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(job->spec->dedup->keep(job->spec, &job->schema, &all, rows, &n_rows, err));
+    LOCHAN_TRYG(lochan_take(&job->schema, &all, rows, n_rows, &kept, err));
+    *duplicates = all.length - (int64_t)n_rows;
+    rc = lochan_write__add(job->write, 0, &kept, err);
+done:
+    lochan_array__release(&all);
+    lochan_array__release(&kept);
+    lochan_mem__free(rows);
+    return rc;
+}
+
+static lochan_status add_all_kept(lochan_job *job, int64_t *duplicates, lochan_error *err) {
+    size_t n = 0, bytes = 0;
+    for (size_t i = 0; i < job->n_scopes; i++)
+        n += job->scopes[i].state == LOCHAN_SCOPE_DONE ? job->scopes[i].n_pages : 0;
+    const struct ArrowArray **batches = lochan_mem__array(n + 1, sizeof *batches);
+    if (!batches)
+        return lochan_error__nomem(err);
+    n = 0;
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        const lochan_scope *scope = &job->scopes[i];
+        for (size_t p = 0; scope->state == LOCHAN_SCOPE_DONE && p < scope->n_pages; p++) {
+            batches[n++] = &scope->pages[p].batch;
+            bytes += 2 * scope->pages[p].budget;
+        }
+    }
+    lochan_status rc =
+        lochan_budget__take(job->lake->ctx.budget, bytes, "deduplicating an update", err);
+    if (rc == LOCHAN_OK) {
+        rc = add_kept(job, batches, n, duplicates, err);
+        lochan_budget__give(job->lake->ctx.budget, bytes);
+    }
+    lochan_mem__free((void *)batches);
+    return rc;
+}
+
+/* ---- rows ---- */
+
+/* Rows leave memory as the writer takes them. */
+static lochan_status add_scope_rows(lochan_job *job, size_t index, lochan_error *err) {
+    lochan_scope *scope = &job->scopes[index];
+    for (size_t p = 0; p < scope->n_pages; p++)
+        LOCHAN_TRY(lochan_write__add(job->write, ((uint64_t)index << 32) | (uint64_t)p,
+                                     &scope->pages[p].batch, err));
+    return LOCHAN_OK;
+}
+
+static lochan_status add_rows(lochan_job *job, int64_t *duplicates, lochan_error *err) {
+    const lochan_update_mode *mode = job->spec->update_mode;
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        if (job->scopes[i].state == LOCHAN_SCOPE_DONE && mode->asks_assets)
+            LOCHAN_TRY(replace_scope(job, &job->scopes[i], err));
+    }
+    if (job->spec->dedup->keep)
+        return add_all_kept(job, duplicates, err);
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        if (job->scopes[i].state == LOCHAN_SCOPE_DONE)
+            LOCHAN_TRY(add_scope_rows(job, i, err));
+    }
+    return LOCHAN_OK;
+}
+
 static void report_write(lochan_job *job, int64_t duplicates) {
     lochan_write_counts totals;
     lochan_write__totals(job->write, &totals);
@@ -274,7 +379,8 @@ static lochan_status write_rows(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(open_table(job, err));
     LOCHAN_TRY(lochan_write__begin(job->lake, job->table, job->schema.release ? &job->schema : NULL,
                                    &options, &job->write, err));
-    LOCHAN_TRY(lochan_job__split_and_merge(job, &duplicates, err));
+    LOCHAN_TRY(add_rows(job, &duplicates, err));
+    LOCHAN_TRY(lochan_write__merge_added(job->write, err));
     report_write(job, duplicates);
     return LOCHAN_OK;
 }

@@ -114,6 +114,8 @@ struct lochan_job {
     lochan_table *table;
     lochan_write *write;
     char *request_json;
+    char reject_path[400]; /* of the file of rejects, relative to the lake */
+    int64_t n_rejects;
 };
 
 /* request.c: checks the request, loads dataset and source, takes the lock. */
@@ -152,7 +154,16 @@ lochan_status lochan_job__check_rows(lochan_job *job, lochan_scope *scope, int64
                                      lochan_error *err);
 /* assemble.c: rows of all good scopes into job->write. */
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err);
-lochan_status lochan_job__split_and_merge(lochan_job *job, int64_t *duplicates, lochan_error *err);
+/* rejects.c: the rejects of all good scopes into a file, before the update is published; and the
+ * row by which the catalog knows it. */
+lochan_status lochan_job__write_rejects(lochan_job *job, lochan_error *err);
+lochan_status lochan_job__put_rejects(lochan_job *job, lochan_txn *txn, lochan_error *err);
+/* rejects.c: every batch of a file of rejects. */
+typedef lochan_status (*lochan_reject_batch_fn)(void *ctx, const lochan_reject_row *file,
+                                                const struct ArrowSchema *schema,
+                                                const struct ArrowArray *batch, lochan_error *err);
+lochan_status lochan_rejects__read(const char *lake_path, const lochan_reject_row *file,
+                                   lochan_reject_batch_fn take, void *ctx, lochan_error *err);
 /* publish.c: ledger, run record and table in one transaction; then the staging is removed. */
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err);
 /* publish.c: which days, assets and parameters a scope is, for people. */

@@ -335,8 +335,8 @@ done:
 
 /* A hash of all that decides how a provider's row becomes a stored row; a description or a chunk
  * size does not. */
-static lochan_status hash_mapping(const lochan_dataset_spec *spec, char hex[33],
-                                  lochan_error *err) {
+lochan_status lochan_manage__hash_mapping(const lochan_dataset_spec *spec, char hex[33],
+                                          lochan_error *err) {
     lochan_buf text;
     lochan_status rc;
     lochan_buf__init(&text, 4 * MAX_SPEC);
@@ -368,7 +368,7 @@ static lochan_status put_dataset_text(lochan_lake *lake, const lochan_dataset_sp
                                       const char *yaml, size_t size, bool bundled,
                                       const lochan_dataset_rows *old, lochan_error *err) {
     char spec_hash[33], mapping_hash[33];
-    LOCHAN_TRY(hash_mapping(spec, mapping_hash, err));
+    LOCHAN_TRY(lochan_manage__hash_mapping(spec, mapping_hash, err));
     lochan_hash128__hex(lochan_hash__128(yaml, size), spec_hash);
     char *text = lochan_mem__strndup(yaml, size);
     if (!text)

@@ -20,4 +20,9 @@ lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name,
                                          const char *const *options, size_t n_options,
                                          lochan_source_spec **out, lochan_error *err);
 
+/* A hash of all that decides how a provider's row becomes a stored row; a description, a batch or a
+ * chunk size does not. */
+lochan_status lochan_manage__hash_mapping(const lochan_dataset_spec *spec, char hex[33],
+                                          lochan_error *err);
+
 #endif

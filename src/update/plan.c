@@ -5,6 +5,8 @@
  */
 #include "update/job.h"
 
+#include "update/mode.h"
+
 #define MAX_SCOPES 1000000
 #define MAX_VALUES 24
 #define DAY_NS     INT64_C(86400000000000)
@@ -192,7 +194,7 @@ static lochan_gap_kind gap_kind(const lochan_update_request *request) {
 /* What is missing of one series; days that were asked for all assets at once count for each. */
 static lochan_status find_gaps(const lochan_job *job, const lochan_series *series,
                                lochan_windows *out, lochan_error *err) {
-    lochan_gap_kind kind = gap_kind(job->request);
+    lochan_gap_kind kind = job->gap_kind;
     lochan_finality f = job->finality;
     const lochan_ledger none = {0};
     const lochan_series *all =
@@ -364,6 +366,22 @@ static lochan_status plan_variant(struct planning *p, const lochan_names *assets
     return rc;
 }
 
+static lochan_status plan_variants(struct planning *p, const lochan_names *assets,
+                                   lochan_error *err) {
+    const lochan_dataset_spec *spec = p->job->spec;
+    for (size_t i = 0; i == 0 || i < spec->n_param_sets; i++) {
+        p->variant = spec->n_param_sets ? &spec->param_sets[i] : NULL;
+        LOCHAN_TRY(plan_variant(p, assets, err));
+    }
+    return LOCHAN_OK;
+}
+
+static void clear_scopes(lochan_job *job) {
+    for (size_t i = 0; i < job->n_scopes; i++)
+        lochan_source_request__deinit(&job->scopes[i].request);
+    job->n_scopes = 0;
+}
+
 lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     struct planning p = {.job = job};
     lochan_names assets = {0};
@@ -379,9 +397,12 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(
             lochan_calendar__read(job->lake, &spec->calendar, &job->arena, &job->calendar, err));
     LOCHAN_TRY(choose_assets(job, &assets, err));
-    for (size_t i = 0; i == 0 || i < spec->n_param_sets; i++) {
-        p.variant = spec->n_param_sets ? &spec->param_sets[i] : NULL;
-        LOCHAN_TRY(plan_variant(&p, &assets, err));
+    job->gap_kind = gap_kind(job->request);
+    LOCHAN_TRY(plan_variants(&p, &assets, err));
+    if (spec->update_mode->all_scopes && job->n_scopes > 0 && job->gap_kind != LOCHAN_GAP_ALL) {
+        clear_scopes(job); /* a table that becomes what comes needs all of it */
+        job->gap_kind = LOCHAN_GAP_ALL;
+        LOCHAN_TRY(plan_variants(&p, &assets, err));
     }
     job->report->scopes = (int64_t)job->n_scopes;
     job->progress.pages_total = (int64_t)job->n_scopes;

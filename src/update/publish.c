@@ -198,6 +198,7 @@ static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
             lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
     LOCHAN_TRY(lochan_book__put(&job->book, txn, job->dataset->dataset_id, err));
     LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
+    LOCHAN_TRY(lochan_job__put_rejects(job, txn, err));
     return put_failures(job, txn, err);
 }
 
@@ -222,6 +223,7 @@ static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
     for (size_t i = 0; i < job->n_scopes; i++)
         LOCHAN_TRY(record_scope(job, &job->scopes[i], err));
+    LOCHAN_TRY(lochan_job__write_rejects(job, err));
     LOCHAN_FAILPOINT("update.publish.before", err);
     if (job->write)
         LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));

@@ -1,8 +1,8 @@
-/* rejects.h - rows that broke a rule that quarantines: kept apart in a file of the lake, one file
- * an update, until somebody looks at them, releases them or drops them.
+/* rejects.h - rows that broke a rule which quarantines: kept apart in a file of the lake, one file
+ * an update, until somebody looks at them and releases or drops them.
  *
- * The file (rejects/<source>/<dataset>/<update id>.parquet) has the columns of lochan_rejects_list
- * and one text column for each column of the row. Invariant: it is durable before the update is
+ * The file (rejects/<source>/<dataset>/<update id>.parquet) has the columns that
+ * lochan_status_rejects lists after `state`. Invariant: it is durable before the update is
  * published, and the catalog lists it in the same transaction. May call: base/, arrow/, parquet/,
  * catalog/, table/.
  */
@@ -24,13 +24,13 @@ typedef struct lochan_reject {
 typedef struct lochan_rejects {
     lochan_reject *items;
     size_t n, cap;
-    lochan_buf *values; /* of each: JSON object of the row's values as text; n of them */
-    size_t cap_values;
+    char **records; /* of each: JSON object of the row's values as text */
+    size_t cap_records;
 } lochan_rejects;
 
 void lochan_rejects__deinit(lochan_rejects *rejects);
-/* Adds one; takes the text of *values. */
+/* Adds one; takes the text of *record. */
 lochan_status lochan_rejects__add(lochan_rejects *rejects, const lochan_reject *reject,
-                                  lochan_buf *values, lochan_error *err);
+                                  lochan_buf *record, lochan_error *err);
 
 #endif

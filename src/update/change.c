@@ -1,0 +1,120 @@
+/* change.c - datasets switched off and on, removed; what a changed spec would mean.
+ * Invariant: a dataset is changed under its lock, so never while an update of it runs. May call:
+ * base/, catalog/, table/, manage.h.
+ */
+#include "catalog/txn.h"
+#include "table/table.h"
+#include "update/manage.h"
+#include <lochan/update.h>
+
+struct change {
+    const lochan_dataset_row *row;
+    bool enabled;
+    const lochan_table *table; /* whose files are retired; NULL = none */
+    const lochan_file_list *files;
+};
+
+typedef lochan_status (*change_fn)(const struct change *change, lochan_txn *txn, lochan_error *err);
+
+static lochan_status commit_change(lochan_lake *lake, const char *kind, change_fn fn,
+                                   const struct change *change, lochan_error *err) {
+    lochan_txn *txn = NULL;
+    bool done = false;
+    lochan_txn_options options = {.kind = kind};
+    LOCHAN_TRY(lochan_txn__begin(lake->catalog, &options, &done, NULL, &txn, err));
+    lochan_status rc = fn(change, txn, err);
+    if (rc != LOCHAN_OK) {
+        lochan_txn__abort(txn);
+        return rc;
+    }
+    return lochan_txn__commit(txn, NULL, err);
+}
+
+/* ---- enable, disable ---- */
+
+static lochan_status put_enabled(const struct change *change, lochan_txn *txn, lochan_error *err) {
+    lochan_dataset_row row = *change->row;
+    int64_t ignored;
+    row.enabled = change->enabled;
+    return lochan_txn__put_dataset(txn, &row, &ignored, err);
+}
+
+lochan_status lochan_dataset_enable(lochan_lake *lake, const char *source, const char *dataset,
+                                    bool enabled, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && source && dataset, err);
+    lochan_dataset_rows rows = {0};
+    lochan_dataset_spec *spec = NULL;
+    lochan_lock *lock = NULL;
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
+    LOCHAN_TRYG(lochan_manage__load_dataset(lake, source, dataset, &rows, &spec, err));
+    if (rows.rows[0].enabled == enabled)
+        goto done;
+    LOCHAN_TRYG(lochan_catalog__lock_dataset(lake->catalog, source, dataset, false, &lock, err));
+    struct change change = {.row = &rows.rows[0], .enabled = enabled};
+    rc = commit_change(lake, "dataset", put_enabled, &change, err);
+done:
+    lochan_lock__release(lock);
+    lochan_dataset_spec__free(spec);
+    lochan_dataset_rows__deinit(&rows);
+    return rc;
+}
+
+/* ---- remove ---- */
+
+static lochan_status put_removed(const struct change *change, lochan_txn *txn, lochan_error *err) {
+    for (size_t i = 0; change->files && i < change->files->n; i++)
+        LOCHAN_TRY(lochan_txn__retire_file(txn, change->table->def.table_id,
+                                           change->files->files[i].id, err));
+    return lochan_txn__delete_dataset(txn, change->row->dataset_id, err);
+}
+
+lochan_status lochan_dataset_remove(lochan_lake *lake, const char *source, const char *dataset,
+                                    bool delete_data, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && source && dataset, err);
+    lochan_dataset_rows rows = {0};
+    lochan_dataset_spec *spec = NULL;
+    lochan_lock *lock = NULL;
+    lochan_table *table = NULL;
+    lochan_file_list files = {0};
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
+    LOCHAN_TRYG(lochan_manage__load_dataset(lake, source, dataset, &rows, &spec, err));
+    LOCHAN_TRYG(lochan_catalog__lock_dataset(lake->catalog, source, dataset, false, &lock, err));
+    struct change change = {.row = &rows.rows[0]};
+    if (delete_data && rows.rows[0].table_id >= 0) {
+        LOCHAN_TRYG(lochan_table__open(lake, source, dataset, -1, &table, err));
+        LOCHAN_TRYG(lochan_catalog__files(lake->catalog, &table->def, NULL, 0, &files, err));
+        change.table = table;
+        change.files = &files;
+    }
+    rc = commit_change(lake, "remove", put_removed, &change, err);
+done:
+    lochan_file_list__deinit(&files);
+    lochan_table__close(table);
+    lochan_lock__release(lock);
+    lochan_dataset_spec__free(spec);
+    lochan_dataset_rows__deinit(&rows);
+    return rc;
+}
+
+/* ---- compare ---- */
+
+lochan_status lochan_dataset_compare(lochan_lake *lake, const char *yaml, size_t size,
+                                     const char *file, bool *mapping_changed, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && yaml && file && mapping_changed, err);
+    lochan_dataset_spec *spec = NULL;
+    lochan_dataset_rows rows = {0};
+    char hash[33];
+    lochan_status rc;
+    *mapping_changed = false;
+    LOCHAN_TRYG(lochan_dataset_spec__parse(yaml, size, file, &spec, err));
+    LOCHAN_TRYG(lochan_catalog__datasets(lake->catalog, spec->source, spec->name, &rows, err));
+    LOCHAN_TRYG(lochan_manage__hash_mapping(spec, hash, err));
+    *mapping_changed =
+        rows.n > 0 && rows.rows[0].table_id >= 0 && strcmp(rows.rows[0].mapping_hash, hash) != 0;
+done:
+    lochan_dataset_rows__deinit(&rows);
+    lochan_dataset_spec__free(spec);
+    return rc;
+}
