@@ -3,11 +3,24 @@
  */
 #include "table/incoming.h"
 
-static void drop_batch(lochan_incoming *in) {
-    lochan_keycode__deinit(&in->codes);
-    lochan_shared__unref(in->batch);
-    in->batch = NULL;
-    in->pos = in->length = 0;
+static void drop_batch(lochan_incoming_batch *b) {
+    lochan_keycode__deinit(&b->codes);
+    lochan_shared__unref(b->rows);
+    memset(b, 0, sizeof *b);
+}
+
+/* Takes rows of the table's schema, also on failure. */
+static lochan_status hold_batch(lochan_incoming *in, lochan_incoming_batch *b,
+                                struct ArrowArray *rows, lochan_error *err) {
+    lochan_status rc = lochan_keycode__init(&b->codes, &in->w->base.schema, rows,
+                                            in->w->table->order, in->w->table->n_order, err);
+    b->length = rows->length;
+    b->rows = lochan_shared__give(rows);
+    if (rc == LOCHAN_OK && !b->rows)
+        rc = lochan_error__nomem(err);
+    if (rc != LOCHAN_OK)
+        drop_batch(b);
+    return rc;
 }
 
 /* A key with a null in it has no place in the order; other columns that must not be null are
@@ -46,7 +59,12 @@ static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_
         rc = lochan_error__set(err, LOCHAN_ERR_DATA, "a batch of rows must not be null as a whole");
         goto done;
     }
-    LOCHAN_TRYG(lochan_projection__apply(&w->input, raw, &rows, err));
+    if (in->stored) {
+        lochan_array__move(raw, &rows);
+    } else {
+        LOCHAN_TRYG(lochan_projection__apply(&w->input, raw, &rows, err));
+        LOCHAN_TRYG(lochan_write__fill_derived(w, &rows, err));
+    }
     LOCHAN_TRYG(check_nulls(in, &rows, err));
     LOCHAN_TRYG(lochan_write__check_rows(w, in->partition, &rows, err));
     LOCHAN_TRYG(
@@ -58,13 +76,8 @@ static lochan_status accept(lochan_incoming *in, struct ArrowArray *raw, lochan_
         rc = lochan_error__in_table(err, rc, w->table->full_name, NULL, in->rows + bad);
         goto done;
     }
-    LOCHAN_TRYG(lochan_keycode__init(&in->codes, &w->base.schema, &rows, w->table->order,
-                                     w->table->n_order, err));
-    in->length = rows.length;
     in->rows += rows.length;
-    in->batch = lochan_shared__give(&rows);
-    if (!in->batch)
-        rc = lochan_error__nomem(err);
+    rc = hold_batch(in, &in->now, &rows, err);
 done:
     lochan_array__release(raw);
     lochan_array__release(&rows);
@@ -74,7 +87,9 @@ done:
 lochan_status lochan_incoming__init(lochan_incoming *in, lochan_write *w, uint32_t partition,
                                     struct ArrowArrayStream *stream, const struct ArrowArray *batch,
                                     lochan_error *err) {
+    bool stored = in->stored;
     memset(in, 0, sizeof *in);
+    in->stored = stored;
     in->w = w;
     in->partition = partition;
     in->stream = stream;
@@ -86,14 +101,27 @@ lochan_status lochan_incoming__init(lochan_incoming *in, lochan_write *w, uint32
 }
 
 void lochan_incoming__deinit(lochan_incoming *in) {
-    drop_batch(in);
+    drop_batch(&in->now);
+    drop_batch(&in->back);
+    for (size_t i = in->at_given_back; i < in->n_given_back; i++)
+        lochan_array__release(&in->given_back[i]);
+    lochan_mem__free(in->given_back);
     lochan_buf__deinit(&in->last);
 }
 
-static lochan_status fill(lochan_incoming *in, lochan_error *err) {
-    while (in->pos == in->length && in->stream) {
+/* The batch with the next rows; it is empty if there are none. */
+static lochan_status fill(lochan_incoming *in, lochan_incoming_batch **b, lochan_error *err) {
+    while (in->back.pos == in->back.length && in->at_given_back < in->n_given_back) {
+        drop_batch(&in->back);
+        LOCHAN_TRY(hold_batch(in, &in->back, &in->given_back[in->at_given_back++], err));
+    }
+    *b = &in->back;
+    if (in->back.pos < in->back.length)
+        return LOCHAN_OK;
+    *b = &in->now;
+    while (in->now.pos == in->now.length && in->stream) {
         struct ArrowArray raw = {0};
-        drop_batch(in);
+        drop_batch(&in->now);
         LOCHAN_TRY(lochan_stream__next(in->stream, &raw, err));
         if (!raw.release) {
             in->stream = NULL;
@@ -104,25 +132,43 @@ static lochan_status fill(lochan_incoming *in, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-static lochan_status is_below(lochan_incoming *in, int64_t row, const lochan_str *key,
+void lochan_incoming__give_back(lochan_incoming *in, lochan_segment *seg) {
+    drop_batch(&in->back);
+    lochan_mem__free(in->given_back); /* all of it came again before the segment was taken */
+    in->given_back = seg->batches;
+    in->n_given_back = seg->n;
+    in->at_given_back = 0;
+    seg->batches = NULL;
+    seg->n = seg->cap = 0;
+}
+
+lochan_status lochan_incoming__peek(lochan_incoming *in, lochan_buf *code, bool *any,
+                                    lochan_error *err) {
+    lochan_incoming_batch *b;
+    LOCHAN_TRY(fill(in, &b, err));
+    *any = b->pos < b->length;
+    return *any ? lochan_keycode__encode(&b->codes, b->pos, code, err) : LOCHAN_OK;
+}
+
+static lochan_status is_below(const lochan_incoming_batch *b, int64_t row, const lochan_str *key,
                               bool inclusive, lochan_buf *code, bool *below, lochan_error *err) {
-    LOCHAN_TRY(lochan_keycode__encode(&in->codes, row, code, err));
+    LOCHAN_TRY(lochan_keycode__encode(&b->codes, row, code, err));
     int c = lochan_keycode__compare((lochan_str){(const char *)code->data, code->len}, *key);
     *below = c < 0 || (inclusive && c == 0);
     return LOCHAN_OK;
 }
 
 /* First row at or after pos that is not below key. */
-static lochan_status find_end(lochan_incoming *in, const lochan_str *key, bool inclusive,
+static lochan_status find_end(const lochan_incoming_batch *b, const lochan_str *key, bool inclusive,
                               int64_t *end, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    int64_t low = in->pos, high = in->length;
+    int64_t low = b->pos, high = b->length;
     lochan_buf code;
     bool below;
     lochan_buf__init(&code, LOCHAN_KEYCODE_MAX * 4);
     while (low < high) {
         int64_t mid = low + (high - low) / 2;
-        LOCHAN_TRYG(is_below(in, mid, key, inclusive, &code, &below, err));
+        LOCHAN_TRYG(is_below(b, mid, key, inclusive, &code, &below, err));
         if (below)
             low = mid + 1;
         else
@@ -137,14 +183,15 @@ done:
 lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive,
                                     struct ArrowArray *out, lochan_error *err) {
     memset(out, 0, sizeof *out);
-    LOCHAN_TRY(fill(in, err));
-    int64_t end = in->length;
-    if (key && in->pos < in->length)
-        LOCHAN_TRY(find_end(in, key, inclusive, &end, err));
-    if (end == in->pos)
+    lochan_incoming_batch *b;
+    LOCHAN_TRY(fill(in, &b, err));
+    int64_t end = b->length;
+    if (key && b->pos < b->length)
+        LOCHAN_TRY(find_end(b, key, inclusive, &end, err));
+    if (end == b->pos)
         return LOCHAN_OK;
-    LOCHAN_TRY(lochan_shared__slice(in->batch, in->pos, end - in->pos, out, err));
-    in->pos = end;
+    LOCHAN_TRY(lochan_shared__slice(b->rows, b->pos, end - b->pos, out, err));
+    b->pos = end;
     return LOCHAN_OK;
 }
 
@@ -222,41 +269,10 @@ lochan_status lochan_segment__write_left(lochan_segment *seg, lochan_output *out
     return rc;
 }
 
-/* <0, 0, >0: value of row i against a bound; 0 also if they cannot be compared. */
-static int compare_bound(const lochan_view *v, int64_t i, const lochan_expr_stats *stats,
-                         bool max) {
-    if (lochan_view__is_null(v, i))
-        return 0;
-    if (lochan_type__is_bytes(v->type.id)) {
-        return lochan_keycode__compare(lochan_view__bytes(v, i), max ? stats->max_s : stats->min_s);
-    }
-    bool plain = v->type.id == LOCHAN_TYPE_BOOL || v->type.id == LOCHAN_TYPE_DATE32 ||
-                 (lochan_type__is_integer(v->type.id) && v->type.id != LOCHAN_TYPE_UINT64) ||
-                 (v->type.id == LOCHAN_TYPE_TIMESTAMP && v->type.unit == stats->type.unit);
-    if (!plain)
-        return 0;
-    int64_t a = lochan_view__int64(v, i), b = max ? stats->max_i : stats->min_i;
-    return (a > b) - (a < b);
-}
-
-bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema,
-                              int column, const lochan_expr_stats *stats) {
-    const struct ArrowArray *head = &seg->batches[0], *tail = &seg->batches[seg->n - 1];
-    lochan_view first = {0}, last = {0};
-    bool meet = true;
-    lochan_type type;
-    if (!stats->has_min || !stats->has_max || stats->null_count != 0 ||
-        lochan_type__parse(schema->children[column]->format, &type, NULL) != LOCHAN_OK ||
-        type.id != stats->type.id)
-        return true;
-    if (lochan_view__init(&first, schema->children[column], head->children[column], NULL) ==
-            LOCHAN_OK &&
-        lochan_view__init(&last, schema->children[column], tail->children[column], NULL) ==
-            LOCHAN_OK) {
-        meet = compare_bound(&first, head->offset, stats, true) <= 0 &&
-               compare_bound(&last, tail->offset + tail->length - 1, stats, false) >= 0;
-    }
-    lochan_view__deinit(&first);
-    lochan_view__deinit(&last);
-    return meet;
+bool lochan_segment__is_full(const lochan_segment *seg, const lochan_write *w) {
+    enum { MOST = 64 << 20 };
+    const lochan_budget *budget = w->lake->ctx.budget;
+    size_t most =
+        budget && budget->limit > 0 && budget->limit / 16 < MOST ? budget->limit / 16 : MOST;
+    return seg->budget > most;
 }

@@ -7,15 +7,25 @@
 
 #include "table/write.h"
 
+typedef struct lochan_incoming_batch {
+    lochan_shared *rows;  /* in the table's schema */
+    lochan_keycode codes; /* of `rows` */
+    int64_t pos, length;
+} lochan_incoming_batch;
+
+typedef struct lochan_segment lochan_segment;
+
 typedef struct lochan_incoming {
     lochan_write *w;
     uint32_t partition;
     struct ArrowArrayStream *stream; /* NULL: one batch only */
-    lochan_shared *batch;            /* in the table's schema */
-    lochan_keycode codes;            /* of `batch` */
-    lochan_buf last;                 /* code of the last row of the batch before */
-    int64_t pos, length;             /* within `batch` */
-    int64_t rows;                    /* that came so far */
+    bool stored;                     /* rows come in the table's schema; set before init */
+    lochan_incoming_batch now;
+    lochan_incoming_batch back;    /* comes before `now` */
+    struct ArrowArray *given_back; /* comes after `back` and before `now` */
+    size_t n_given_back, at_given_back;
+    lochan_buf last; /* code of the last row of the batch before */
+    int64_t rows;    /* that came so far */
 } lochan_incoming;
 
 /* Either stream or batch; both are borrowed. */
@@ -28,15 +38,22 @@ void lochan_incoming__deinit(lochan_incoming *in);
 lochan_status lochan_incoming__take(lochan_incoming *in, const lochan_str *key, bool inclusive,
                                     struct ArrowArray *out, lochan_error *err);
 
+/* Code of the next row; *any = false: there is none. */
+lochan_status lochan_incoming__peek(lochan_incoming *in, lochan_buf *code, bool *any,
+                                    lochan_error *err);
+/* Gives back rows that were taken last: they come again. The batches leave the segment, which keeps
+ * what it holds of the budget. */
+void lochan_incoming__give_back(lochan_incoming *in, lochan_segment *seg);
+
 /* New rows that belong to one old file. */
-typedef struct lochan_segment {
+struct lochan_segment {
     struct ArrowArray *batches;
     size_t n, cap;
     int64_t rows;
     size_t budget; /* bytes taken from the lake's budget */
     size_t at;     /* next row: batch ... */
     int64_t row;   /* ... and row in it */
-} lochan_segment;
+};
 
 lochan_status lochan_segment__give(lochan_segment *seg, lochan_write *w, struct ArrowArray *rows,
                                    lochan_error *err);
@@ -49,9 +66,7 @@ int64_t lochan_segment__left(const lochan_segment *seg);
 /* Writes the rows that are left. */
 lochan_status lochan_segment__write_left(lochan_segment *seg, lochan_output *out,
                                          lochan_error *err);
-/* Whether values of the order's first column between the first and the last row may lie within the
- * statistics. */
-bool lochan_segment__may_meet(const lochan_segment *seg, const struct ArrowSchema *schema,
-                              int column, const lochan_expr_stats *stats);
+/* Whether it holds as much as should lie in memory at a time. */
+bool lochan_segment__is_full(const lochan_segment *seg, const lochan_write *w);
 
 #endif

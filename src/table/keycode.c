@@ -71,6 +71,20 @@ static lochan_status put_bytes(lochan_buf *out, lochan_str s, lochan_error *err)
     return lochan_buf__append(out, end, sizeof end, err);
 }
 
+lochan_status lochan_keycode__put_bytes(lochan_buf *out, lochan_str s, lochan_error *err) {
+    LOCHAN_TRY(lochan_buf__putc(out, 1, err));
+    return put_bytes(out, s, err);
+}
+
+lochan_status lochan_keycode__put_int(lochan_buf *out, const lochan_type *type, int64_t v,
+                                      lochan_error *err) {
+    LOCHAN_TRY(lochan_buf__putc(out, 1, err));
+    if (type->id == LOCHAN_TYPE_BOOL)
+        return lochan_buf__putc(out, v ? 1 : 0, err);
+    bool is_unsigned = type->id == LOCHAN_TYPE_UINT64;
+    return put_u64be(out, is_unsigned ? (uint64_t)v : (uint64_t)v ^ (UINT64_C(1) << 63), err);
+}
+
 static lochan_status put_value(lochan_buf *out, const lochan_view *v, int64_t row,
                                lochan_error *err) {
     if (v->type.id == LOCHAN_TYPE_BOOL)

@@ -37,6 +37,15 @@ void lochan_keycode__deinit(lochan_keycode *k);
 lochan_status lochan_keycode__encode(const lochan_keycode *k, int64_t row, lochan_buf *out,
                                      lochan_error *err);
 
+/* Append the code of one value that is not null, as encode does it. put_int: of bools, integers,
+ * dates, times and timestamps. */
+lochan_status lochan_keycode__put_bytes(lochan_buf *out, lochan_str s, lochan_error *err);
+lochan_status lochan_keycode__put_int(lochan_buf *out, const lochan_type *type, int64_t v,
+                                      lochan_error *err);
+
+static inline lochan_str lochan_keycode__of(const lochan_buf *code) {
+    return (lochan_str){(const char *)code->data, code->len};
+}
 /* memcmp order: <0, 0, >0. */
 int lochan_keycode__compare(lochan_str a, lochan_str b);
 

@@ -43,6 +43,19 @@ static lochan_status emit(lochan_match *m, uint32_t batch, int64_t from, int64_t
     return LOCHAN_OK;
 }
 
+/* Old rows that no new one meets. */
+static lochan_status emit_old(lochan_match *m, int64_t from, int64_t to, lochan_error *err) {
+    if (!m->remove)
+        return emit(m, 0, from, to, err);
+    for (int64_t i = from; i < to; i++) {
+        if (m->remove[i])
+            m->n_removed++;
+        else
+            LOCHAN_TRY(emit(m, 0, i, i + 1, err));
+    }
+    return LOCHAN_OK;
+}
+
 static lochan_status emit_pair(lochan_match *m, int64_t old_row, size_t batch, int64_t row,
                                lochan_error *err) {
     if (m->n_pairs == m->cap_pairs) {
@@ -91,7 +104,7 @@ static lochan_status walk(lochan_match *m, const lochan_comparator *cmp, int64_t
         if (lochan_comparator__compare(cmp, 0, length - 1, batch, seg->row) < 0)
             break;
         int64_t place = find(cmp, old, length, batch, seg->row);
-        LOCHAN_TRY(emit(m, 0, old, place, err));
+        LOCHAN_TRY(emit_old(m, old, place, err));
         old = place;
         if (lochan_comparator__compare(cmp, 0, place, batch, seg->row) == 0) {
             LOCHAN_TRY(emit_pair(m, place, batch, seg->row, err));
@@ -102,7 +115,7 @@ static lochan_status walk(lochan_match *m, const lochan_comparator *cmp, int64_t
         }
         seg->row++;
     }
-    return emit(m, 0, old, length, err);
+    return emit_old(m, old, length, err);
 }
 
 /* Hashes of one side of the pairs. */
@@ -174,7 +187,7 @@ lochan_status lochan_match__run(lochan_match *m, lochan_write *w, const struct A
     lochan_status rc = LOCHAN_OK;
     lochan_comparator *cmp = NULL;
     m->n_rows = m->n_pairs = 0;
-    m->n_new = m->n_replaced = m->n_unchanged = 0;
+    m->n_new = m->n_replaced = m->n_unchanged = m->n_removed = 0;
     if (old->length == 0)
         return LOCHAN_OK;
     const struct ArrowArray **batches = lochan_mem__array(seg->n + 1, sizeof *batches);

@@ -10,7 +10,9 @@
 typedef struct lochan_match {
     uint32_t *batch_of, *row_of;
     size_t n_rows, cap_rows;
-    int64_t n_new, n_replaced, n_unchanged;
+    int64_t n_new, n_replaced, n_unchanged, n_removed;
+    /* not NULL: which old rows go unless a new one has their key; borrowed */
+    const uint8_t *remove;
     /* keys found in both, in order: place in the lists above, old row, new batch and row */
     struct lochan_pair *pairs;
     size_t n_pairs, cap_pairs;

@@ -106,6 +106,12 @@ static char *part_path(lochan_write *w, const lochan_part *p) {
     return out;
 }
 
+/* A rewritten row group may grow by half, or every added row would leave a small one behind it. */
+static int64_t group_rows(const lochan_output *o) {
+    int64_t rows = o->w->options.row_group_rows;
+    return o->n_replacing > 0 ? rows + rows / 2 : rows;
+}
+
 static lochan_status open_part(lochan_output *o, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_write *w = o->w;
@@ -130,7 +136,7 @@ static lochan_status open_part(lochan_output *o, lochan_error *err) {
                                        .codec_set = true,
                                        .level =
                                            w->codec == LOCHAN_PQ_ZSTD ? w->options.zstd_level : 0,
-                                       .row_group_rows = w->options.row_group_rows,
+                                       .row_group_rows = group_rows(o),
                                        .sorting = w->table->order,
                                        .n_sorting = w->table->n_order};
     LOCHAN_TRYG(
@@ -278,8 +284,8 @@ static lochan_status write_slice(lochan_output *o, const struct ArrowArray *slic
         LOCHAN_TRYG(differs_from_last(o, &codes, &differs, err));
     if (o->part && o->cut_next && differs)
         LOCHAN_TRYG(lochan_output__cut(o, err));
-    bool first = !o->part;
-    if (first) {
+    bool first = !o->part || o->part->rows == 0;
+    if (!o->part) {
         LOCHAN_TRYG(open_part(o, err));
         LOCHAN_TRYG(note_replaced(o, err));
     }
@@ -313,6 +319,27 @@ done:
     lochan_array__release(&slice);
     lochan_shared__unref(shared);
     return rc;
+}
+
+lochan_status lochan_output__begin_group(lochan_output *o, bool *fresh, lochan_error *err) {
+    if (o->part && o->cut_next)
+        LOCHAN_TRY(lochan_output__cut(o, err));
+    *fresh = !o->part || o->part->key_min.len == 0;
+    if (!o->part) {
+        LOCHAN_TRY(open_part(o, err));
+        LOCHAN_TRY(note_replaced(o, err));
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_output__copy_group(lochan_output *o, lochan_pq_reader *reader, int group,
+                                        lochan_error *err) {
+    lochan_pq_row_group_info info;
+    lochan_pq_reader__row_group(reader, group, &info);
+    LOCHAN_TRY(lochan_pq_writer__copy_row_group(o->part->parquet, reader, group, err));
+    o->part->rows += info.rows;
+    o->cut_next = lochan_pq_writer__bytes(o->part->parquet) >= o->w->options.target_file_bytes;
+    return LOCHAN_OK;
 }
 
 void lochan_output__deinit(lochan_output *o) {

@@ -4,7 +4,7 @@
  * the write is left. May call: base/, store/, catalog/.
  */
 #include "base/cancel.h"
-#include "table/write.h"
+#include "table/replace.h"
 
 /* For each partition: rows before - rows of retired files + rows of new files = rows after. */
 static lochan_status check_accounts(const lochan_write *w, lochan_error *err) {
@@ -33,6 +33,9 @@ static lochan_status check_conflict(const lochan_write *w, lochan_txn *txn, loch
     size_t n = 0;
     if (w->options.mode == LOCHAN_WRITE_APPEND)
         return LOCHAN_OK;
+    if (lochan_replace__is_on(w)) /* rows of a scope may have come into any partition */
+        return lochan_txn__check_partitions(txn, w->base.table_id, w->base.snapshot_id, NULL, 0,
+                                            err);
     lochan_partition_ref *touched = lochan_mem__array(w->n_partitions + 1, sizeof *touched);
     if (!touched)
         return lochan_error__nomem(err);
@@ -150,6 +153,24 @@ done:
     return rc;
 }
 
+/* Commits; where others wrote into the same partitions meanwhile, those are merged again. */
+static lochan_status commit_or_merge_again(lochan_write *w, lochan_write_hook hook, void *ctx,
+                                           int64_t *id, lochan_error *err) {
+    int left = w->options.conflict_retries == 0 ? 5 : w->options.conflict_retries;
+    lochan_error seen;
+    for (;;) {
+        lochan_error_init(&seen);
+        lochan_status rc = commit(w, hook, ctx, id, &seen);
+        if (rc != LOCHAN_ERR_CONFLICT || !w->intake || left-- <= 0) {
+            if (rc != LOCHAN_OK && err)
+                *err = seen;
+            return rc;
+        }
+        LOCHAN_TRY(lochan_write__rebase(w, err));
+        LOCHAN_TRY(make_durable(w, err));
+    }
+}
+
 lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx,
                                     int64_t *snapshot_id, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -160,12 +181,13 @@ lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, voi
         return lochan_error__set(
             err, LOCHAN_ERR_INVALID_ARGUMENT, "the write into %s %s", w->table->full_name,
             w->failed ? "failed and cannot be published" : "was published already");
+    LOCHAN_TRYG(lochan_write__merge_added(w, err));
     LOCHAN_TRYG(make_durable(w, err));
-    if (w->n_new == 0 && !hook && !w->token) {
+    if (w->n_new == 0 && w->n_retired == 0 && !hook && !w->token) {
         w->published = true;
         goto done;
     }
-    LOCHAN_TRYG(commit(w, hook, ctx, &id, err));
+    LOCHAN_TRYG(commit_or_merge_again(w, hook, ctx, &id, err));
     /* No failpoint or error after this line: the commit is there. */
     if (snapshot_id)
         *snapshot_id = id;

@@ -89,11 +89,13 @@ static lochan_status write_all(lochan_merge *m, const struct ArrowArray *old, lo
             break;
         LOCHAN_TRYG(lochan_segment__give(&seg, m->w, &rows, err));
     }
+    LOCHAN_TRYG(lochan_merge__mark(m, old, &match.remove, err));
     LOCHAN_TRYG(lochan_match__run(&match, m->w, old, &seg, err));
     LOCHAN_TRYG(lochan_merge__write(m, &match, old, &seg, err));
     m->counts->rows_new += match.n_new + lochan_segment__left(&seg);
     m->counts->rows_replaced += match.n_replaced;
     m->counts->rows_unchanged += match.n_unchanged;
+    m->counts->rows_removed += match.n_removed;
     LOCHAN_TRYG(lochan_segment__write_left(&seg, &m->out, err));
 done:
     lochan_array__release(&rows);

@@ -5,6 +5,8 @@
 #include "table/write.h"
 
 #include "base/clock.h"
+#include "table/intake.h"
+#include "table/replace.h"
 #include "table/spec.h"
 
 /* ---- begin ---- */
@@ -48,9 +50,12 @@ static lochan_status check_table(const lochan_write *w, lochan_error *err) {
         w->base.partition_id != t->def.partition_id)
         return lochan_error__set(err, LOCHAN_ERR_CONFLICT,
                                  "the columns of %s changed since it was opened", t->full_name);
-    if (w->options.mode == LOCHAN_WRITE_UPSERT && !w->keyed)
+    if ((w->options.mode == LOCHAN_WRITE_UPSERT ||
+         w->options.mode == LOCHAN_WRITE_REPLACE_ASSETS) &&
+        !w->keyed)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
-                                 "%s has no key: rows can only be appended", t->full_name);
+                                 "%s has no key: rows can only be appended, or all replaced",
+                                 t->full_name);
     if (w->options.mode == LOCHAN_WRITE_APPEND && w->keyed)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                  "%s has a key: rows must be merged", t->full_name);
@@ -89,8 +94,11 @@ static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *sc
     LOCHAN_TRY(lochan_projection__init(&w->input, schema, stored, LOCHAN_BY_NAME, err));
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name;
-        if (lochan_schema__find(stored, name) < 0) {
-            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA, "%s has no column '%s'",
+        int c = lochan_schema__find(stored, name);
+        if (c < 0 || c == t->derived) {
+            lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
+                                                 c < 0 ? "%s has no column '%s'"
+                                                       : "%s fills its column '%s' itself",
                                                  t->full_name, name);
             return lochan_error__in_table(err, rc, t->full_name, name, -1);
         }
@@ -137,6 +145,7 @@ lochan_status lochan_write__begin(lochan_lake *lake, const lochan_table *table,
     LOCHAN_TRYG(lochan_catalog__table(lake->catalog, table->def.source, table->def.dataset, -1,
                                       &w->base, err));
     LOCHAN_TRYG(check_table(w, err));
+    LOCHAN_TRYG(lochan_replace__init(w, err));
     if (!schema)
         LOCHAN_TRYG(default_input(w, &input, err));
     LOCHAN_TRYG(prepare_input(w, schema ? schema : &input, err));
@@ -157,12 +166,20 @@ void lochan_write__free(lochan_write *w) {
         lochan_store_batch__free(w->batch);
     else
         lochan_store_batch__discard(w->batch);
+    for (size_t i = 0; i < w->n_earlier; i++) {
+        if (w->published)
+            lochan_store_batch__free(w->earlier[i]);
+        else
+            lochan_store_batch__discard(w->earlier[i]);
+    }
+    lochan_intake__free(w->intake);
     lochan_write__free_partitions(w);
     for (size_t i = 0; i < w->n_new; i++)
         lochan_new_file__deinit(&w->new_files[i]);
     lochan_mem__free(w->new_files);
     lochan_mem__free(w->retired);
     lochan_mem__free(w->input_order);
+    lochan_replace__deinit(w);
     lochan_projection__deinit(&w->input);
     lochan_table_def__deinit(&w->base);
     lochan_mem__free(w->kind);
@@ -201,7 +218,7 @@ lochan_status lochan_write__retire(lochan_write *w, uint32_t partition,
 }
 
 static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArrayStream *stream,
-                           const struct ArrowArray *batch, lochan_write_counts *counts,
+                           const struct ArrowArray *batch, bool stored, lochan_write_counts *counts,
                            lochan_error *err) {
     lochan_write_counts c = {0};
     if (counts)
@@ -210,15 +227,17 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
     lochan_write_partition *p = partition < w->n_partitions ? w->partitions[partition] : NULL;
     bool again = w->options.mode == LOCHAN_WRITE_APPEND; /* appends may come piece by piece */
     bool fresh = p && (again || !p->merged) && !w->failed && !w->published;
-    if (fresh)
+    if (fresh) {
         p->merged = true;
+        lochan_replace__close(w);
+    }
     pthread_mutex_unlock(&w->mutex);
     if (!fresh)
         return lochan_error__set(
             err, LOCHAN_ERR_INVALID_ARGUMENT,
             "partition %u of %s is unknown or merged already, or the write has ended", partition,
             w->table->full_name);
-    lochan_status rc = lochan_merge__run(w, partition, stream, batch, &c, err);
+    lochan_status rc = lochan_merge__run(w, partition, stream, batch, stored, &c, err);
     pthread_mutex_lock(&w->mutex);
     if (rc != LOCHAN_OK)
         w->failed = true;
@@ -228,9 +247,10 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
         c.bytes_written += p->counts.bytes_written;
     }
     c.rows_before = p->counts.rows_before;
-    c.rows_after = c.rows_before + c.rows_new - c.rows_dropped;
-    c.partitions_written = c.files_written > 0;
-    c.partitions_skipped = c.files_written == 0;
+    c.rows_after = c.rows_before + c.rows_new - c.rows_dropped - c.rows_removed;
+    c.rows_duplicate = stored ? lochan_intake__duplicates(w, partition) : 0;
+    c.partitions_written = c.files_written > 0 || c.files_retired > 0;
+    c.partitions_skipped = !c.partitions_written;
     p->counts = c;
     pthread_mutex_unlock(&w->mutex);
     if (counts && rc == LOCHAN_OK)
@@ -241,13 +261,29 @@ static lochan_status merge(lochan_write *w, uint32_t partition, struct ArrowArra
 lochan_status lochan_write__merge_partition(lochan_write *w, uint32_t partition,
                                             const struct ArrowArray *batch,
                                             lochan_write_counts *counts, lochan_error *err) {
-    return merge(w, partition, NULL, batch, counts, err);
+    return merge(w, partition, NULL, batch, false, counts, err);
 }
 
 lochan_status lochan_write__merge_partition_stream(lochan_write *w, uint32_t partition,
                                                    struct ArrowArrayStream *batches,
                                                    lochan_write_counts *counts, lochan_error *err) {
-    return merge(w, partition, batches, NULL, counts, err);
+    return merge(w, partition, batches, NULL, false, counts, err);
+}
+
+lochan_status lochan_write__merge_stored(lochan_write *w, uint32_t partition,
+                                         struct ArrowArrayStream *stream, lochan_error *err) {
+    return merge(w, partition, stream->release ? stream : NULL, NULL, true, NULL, err);
+}
+
+lochan_status lochan_write__next_batch(lochan_write *w, lochan_error *err) {
+    lochan_store_batch *batch;
+    if (w->n_earlier == LOCHAN_WRITE_BATCHES)
+        return lochan_error__set(err, LOCHAN_ERR_CONFLICT,
+                                 "others wrote into the same partitions again and again");
+    LOCHAN_TRY(lochan_store_batch__create(w->lake->store, &batch, err));
+    w->earlier[w->n_earlier++] = w->batch;
+    w->batch = batch;
+    return LOCHAN_OK;
 }
 
 void lochan_write__totals(lochan_write *w, lochan_write_counts *out) {
@@ -261,6 +297,10 @@ void lochan_write__totals(lochan_write *w, lochan_write_counts *out) {
         out->rows_replaced += c->rows_replaced;
         out->rows_unchanged += c->rows_unchanged;
         out->rows_dropped += c->rows_dropped;
+        out->rows_removed += c->rows_removed;
+        out->rows_duplicate += c->rows_duplicate;
+        out->groups_copied += c->groups_copied;
+        out->groups_decoded += c->groups_decoded;
         out->rows_before += c->rows_before;
         out->rows_after += c->rows_after;
         out->files_written += c->files_written;

@@ -51,13 +51,15 @@ typedef struct lochan_retired {
 typedef struct lochan_replacement {
     lochan_replace_scope *scopes;
     size_t n, cap;
-    bool joined;                    /* the list has ended */
-    int asset_column, time_column;  /* indices into the table's schema, -1 = none */
-    int stats_columns[2];           /* whose statistics of files tell whether they are concerned */
+    bool joined;                   /* the list has ended */
+    int asset_column, time_column; /* indices into the table's schema, -1 = none */
+    int stats_columns[2];          /* whose statistics of files tell whether they are concerned */
     int64_t stats_ids[2];
     size_t n_stats;
     lochan_arena arena;
 } lochan_replacement;
+
+typedef struct lochan_intake lochan_intake;
 
 typedef struct lochan_write_partition {
     lochan_partition_values values; /* text in `texts` */
@@ -69,6 +71,8 @@ typedef struct lochan_write_partition {
     bool merged;
     lochan_write_counts counts;
 } lochan_write_partition;
+
+enum { LOCHAN_WRITE_BATCHES = 32 };
 
 struct lochan_write {
     lochan_lake *lake;
@@ -83,6 +87,7 @@ struct lochan_write {
     char boot[LOCHAN_BOOT_MAX + 1]; /* of unsynced files; "" = they are synced */
     bool keyed;
     lochan_replacement replace;
+    lochan_intake *intake; /* rows of lochan_write__add, NULL = none came */
 
     pthread_mutex_t mutex;
     lochan_write_partition **partitions;
@@ -92,7 +97,12 @@ struct lochan_write {
     lochan_file_list
         *lists; /* files of the partitions seen so far, a list for each call that found new ones */
     size_t n_lists, cap_lists;
+    const lochan_data_file **newest; /* all files of the newest list, sorted */
+    size_t n_newest;
     lochan_store_batch *batch;
+    lochan_store_batch *earlier[LOCHAN_WRITE_BATCHES]; /* durable already, of merges that met a
+                                                           conflict */
+    size_t n_earlier;
     lochan_part *held;
     int64_t next_ordinal;
     lochan_new_file *new_files;
@@ -122,6 +132,12 @@ lochan_status lochan_output__rows(lochan_output *o, const struct ArrowArray *bat
 /* Rows that follow come from these old files; the list is borrowed until the next call. */
 lochan_status lochan_output__replace(lochan_output *o, const char *const *file_ids, size_t n,
                                      lochan_error *err);
+/* For a row group that is to be copied: cuts where the file is large enough, and opens a file if
+ * none is under way (*fresh: its first key is the caller's to note). */
+lochan_status lochan_output__begin_group(lochan_output *o, bool *fresh, lochan_error *err);
+/* Copies it undecoded. The caller notes the last key where the file may end. */
+lochan_status lochan_output__copy_group(lochan_output *o, lochan_pq_reader *reader, int group,
+                                        lochan_error *err);
 /* Ends the file under way, if there is one. */
 lochan_status lochan_output__cut(lochan_output *o, lochan_error *err);
 void lochan_output__deinit(lochan_output *o); /* drops a file that was not ended */
@@ -149,11 +165,32 @@ lochan_status lochan_write__fill_derived(const lochan_write *w, struct ArrowArra
 lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
                                        const struct ArrowArray *rows, lochan_error *err);
 
+/* The files of all partitions as of w->base, for load_newest: which gives the partition with the
+ * given texts its files, and the count of their rows. */
+lochan_status lochan_write__list_newest(lochan_write *w, lochan_error *err);
+lochan_status lochan_write__load_newest(lochan_write *w, lochan_write_partition *p,
+                                        lochan_error *err);
+
+/* ---- write.c ---- */
+
+/* Merges a stream (released: of no rows) of rows in the table's schema. */
+lochan_status lochan_write__merge_stored(lochan_write *w, uint32_t partition,
+                                         struct ArrowArrayStream *stream, lochan_error *err);
+/* Puts the durable batch aside and begins another. */
+lochan_status lochan_write__next_batch(lochan_write *w, lochan_error *err);
+
+/* ---- write_added.c ---- */
+
+/* After a conflict: takes the newest snapshot as base and merges the partitions again whose files
+ * changed. CONFLICT: the table's columns changed. */
+lochan_status lochan_write__rebase(lochan_write *w, lochan_error *err);
+
 /* ---- merge.c ---- */
 
+/* `stored`: the rows are in the table's schema. */
 lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
                                 struct ArrowArrayStream *stream, const struct ArrowArray *batch,
-                                lochan_write_counts *counts, lochan_error *err);
+                                bool stored, lochan_write_counts *counts, lochan_error *err);
 
 /* ---- order.c ---- */
 

@@ -2,6 +2,7 @@
  * hold. Invariants: a partition's files are those of the base snapshot; only partitions that rows
  * came for are looked up, so a write costs what it touches. May call: base/, arrow/, catalog/.
  */
+#include "arrow/builder.h"
 #include "base/hash.h"
 #include "table/write.h"
 
@@ -62,8 +63,10 @@ static lochan_status list_files(lochan_write *w, size_t first, lochan_file_list 
     lochan_arena arena;
     size_t n = w->n_partitions - first, n_values = w->base.n_partition;
     memset(out, 0, sizeof *out);
+    const int64_t *ids = w->replace.stats_ids;
+    size_t n_ids = w->replace.n_stats;
     if (n_values == 0)
-        return lochan_catalog__files(w->lake->catalog, &w->base, NULL, 0, out, err);
+        return lochan_catalog__files(w->lake->catalog, &w->base, ids, n_ids, out, err);
     lochan_arena__init(&arena, 0);
     lochan_file_range *ranges = lochan_arena__array(&arena, n + 1, sizeof *ranges);
     if (!ranges) {
@@ -77,7 +80,7 @@ static lochan_status list_files(lochan_write *w, size_t first, lochan_file_list 
     }
     ranges[n] = (lochan_file_range){"", ""}; /* files of others that stand in no partition */
     LOCHAN_TRYG(
-        lochan_catalog__files_in(w->lake->catalog, &w->base, ranges, n + 1, NULL, 0, out, err));
+        lochan_catalog__files_in(w->lake->catalog, &w->base, ranges, n + 1, ids, n_ids, out, err));
 done:
     lochan_arena__deinit(&arena);
     return rc;
@@ -139,12 +142,10 @@ static lochan_status grow_lists(lochan_write *w, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-/* Looks up the files of the partitions from number `first` on. Appends need none. Under the mutex.
- */
-static lochan_status load_files(lochan_write *w, size_t first, lochan_error *err) {
+/* The files of the partitions from number `first` on, sorted, as a list of the write. */
+static lochan_status list_sorted(lochan_write *w, size_t first, const lochan_data_file ***out,
+                                 size_t *n, lochan_error *err) {
     size_t n_values = w->base.n_partition;
-    if (w->options.mode == LOCHAN_WRITE_APPEND)
-        return LOCHAN_OK;
     LOCHAN_TRY(grow_lists(w, err));
     lochan_file_list *list = &w->lists[w->n_lists];
     LOCHAN_TRY(list_files(w, first, list, err));
@@ -159,9 +160,31 @@ static lochan_status load_files(lochan_write *w, size_t first, lochan_error *err
     }
     if (list->n > 0)
         qsort_r(sorted, list->n, sizeof *sorted, compare_files, &n_values);
-    for (size_t i = first; i < w->n_partitions; i++)
-        LOCHAN_TRY(give_files(w, w->partitions[i], sorted, list->n, err));
+    *out = sorted;
+    *n = list->n;
     return LOCHAN_OK;
+}
+
+/* Looks up the files of the partitions from number `first` on. Appends need none. Under the mutex.
+ */
+static lochan_status load_files(lochan_write *w, size_t first, lochan_error *err) {
+    const lochan_data_file **sorted;
+    size_t n;
+    if (w->options.mode == LOCHAN_WRITE_APPEND)
+        return LOCHAN_OK;
+    LOCHAN_TRY(list_sorted(w, first, &sorted, &n, err));
+    for (size_t i = first; i < w->n_partitions; i++)
+        LOCHAN_TRY(give_files(w, w->partitions[i], sorted, n, err));
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_write__list_newest(lochan_write *w, lochan_error *err) {
+    return list_sorted(w, 0, &w->newest, &w->n_newest, err);
+}
+
+lochan_status lochan_write__load_newest(lochan_write *w, lochan_write_partition *p,
+                                        lochan_error *err) {
+    return give_files(w, p, w->newest, w->n_newest, err);
 }
 
 /* ---- partitions ---- */
@@ -325,6 +348,68 @@ done:
     if (rc != LOCHAN_OK)
         w->failed = true;
     pthread_mutex_unlock(&w->mutex);
+    deinit_views(views);
+    return rc;
+}
+
+/* The values of a partition from the catalog's texts; text is borrowed. */
+static bool parse_values(const lochan_partition_strategy *s, const char *const *texts,
+                         lochan_partition_values *out) {
+    for (size_t f = 0; f < s->n_fields; f++) {
+        lochan_str text = lochan_str__of(texts[f] ? texts[f] : "");
+        out->v[f].s = text;
+        if (!texts[f] ||
+            (!s->fields[f].is_text && !lochan_parse__int64(text.p, text.n, &out->v[f].i)))
+            return false;
+    }
+    return true;
+}
+
+lochan_status lochan_write__add_partition_of(lochan_write *w, const lochan_data_file *file,
+                                             lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_partition_values v = {0};
+    uint32_t id;
+    LOCHAN_TRY(check_known(w, file, err));
+    if (!parse_values(w->table->partition, (const char *const *)file->partition_values, &v)) {
+        rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                               "the catalog names a partition for %s that cannot be", file->path);
+        return lochan_error__in_file(err, rc, file->path, -1);
+    }
+    pthread_mutex_lock(&w->mutex);
+    size_t known = w->n_partitions;
+    rc = intern(w, &v, &id, err);
+    if (rc == LOCHAN_OK && w->n_partitions > known)
+        rc = load_files(w, known, err);
+    pthread_mutex_unlock(&w->mutex);
+    return rc;
+}
+
+lochan_status lochan_write__fill_derived(const lochan_write *w, struct ArrowArray *rows,
+                                         lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    const lochan_table *t = w->table;
+    lochan_builder *b = NULL;
+    lochan_view views[LOCHAN_PARTITION_MAX] = {0};
+    struct ArrowArray column = {0};
+    if (t->derived < 0)
+        return LOCHAN_OK;
+    LOCHAN_TRYG(init_views(w, &w->base.schema, rows, views, err));
+    LOCHAN_TRYG(lochan_builder__create(w->base.schema.children[t->derived], &b, err));
+    LOCHAN_TRYG(lochan_builder__reserve(b, rows->length, err));
+    for (int64_t i = 0; i < rows->length; i++) {
+        lochan_partition_values v = {0};
+        if (!t->partition->values_of(views, i, t->partition_number, &v)) {
+            rc = no_partition(w, i, err);
+            goto done;
+        }
+        LOCHAN_TRYG(lochan_builder__int64(b, v.v[0].i, err));
+    }
+    LOCHAN_TRYG(lochan_builder__finish(b, &column, err));
+    lochan_array__release(rows->children[t->derived]);
+    lochan_array__move(&column, rows->children[t->derived]);
+done:
+    lochan_builder__free(b);
     deinit_views(views);
     return rc;
 }

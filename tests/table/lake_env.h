@@ -26,6 +26,16 @@ typedef struct lake_env {
     bool point_in_time;
     bool keyless;
     bool single_file;
+    const char *strategy;   /* of partitions; NULL = year_month or single_file */
+    bool add;               /* rows go in by lochan_write__add, `pieces` at a time */
+    int64_t piece;          /* rows a piece, 0 = all at once */
+    bool descending;        /* pieces come last first */
+    lochan_write_mode mode; /* 0 = upsert, or append if keyless */
+    const lochan_replace_scope *scopes;
+    size_t n_scopes;
+    lochan_dedup dedup;
+    const char *order_column;
+    int conflict_retries;
     lochan_write_counts counts; /* of the last write */
     int64_t snapshot;
     char *text; /* of the last env_read */
@@ -98,6 +108,14 @@ static inline lochan_table_spec env_spec(const lake_env *env, const struct Arrow
         .point_in_time = env->point_in_time};
     if (env->single_file)
         spec.partition = (lochan_partition_def){.strategy = "single_file"};
+    if (env->strategy) {
+        static const char *const both[] = {"time", "asset_id"};
+        size_t n = lochan_partition__column_count(env->strategy);
+        spec.partition = (lochan_partition_def){
+            .strategy = env->strategy,
+            .columns = strcmp(env->strategy, "identity") == 0 ? &both[1] : both,
+            .n_columns = n};
+    }
     return spec;
 }
 
@@ -215,6 +233,33 @@ done:
     return rc;
 }
 
+/* The rows in pieces, each with its place in the plan. */
+static inline lochan_status env_add_all(const lake_env *env, lochan_write *w,
+                                        const struct ArrowArray *batch, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    int64_t step = env->piece > 0 ? env->piece : batch->length;
+    int64_t n = step > 0 ? (batch->length + step - 1) / step : 0;
+    struct ArrowArray slice = {0};
+    lochan_shared *shared = NULL;
+    struct ArrowSchema schema = {0};
+    struct ArrowArray copy = {0};
+    LOCHAN_TRYG(env_schema(env, 0, &schema, err));
+    LOCHAN_TRYG(lochan_concat(&schema, &batch, 1, &copy, err));
+    shared = lochan_shared__give(&copy);
+    for (int64_t i = 0; shared && i < n; i++) {
+        int64_t k = env->descending ? n - 1 - i : i;
+        int64_t rows = batch->length - k * step < step ? batch->length - k * step : step;
+        LOCHAN_TRYG(lochan_shared__slice(shared, k * step, rows, &slice, err));
+        LOCHAN_TRYG(lochan_write__add(w, (uint64_t)k, &slice, err));
+        lochan_array__release(&slice);
+    }
+done:
+    lochan_array__release(&slice);
+    lochan_shared__unref(shared);
+    lochan_schema__release(&schema);
+    return rc;
+}
+
 static inline lochan_status env_try_write_with(lake_env *env, int extra, const char *text,
                                                const char *token, lochan_write_hook hook, void *ctx,
                                                lochan_error *err) {
@@ -223,7 +268,14 @@ static inline lochan_status env_try_write_with(lake_env *env, int extra, const c
     lochan_write *w = NULL;
     struct ArrowSchema schema = {0};
     struct ArrowArray batch = {0};
-    lochan_write_options o = {.mode = env->keyless ? LOCHAN_WRITE_APPEND : LOCHAN_WRITE_UPSERT,
+    lochan_write_options o = {.mode = env->mode      ? env->mode
+                                      : env->keyless ? LOCHAN_WRITE_APPEND
+                                                     : LOCHAN_WRITE_UPSERT,
+                              .dedup = env->dedup,
+                              .order_column = env->order_column,
+                              .conflict_retries = env->conflict_retries,
+                              .asset_column = "asset_id",
+                              .time_column = "time",
                               .token = token,
                               .target_file_bytes = env->target_file_bytes,
                               .row_group_rows = env->row_group_rows};
@@ -231,7 +283,11 @@ static inline lochan_status env_try_write_with(lake_env *env, int extra, const c
     LOCHAN_TRYG(env_batch(env, extra, text, &batch, err));
     LOCHAN_TRYG(env_ensure(env, extra, &table, err));
     LOCHAN_TRYG(lochan_write__begin(env->lake, table, &schema, &o, &w, err));
-    LOCHAN_TRYG(env_merge_all(w, &schema, &batch, err));
+    LOCHAN_TRYG(lochan_write__replace(w, env->scopes, env->n_scopes, err));
+    if (env->add)
+        LOCHAN_TRYG(env_add_all(env, w, &batch, err));
+    else
+        LOCHAN_TRYG(env_merge_all(w, &schema, &batch, err));
     LOCHAN_TRYG(lochan_write__publish(w, hook, ctx, &env->snapshot, err));
     lochan_write__totals(w, &env->counts);
 done:
