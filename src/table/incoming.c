@@ -273,6 +273,6 @@ bool lochan_segment__is_full(const lochan_segment *seg, const lochan_write *w) {
     enum { MOST = 64 << 20 };
     const lochan_budget *budget = w->lake->ctx.budget;
     size_t most =
-        budget && budget->limit > 0 && budget->limit / 16 < MOST ? budget->limit / 16 : MOST;
+        budget && budget->limit > 0 && budget->limit / 8 < MOST ? budget->limit / 8 : MOST;
     return seg->budget > most;
 }
