@@ -229,6 +229,10 @@ static lochan_parquet_writer *open_writer(const char *path, const struct ArrowSc
     lochan_parquet_write_options options = LOCHAN_PARQUET_WRITE_OPTIONS_INIT;
     lochan_parquet_writer *writer;
     options.threads = THREADS;
+    const char *limit = getenv("PARQUET_BENCH_MEMORY"); /* bytes the writer may take */
+    options.memory_limit = limit ? strtoull(limit, NULL, 10) : 0;
+    const char *rows = getenv("PARQUET_BENCH_GROUP_ROWS"); /* short row groups cost a reader less */
+    options.row_group_rows = rows ? strtoll(rows, NULL, 10) : 0;
     options.overwrite = options.no_sync = true; /* the peers do not wait for the disk either */
     TRY(lochan_parquet_codec_from_name(codec, &options.codec, &failure));
     TRY(lochan_parquet_writer_open(path, schema, &options, &writer, &failure));

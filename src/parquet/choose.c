@@ -26,9 +26,19 @@ static size_t share(const lochan_pq_column_writer *w, size_t all, size_t least, 
     return part < least ? least : part > most ? most : part;
 }
 
-/* Values that come before a dictionary is decided on, and the largest dictionary. */
+/* A part of the memory limit for each column; `usual` if that is less or there is no limit. */
+static size_t limited(const lochan_pq_column_writer *w, size_t usual, size_t parts, size_t least) {
+    if (!w->budget || w->budget->limit == 0)
+        return usual;
+    size_t part = w->budget->limit / parts / (size_t)w->schema->n_leaves;
+    part = part > least ? part : least;
+    return part < usual ? part : usual;
+}
+
+/* Values that come before a dictionary is decided on, and the largest dictionary. Both take several
+ * times their size: keys, hashes and a sparse table. */
 static size_t trial_values(const lochan_pq_column_writer *w) {
-    return share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536);
+    return limited(w, share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536), 64, FEW_VALUES);
 }
 
 /* Rows of a page. Skipping pages pays by flat columns only; nested ones end theirs by bytes, which
@@ -39,7 +49,7 @@ static size_t page_rows(const lochan_pq_column_writer *w) {
 }
 
 static size_t max_dictionary(const lochan_pq_column_writer *w) {
-    return share(w, DICTIONARY_BYTES, 128 << 10, 2 << 20);
+    return limited(w, share(w, DICTIONARY_BYTES, 128 << 10, 2 << 20), 16, 1 << 10);
 }
 
 int32_t lochan_pq_write_options__encoding(const lochan_pq_write_options *o, const char *path) {
@@ -217,6 +227,23 @@ static bool stopped_paying(lochan_pq_column_writer *w) {
 
 /* ---- pages ---- */
 
+/* Passes over blocks of entries of a repeated column that do not fill a page. Returns how many
+ * entries; *done and *used: rows and values in them. */
+static size_t skip_blocks(const lochan_pq_column_writer *w, size_t rows, size_t values,
+                          size_t *done, size_t *used) {
+    enum { PART = 256 };
+    size_t i = 0;
+    for (; i + PART <= w->n_entries; i += PART) {
+        size_t r = lochan_bits__count_bytes(w->reps.data + i, PART, 0), v = PART;
+        if (w->leaf->max_def > 0)
+            v = lochan_bits__count_bytes(w->defs.data + i, PART, w->leaf->max_def);
+        if (*done + r >= rows || *used + v >= values)
+            break;
+        *done += r, *used += v;
+    }
+    return i;
+}
+
 /* Entries of the next page: whole rows, at most page_rows and about page_bytes; 0 if there is no
  * full page yet. */
 static size_t cut(const lochan_pq_column_writer *w, bool last) {
@@ -232,10 +259,11 @@ static size_t cut(const lochan_pq_column_writer *w, bool last) {
         limit = limit ? limit : 1;
         return w->n_entries >= limit ? limit : last ? w->n_entries : 0;
     }
-    if (!last && w->n_rows <= rows && (sized ? w->values.len : w->n_values * width) < bytes)
-        return 0;
+    if (w->n_rows <= rows && (sized ? w->values.len : w->n_values * width) < bytes)
+        return last ? w->n_entries : 0;
     size_t at = 0, used = 0, done = 0;
-    for (size_t i = 0; i < w->n_entries; i++) {
+    size_t i = sized ? 0 : skip_blocks(w, rows, bytes / (width ? width : 1), &done, &used);
+    for (used *= width; i < w->n_entries; i++) {
         if (leaf->max_rep == 0 || w->reps.data[i] == 0) {
             if (i > 0 && (done >= rows || used >= bytes))
                 return i;
@@ -257,7 +285,9 @@ lochan_status lochan_pq_column_writer__flush(lochan_pq_column_writer *w, bool la
     if (!last && w->leaf->max_rep == 0 && rows % LOCHAN_PQ_WRITE_BLOCK != 0)
         return LOCHAN_OK; /* decide and cut at the same rows however they come */
     if (!w->decided) {
-        size_t wanted = w->use_dictionary ? trial_values(w) : SAMPLE_VALUES;
+        size_t wanted = trial_values(w);
+        if (!w->use_dictionary && wanted > SAMPLE_VALUES)
+            wanted = SAMPLE_VALUES;
         if (!last && !full && w->n_values < wanted && w->n_rows < trial_values(w))
             return LOCHAN_OK;
         LOCHAN_TRY(decide(w, full, err));

@@ -193,18 +193,20 @@ static lochan_status add_texts(lochan_pq_column_writer *w, const lochan_view *vi
 static void collect(const lochan_pq_shred *s, const lochan_view *view, size_t from, size_t n,
                     size_t width, uint8_t *dst) {
     const uint8_t *base = (const uint8_t *)view->data + (size_t)view->offset * width;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = (size_t)position(s, from + i) * width;
-        switch (width) { /* constant sizes make the copies loads and stores */
-        case 8:
-            memcpy(dst + i * 8, base + at, 8);
-            break;
-        case 4:
-            memcpy(dst + i * 4, base + at, 4);
-            break;
-        default:
-            memcpy(dst + i * width, base + at, width);
-        }
+    if (!s->positions) {
+        memcpy(dst, base + (size_t)(s->first + (int64_t)from) * width, n * width);
+        return;
+    }
+    const int64_t *at = s->positions + from;
+    if (width == 8) { /* constant sizes make the copies loads and stores */
+        for (size_t i = 0; i < n; i++)
+            memcpy(dst + i * 8, base + (size_t)at[i] * 8, 8);
+    } else if (width == 4) {
+        for (size_t i = 0; i < n; i++)
+            memcpy(dst + i * 4, base + (size_t)at[i] * 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            memcpy(dst + i * width, base + (size_t)at[i] * width, width);
     }
 }
 
@@ -268,6 +270,12 @@ static lochan_status add_numbers(lochan_pq_column_writer *w, const lochan_view *
                          (const uint8_t *)view->data +
                              (size_t)(view->offset + w->shred.first + (int64_t)from) * in,
                          n, err);
+    if (same && !w->use_dictionary && !view->dictionary && !is_bool) {
+        LOCHAN_TRY(lochan_pq_vec__reserve(&w->values, n * in, err));
+        collect(&w->shred, view, from, n, in, w->values.data + w->values.len);
+        w->values.len += n * in;
+        return LOCHAN_OK;
+    }
     LOCHAN_TRY(lochan_pq_scratch__reserve(&w->block, BLOCK * (in + out), err));
     uint8_t *arrow = w->block.data, *physical = arrow + BLOCK * in;
     for (size_t at = 0; at < n; at += BLOCK) {

@@ -60,34 +60,44 @@ static int64_t position(const walk *w, size_t i) {
     return w->stretch ? w->first + (int64_t)i : ((const int64_t *)(void *)w->s->pos_mem.data)[i];
 }
 
-/* How many items the live entries have, how many are empty, and whether items are one stretch. */
+/* How many items the live entries have, how many are empty, and whether items are one stretch. No
+ * branch depends on a length: lists are short and of all lengths. */
 static void measure_items(const walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
                           size_t *items, size_t *empty, int64_t *first, bool *stretch) {
-    int64_t next = 0;
-    *items = *empty = 0;
-    *first = 0;
-    *stretch = true;
+    int64_t next = 0, from = 0;
+    size_t sum = 0, none = 0;
+    bool gaps = false;
     for (size_t i = 0; i < w->live; i++) {
         int64_t begin, end;
         list_range(field, a, position(w, i), &begin, &end);
-        if (begin >= end) {
-            ++*empty;
-            continue;
-        }
-        if (*items == 0)
-            *first = begin;
-        else
-            *stretch = *stretch && begin == next;
-        next = end;
-        *items += (size_t)(end - begin);
+        bool some = end > begin, more = sum > 0;
+        gaps |= some & more & (begin != next);
+        from = some & !more ? begin : from;
+        next = some ? end : next;
+        sum += some ? (size_t)(end - begin) : 0;
+        none += !some;
+    }
+    *items = sum, *empty = none;
+    *first = from, *stretch = !gaps;
+}
+
+/* Writes down the items' positions. */
+static void list_positions(const walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
+                           int64_t *pos) {
+    for (size_t i = 0; i < w->live; i++) {
+        int64_t begin, end;
+        list_range(field, a, position(w, i), &begin, &end);
+        for (int64_t item = begin; item < end; item++)
+            *pos++ = item;
     }
 }
 
-/* One step down a list: every item becomes an entry, an empty or ended list one that ends. */
+/* One step down a list: every item becomes an entry, an empty or ended list one that ends. All
+ * levels are set as those of items behind the first; then each list's first entry is. */
 static lochan_status expand_list(walk *w, const lochan_pq_field *field, const struct ArrowArray *a,
                                  lochan_error *err) {
     lochan_pq_shred *s = w->s;
-    size_t items, empty, k = 0, j = 0, p = 0;
+    size_t items, empty, k = 0, j = 0;
     int64_t first;
     bool stretch;
     measure_items(w, field, a, &items, &empty, &first, &stretch);
@@ -96,26 +106,22 @@ static lochan_status expand_list(walk *w, const lochan_pq_field *field, const st
     LOCHAN_TRY(reserve(&s->spare[1], total, err));
     LOCHAN_TRY(reserve(&s->spare[2], stretch ? 0 : items * sizeof(int64_t), err));
     const uint8_t *def = s->def_mem.data, *rep = s->rep_mem.data;
+    const uint8_t level = w->level, item_def = field->item_def;
+    const bool all_live = w->all_live, flat = w->flat;
     uint8_t *def2 = s->spare[0].data, *rep2 = s->spare[1].data;
-    int64_t *pos2 = (void *)s->spare[2].data;
+    memset(def2, item_def, total);
+    memset(rep2, field->item_rep, total);
     for (size_t i = 0; i < s->n_entries; i++) {
         int64_t begin = 0, end = 0;
-        uint8_t level = w->all_live ? w->level : def[i];
-        if (level == w->level)
+        uint8_t have = all_live ? level : def[i];
+        if (have == level)
             list_range(field, a, position(w, j++), &begin, &end);
-        rep2[k] = w->flat ? 0 : rep[i];
-        if (begin >= end) {
-            def2[k++] = level;
-            continue;
-        }
-        def2[k++] = field->item_def;
-        for (int64_t item = begin + 1; item < end; item++, k++) {
-            def2[k] = field->item_def;
-            rep2[k] = field->item_rep;
-        }
-        for (int64_t item = begin; !stretch && item < end; item++)
-            pos2[p++] = item;
+        rep2[k] = flat ? 0 : rep[i];
+        def2[k] = end > begin ? item_def : have;
+        k += end > begin ? (size_t)(end - begin) : 1;
     }
+    if (!stretch)
+        list_positions(w, field, a, (void *)s->spare[2].data);
     lochan_pq_vec swap[3] = {s->def_mem, s->rep_mem, s->pos_mem};
     s->def_mem = s->spare[0], s->rep_mem = s->spare[1], s->pos_mem = s->spare[2];
     s->spare[0] = swap[0], s->spare[1] = swap[1], s->spare[2] = swap[2];
@@ -175,15 +181,16 @@ static lochan_status mark_nulls(walk *w, const lochan_pq_field *field, const str
         LOCHAN_TRY(reserve(&s->pos_mem, w->live * sizeof(int64_t), err));
     uint8_t *def = s->def_mem.data;
     const uint8_t level = w->level, up = field->def;
-    const bool stretch = w->stretch;
+    const bool stretch = w->stretch, strict = !field->nullable;
+    const int64_t offset = a->offset;
     int64_t *pos = (void *)s->pos_mem.data, next = w->first;
     size_t j = 0, k = 0;
     for (size_t i = 0; i < s->n_entries; i++) {
         if (def[i] != level)
             continue;
         int64_t at = stretch ? next++ : pos[j++];
-        bool null = view ? lochan_view__is_null(view, at) : !lochan_bit__get(bits, a->offset + at);
-        if (null && !field->nullable)
+        bool null = view ? lochan_view__is_null(view, at) : !lochan_bit__get(bits, offset + at);
+        if (strict & null)
             return not_nullable(w->leaf, row_of(w, i), err);
         pos[k] = at;
         k += !null;

@@ -16,6 +16,9 @@ enum {
     MIN_STEP_ROWS = 8192, /* rows between two looks at the size of the row group: */
     MAX_STEP_ROWS = 65536,
     STEP_BYTES = 8 << 20,  /* about so many bytes */
+    GROUPS_OF_LIMIT = 4,   /* the part of a memory limit that encoded pages may take, */
+    PAGES_OF_LIMIT = 16,   /* that what waits for its page may take, */
+    MIN_PAGE_BYTES = 4096, /* and the least of a page */
     MAX_ROW_GROUPS = 32767 /* an ordinal has 16 bits */
 };
 
@@ -173,7 +176,28 @@ static int64_t choose_step(const lochan_pq_writer *w) {
     most = most < STEP_BYTES ? most : STEP_BYTES;
     while (step < MAX_STEP_ROWS && step * 2 * row <= most)
         step *= 2;
+    while (w->ctx.budget && w->ctx.budget->limit > 0 && step > LOCHAN_PQ_WRITE_BLOCK &&
+           step * row > most)
+        step /= 2;
     return step;
+}
+
+/* With a memory limit row groups end sooner and pages are smaller, so that wide tables pass too.
+ * What pages hold and what waits for its page may take more than these parts: buffers grow by
+ * doubling. */
+static void fit_budget(lochan_pq_writer *w) {
+    lochan_pq_write_options *o = &w->options;
+    int64_t limit = w->ctx.budget && w->ctx.budget->limit < INT64_MAX
+                        ? (int64_t)w->ctx.budget->limit
+                        : 0,
+            leaves = w->schema.n_leaves > 0 ? w->schema.n_leaves : 1;
+    if (limit == 0)
+        return;
+    int64_t page = limit / PAGES_OF_LIMIT / leaves;
+    page = page > MIN_PAGE_BYTES ? page : MIN_PAGE_BYTES;
+    o->page_bytes = page < o->page_bytes ? (int32_t)page : o->page_bytes;
+    if (limit / GROUPS_OF_LIMIT < o->row_group_bytes)
+        o->row_group_bytes = limit / GROUPS_OF_LIMIT;
 }
 
 lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink *sink,
@@ -199,6 +223,7 @@ lochan_status lochan_pq_writer__open(const lochan_ctx *ctx, const lochan_pq_sink
     }
     LOCHAN_TRYG(fill_options(w, options, err));
     LOCHAN_TRYG(lochan_pq_schema__from_arrow(schema, &w->schema, err));
+    fit_budget(w);
     LOCHAN_TRYG(check_sorting(w, err));
     LOCHAN_TRYG(check_encodings(w, err));
     LOCHAN_TRYG(check_blooms(w, err));

@@ -27,7 +27,8 @@ typedef struct lochan_pq_column_encoding {
     int32_t encoding;
 } lochan_pq_column_encoding;
 
-/* Zeroed fields are the defaults. */
+/* Zeroed fields are the defaults. A context with a memory limit makes row groups, pages and
+ * dictionaries smaller where the defaults, or what is asked for, would pass it. */
 typedef struct lochan_pq_write_options {
     lochan_pq_codec codec; /* set codec_set to choose; default zstd */
     bool codec_set;

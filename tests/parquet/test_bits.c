@@ -91,6 +91,25 @@ static void test_bits__copies_and_fills_ranges_only(void **state) {
     }
 }
 
+static void test_bits__counts_bytes_of_one_value(void **state) {
+    enum { MOST = 20000 };
+    static uint8_t bytes[MOST];
+    (void)state;
+    for (size_t i = 0; i < MOST; i++)
+        bytes[i] = i % 7 == 0 ? 3 : (uint8_t)(i % 3);
+    const size_t lengths[] = {0, 1, 31, 32, 33, 8159, 8160, 8161, MOST};
+    for (size_t l = 0; l < LOCHAN_COUNTOF(lengths); l++) {
+        for (uint8_t v = 0; v < 5; v++) {
+            size_t expected = 0;
+            for (size_t i = 0; i < lengths[l]; i++)
+                expected += bytes[i] == v;
+            assert_int_equal(lochan_bits__count_bytes(bytes, lengths[l], v), expected);
+        }
+    }
+    memset(bytes, 9, sizeof bytes); /* no sum overflows */
+    assert_int_equal(lochan_bits__count_bytes(bytes, MOST, 9), MOST);
+}
+
 static void test_bits__width_is_that_of_the_value(void **state) {
     (void)state;
     assert_int_equal(lochan_bits__width(0), 0);
@@ -105,6 +124,7 @@ int main(void) {
         cmocka_unit_test(test_bits__every_width_and_length_comes_back),
         cmocka_unit_test(test_bits__wide_values_come_back),
         cmocka_unit_test(test_bits__copies_and_fills_ranges_only),
+        cmocka_unit_test(test_bits__counts_bytes_of_one_value),
         cmocka_unit_test(test_bits__width_is_that_of_the_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

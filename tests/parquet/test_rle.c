@@ -90,6 +90,41 @@ static void test_rle__long_runs_cost_a_few_bytes(void **state) {
     lochan_buf__deinit(&buf);
 }
 
+/* Runs of one to forty, of every width and beginning anywhere in a group. */
+static void test_rle__runs_of_all_lengths_come_back(void **state) {
+    enum { N = 3000 };
+    static uint32_t wide[N], back[N];
+    static uint8_t narrow[N];
+    (void)state;
+    for (unsigned width = 1; width <= 32; width++) {
+        uint32_t mask = width == 32 ? UINT32_MAX : (1u << width) - 1;
+        for (size_t i = 0, run = 1, value = 1; i < N; value = value * 2654435761u + 12345) {
+            for (size_t k = 0; k < run && i < N; k++, i++) {
+                wide[i] = (uint32_t)value & mask;
+                narrow[i] = (uint8_t)wide[i];
+            }
+            run = run % 40 + 1;
+        }
+        for (size_t n = N; n > N - 20; n--) {
+            lochan_buf buf;
+            lochan_rle rle;
+            lochan_error err;
+            lochan_buf__init(&buf, SIZE_MAX / 4);
+            assert_int_equal(lochan_rle__write32(&buf, wide, n, width, &err), LOCHAN_OK);
+            lochan_rle__init(&rle, buf.data, buf.len, width);
+            assert_true(lochan_rle__read32(&rle, back, n));
+            assert_memory_equal(back, wide, n * sizeof *wide);
+            if (width <= 8) {
+                size_t len = buf.len;
+                assert_int_equal(lochan_rle__write8(&buf, narrow, n, width, &err), LOCHAN_OK);
+                assert_int_equal(buf.len, 2 * len); /* the same form */
+                assert_memory_equal(buf.data, buf.data + len, len);
+            }
+            lochan_buf__deinit(&buf);
+        }
+    }
+}
+
 static void test_rle__damaged_bytes_end_the_values(void **state) {
     (void)state;
     uint32_t out[64];
@@ -124,6 +159,7 @@ int main(void) {
         cmocka_unit_test(test_rle__reads_what_it_wrote_in_any_pieces),
         cmocka_unit_test(test_rle__bytes_and_bits_read_the_same_as_words),
         cmocka_unit_test(test_rle__long_runs_cost_a_few_bytes),
+        cmocka_unit_test(test_rle__runs_of_all_lengths_come_back),
         cmocka_unit_test(test_rle__damaged_bytes_end_the_values),
         cmocka_unit_test(test_rle__a_cut_last_group_gives_what_is_there),
     };

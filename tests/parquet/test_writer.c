@@ -397,8 +397,22 @@ static void test_writer__counts_what_wide_tables_take(void **state) {
     assert_true(budget.peak > 4u << 20 && budget.peak < written);
     size_t enough = budget.peak;
     assert_int_equal(write_wide(&budget, enough, &written), LOCHAN_OK);
-    assert_int_equal(write_wide(&budget, enough / 4, &written), LOCHAN_ERR_MEMORY_LIMIT);
+    assert_true(budget.peak <= enough);
+    assert_int_equal(write_wide(&budget, 1 << 20, &written), LOCHAN_ERR_MEMORY_LIMIT);
     assert_int_equal(budget.used, 0);
+}
+
+/* Row groups, pages and dictionaries become smaller, not the column count or the rows. */
+static void test_writer__keeps_to_a_memory_limit(void **state) {
+    lochan_budget budget;
+    size_t written;
+    (void)state;
+    for (size_t limit = (size_t)12 << 20; limit >= (size_t)6 << 20; limit -= (size_t)2 << 20) {
+        assert_int_equal(write_wide(&budget, limit, &written), LOCHAN_OK);
+        assert_true(budget.peak <= limit);
+        assert_true(written > 24u << 20);
+        assert_int_equal(budget.used, 0);
+    }
 }
 
 int main(void) {
@@ -414,6 +428,7 @@ int main(void) {
         cmocka_unit_test(test_writer__row_groups_are_cut_by_bytes),
         cmocka_unit_test(test_writer__every_fault_is_an_error_and_leaks_nothing),
         cmocka_unit_test(test_writer__counts_what_wide_tables_take),
+        cmocka_unit_test(test_writer__keeps_to_a_memory_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
