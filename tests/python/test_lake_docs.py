@@ -30,6 +30,18 @@ def test_the_manual_names_what_there_is():
             assert f"`{name}`" in text, name
 
 
+@pytest.mark.parametrize("name, told", [
+    ("run_tables.py", ["600 rows of holdings", "refused: row 1: tick -1 is negative", "{'agents': 3, 'ticks': 200}", "2 runs are left", "sound"]),
+    ("update_dataset.py", ["215,525 new", "nothing to do", "7,126 rows came out of the scan", "2025-12-31", "sound"])])
+def test_the_notebooks_run(tmp_path, name, told):
+    command = [sys.executable, str(ROOT / "examples" / name), str(tmp_path / "lake")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    for part in told:
+        assert part in done.stdout, part
+    assert (ROOT / "examples" / name).read_text().count("\n# %%") >= 6
+
+
 def test_the_example_runs_twice(tmp_path):
     command = [sys.executable, str(ROOT / "examples" / "python_lake.py"), str(tmp_path / "lake")]
     first = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -205,10 +217,26 @@ def test_types_are_strict(tmp_path):
             added: int = lake.datasets.add("x/daily")
             done: bool = lake.commit_status("t").done
             problems: int = lake.verify(deep=True).problems
+            runs: list[dict[str, object]] = lake.runs.list("holdings").rows()
             try:
                 lake.update.backfill("daily", "x", "2024-01-01", "2024-02-01")
             except lochan.PartialError as e:
                 failed: int = e.report.scopes_failed if e.report else 0
+
+        import polars
+        from lochan.io import Dataset, IoError, IoSettings, TableManifest, TableName, make_run_id, scan_runs
+
+        run = Dataset(IoSettings(root_dir="out", compression="lz4"), make_run_id())
+        frame: polars.DataFrame = run.read(TableName.HOLDINGS, {"tick_min": 1}, limit=5)
+        parts: list[dict[str, object]] = run.append("holdings", frame)["parts"]
+        manifest: TableManifest | None = run.manifest("holdings")
+        count: int = manifest.partitions["000000"].row_count if manifest else 0
+        lazy: polars.LazyFrame = scan_runs("holdings", [run.run_id])
+        try:
+            with run.appender("holdings", rows=10) as appender:
+                appender.append(frame)
+        except IoError as error:
+            kept: bool = error.kept
     """))
     done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(use),
                            str(ROOT / "python/lochan")], capture_output=True, text=True, cwd=tmp_path)

@@ -38,7 +38,7 @@ class Root:
     def _find(self) -> tuple[int, int] | None:
         try:
             found = os.stat(os.path.join(self.path, "lake.db"))
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino
 

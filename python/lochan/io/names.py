@@ -30,7 +30,7 @@ class TableName(str, Enum):
 
 
 class SchemaVersion(NamedTuple):
-    """Version of the bundled descriptors; its text is what the parts carry."""
+    """Version of the bundled descriptors."""
 
     major: int
     minor: int
