@@ -201,15 +201,15 @@ static size_t run_length(const rle_input *in, size_t from) {
 /* Groups of eight values of one byte each, squeezed inside a word. Each stores eight bytes, so
  * there must be room for that after the last group. */
 static void pack_narrow(const uint8_t *in, size_t groups, unsigned width, uint8_t *dst) {
-    const unsigned a = 8 - width, b = 16 - 2 * width, c = 32 - 4 * width;
-    const uint64_t pair = ((1ull << 2 * width) - 1) * 0x0001000100010001ull,
-                   four = ((1ull << 4 * width) - 1) * 0x0000000100000001ull;
+    const uint64_t one = ((1ull << width) - 1) * 0x0001000100010001ull,
+                   two = ((1ull << 2 * width) - 1) * 0x0000000100000001ull,
+                   four = (1ull << 4 * width) - 1;
     for (size_t g = 0; g < groups; g++, in += 8, dst += width) {
         uint64_t v;
         memcpy(&v, in, 8);
-        v = (v | v >> a) & pair;
-        v = (v | v >> b) & four;
-        v = v | v >> c;
+        v = (v & one) | (v >> (8 - width) & one << width);
+        v = (v & two) | (v >> (16 - 2 * width) & two << 2 * width);
+        v = (v & four) | (v >> (32 - 4 * width) & four << 4 * width);
         memcpy(dst, &v, 8);
     }
 }

@@ -98,7 +98,7 @@ static void test_bits__counts_bytes_of_one_value(void **state) {
     for (size_t i = 0; i < MOST; i++)
         bytes[i] = i % 7 == 0 ? 3 : (uint8_t)(i % 3);
     const size_t lengths[] = {0, 1, 31, 32, 33, 8159, 8160, 8161, MOST};
-    for (size_t l = 0; l < LOCHAN_COUNTOF(lengths); l++) {
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
         for (uint8_t v = 0; v < 5; v++) {
             size_t expected = 0;
             for (size_t i = 0; i < lengths[l]; i++)
