@@ -519,8 +519,8 @@ static void append_deinit(append *a) {
     lochan_run_known__unref(a->known);
 }
 
-static lochan_status read_options(const lochan_append_options *options, lochan_append_options *out,
-                                  lochan_error *err) {
+lochan_status lochan_append_options__read(const lochan_append_options *options,
+                                          lochan_append_options *out, lochan_error *err) {
     static const uint8_t zero[sizeof out->reserved];
     *out = (lochan_append_options)LOCHAN_APPEND_OPTIONS_INIT;
     if (options) {
@@ -547,7 +547,7 @@ lochan_status lochan_run_append(lochan_run *run, const char *table, struct Arrow
                                "%s: expected a run, a table and a stream of rows", __func__);
         goto done;
     }
-    LOCHAN_TRYG(read_options(options, &a.options, err));
+    LOCHAN_TRYG(lochan_append_options__read(options, &a.options, err));
     LOCHAN_TRYG(lochan_lake__check_writable(run->lake, err));
     LOCHAN_TRYG(lochan_run_known__find(run->lake, &run->cache, &run->mutex, table, &a.known, err));
     rc = run_append(&a, err);

@@ -527,3 +527,21 @@ done:
     lochan_schema__release(&all);
     return lochan_error__in_table(err, rc, d->name, NULL, -1);
 }
+
+/* ---- rows from several places ---- */
+
+lochan_status lochan_run__wanted(const lochan_run_descriptor *d, const struct ArrowSchema *incoming,
+                                 struct ArrowSchema *out, lochan_error *err) {
+    lochan_status rc = wanted_table(d, incoming, out, err);
+    return lochan_error__in_table(err, rc, d->name, NULL, -1);
+}
+
+lochan_status lochan_run__unite(const struct ArrowSchema *a, const struct ArrowSchema *b,
+                                struct ArrowSchema *out, lochan_error *err) {
+    lochan_status rc = lochan_schema__init_struct(out, a->n_children + count_new(a, b), err);
+    if (rc == LOCHAN_OK)
+        rc = merge_children(a, b, out, err);
+    if (rc != LOCHAN_OK)
+        lochan_schema__release(out);
+    return rc;
+}

@@ -66,11 +66,24 @@ lochan_status lochan_run__evolve(lochan_lake *lake, const char *run_id,
 lochan_status lochan_run__predict(lochan_lake *lake, const lochan_run_descriptor *d,
                                   const struct ArrowSchema *incoming, bool *changes,
                                   struct ArrowSchema *out, lochan_error *err);
+/* The table that these rows alone would make. */
+lochan_status lochan_run__wanted(const lochan_run_descriptor *d, const struct ArrowSchema *incoming,
+                                 struct ArrowSchema *out, lochan_error *err);
+/* The columns and struct fields of both, those of `a` first; integers give way to floats. Types
+ * that do not go together stay as in `a`. */
+lochan_status lochan_run__unite(const struct ArrowSchema *a, const struct ArrowSchema *b,
+                                struct ArrowSchema *out, lochan_error *err);
 /* The table if there is one, else *out = NULL. */
 lochan_status lochan_run__open_table(lochan_lake *lake, const char *name, int64_t snapshot_id,
                                      lochan_table **out, lochan_error *err);
 /* Whether a type has nothing to store: no struct field, no type of items. */
 bool lochan_run_field__is_void(const struct ArrowSchema *field);
+
+/* ---- append.c ---- */
+
+/* The options a caller of any version gave; NULL = defaults. */
+lochan_status lochan_append_options__read(const lochan_append_options *options,
+                                          lochan_append_options *out, lochan_error *err);
 
 /* ---- shape.c: rows from outside as rows of the table ---- */
 
