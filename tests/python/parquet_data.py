@@ -140,16 +140,43 @@ def any_type(rng, depth):
     return pa.map_(pa.string(), any_type(rng, depth - 1))
 
 
-def any_table(seed):
+def any_table(seed, rows=None):
     """A table of a schema of its own."""
     rng = random.Random(seed)
-    rows = rng.choice([0, 1, 7, 8, 9, 63, 64, 65, 200])
+    rows = rng.choice([0, 1, 7, 8, 9, 63, 64, 65, 200]) if rows is None else rows
     fields = [pa.field(f"c{i}", any_type(rng, 3), nullable=rng.random() < 0.7) for i in range(rng.randrange(1, 8))]
     columns = []
     for f in fields:
         nulls = rng.choice([0, 0.2, 1]) if f.nullable else 0
         columns.append(pa.array([value(rng, f.type, nulls) for _ in range(rows)], f.type))
     return pa.table(columns, schema=pa.schema(fields))
+
+
+def leaves(field, path=""):
+    """(dotted path, type) of a field's leaf columns, as lochan writes them."""
+    path = f"{path}.{field.name}" if path else field.name
+    if pa.types.is_list(field.type):
+        return leaves(field.type.value_field.with_name("element"), f"{path}.list")
+    if pa.types.is_struct(field.type):
+        return [leaf for child in field.type for leaf in leaves(child, path)]
+    if pa.types.is_map(field.type):
+        return leaves(field.type.key_field.with_name("key"), f"{path}.key_value") + \
+            leaves(field.type.item_field.with_name("value"), f"{path}.key_value")
+    return [(path, field.type)]
+
+
+def encodings_of(type_):
+    """Those that can hold a flat type."""
+    if pa.types.is_boolean(type_):
+        return ["plain"]
+    if pa.types.is_string(type_) or pa.types.is_binary(type_):
+        return ["plain", "dictionary", "delta_length_byte_array", "delta_byte_array"]
+    if pa.types.is_fixed_size_binary(type_) or pa.types.is_float16(type_) or (
+            pa.types.is_decimal(type_) and type_.precision > 18):
+        return ["plain", "dictionary", "byte_stream_split", "delta_byte_array"]
+    if pa.types.is_floating(type_):
+        return ["plain", "dictionary", "byte_stream_split"]
+    return ["plain", "dictionary", "byte_stream_split", "delta_binary_packed"]
 
 
 def comparable(column):

@@ -120,7 +120,8 @@ def test_other_layouts_are_written_as_the_same_values(tmp_path, type_, comes_bac
         pa.types.is_dictionary(type_) or "string" in str(type_) or "binary" in str(type_)) else "t"
     column = pa.array(values[kind], pa.int32() if times else None)
     data = pa.table({"x": column.cast(type_) if kind != "z" else pa.nulls(4)})
-    lochan.parquet.write(data, tmp_path / "a.parquet")
+    lochan.parquet.write(data, tmp_path / "a.parquet", arrow_schema=False)
+    assert b"ARROW:schema" not in (pq.read_metadata(tmp_path / "a.parquet").metadata or {})
     got = read(tmp_path / "a.parquet")
     assert got.schema.field("x").type == comes_back
     assert got["x"].to_pylist() == data["x"].to_pylist()
