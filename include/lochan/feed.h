@@ -1,7 +1,9 @@
 /* feed.h - a provider on loopback, to try and test sources without one.
  *
- * Serves CSV files (plain or .gz; Parquet once the codec is whole) as date windows and pages:
+ * Serves CSV files (plain or .gz) as date windows and pages, in three shapes (docs/feed.md):
  *   GET /<name>.csv?start=YYYY-MM-DD&end=YYYY-MM-DD[&limit=N&offset=N]
+ *   GET /<name>.json?start=YYYY-MM-DD&end=YYYY-MM-DD[&limit=N&cursor=C]   JSON records
+ *   POST / {"api_name", "token", "params", "fields"}                      JSON as Tushare has it
  * Pages come from memory. Listens on 127.0.0.1 only. Thread rule: one owner. Since 0.1.
  */
 #ifndef LOCHAN_FEED_H
@@ -24,11 +26,12 @@ typedef struct lochan_feed_options {
     int32_t rate_per_second; /* above it: 429 with Retry-After, 0 = no limit */
     const char *faults;      /* "KIND[:RATE][,...]", see docs/feed.md; NULL = none */
     uint64_t fault_seed;
-    uint8_t reserved[32];
+    bool replay; /* path is a folder of recorded answers ('lochan update --record') */
+    uint8_t reserved[31];
 } lochan_feed_options;
 #define LOCHAN_FEED_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, {                                  \
+        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, false, {                                  \
             0                                                                                      \
         }                                                                                          \
     }

@@ -28,6 +28,7 @@ static lochan_status read_options(lochan_cli *cli, lochan_feed_options *options,
     options->fault_seed = (uint64_t)seed;
     options->date_column = lochan_cli__value(cli, "date-column");
     options->faults = lochan_cli__value(cli, "faults");
+    options->replay = lochan_cli__has(cli, "replay");
     return rc;
 }
 
@@ -111,6 +112,7 @@ static const lochan_cli_option options[] = {
     {"rate", "N", "requests a second; above it 429 with Retry-After"},
     {"faults", "KIND[:RATE],...", "wrong answers, see docs/feed.md"},
     {"seed", "N", "of the faults"},
+    {"replay", NULL, "DIR holds answers that 'lochan update --record' kept; serve them"},
     {"ready-file", "FILE", "gets the port once it answers; removed at the end"},
     {0},
 };
@@ -123,7 +125,9 @@ const lochan_cli_command lochan_cli__feed = {
     .summary = "serve CSV files as a provider on loopback",
     .details = "FILE is a .csv or .csv.gz, DIR a folder of them. GET /NAME.csv?start=DATE&end=DATE "
                "gives the rows of these\n"
-               "days. Runs until Ctrl-C.",
+               "days, GET /NAME.json the same as JSON records, POST / what Tushare Pro would "
+               "answer. With --replay, DIR is\n"
+               "a folder of recorded answers. Runs until Ctrl-C.",
     .example = "lochan feed examples/ecb/eurofxref-hist.csv.gz --port 8000",
     .options = options,
     .run = run,

@@ -9,6 +9,8 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "feed/feed_fault.h"
+#include "feed/feed_protocol.h"
+#include "feed/feed_replay.h"
 #include "feed/feed_table.h"
 
 #include <arpa/inet.h>
@@ -20,12 +22,19 @@
 #include <sys/socket.h>
 
 enum { MAX_PARTS = 512, MAX_CONNECTIONS = 1024, SLOW_PIECES = 20 };
-#define SECOND_NS ((int64_t)1000000000)
+#define MAX_UPLOAD ((size_t)16 << 20)
+#define MAX_ANSWER ((size_t)4 << 30)
+#define SECOND_NS  ((int64_t)1000000000)
 
 struct lochan_feed {
     struct MHD_Daemon *daemon;
     lochan_feed_table *tables;
     size_t n_tables, room;
+    lochan_feed_json *json; /* of each table */
+    lochan_feed_config config;
+    lochan_feed_replay *replay; /* NULL = tables are served */
+    int64_t minute_began_ns;    /* of config.per_minute */
+    int64_t asked_in_minute;
     lochan_feed_options options;
     char *date_column;
     lochan_faults faults;
@@ -41,8 +50,15 @@ struct query {
     int32_t start, end;
     int64_t limit, offset;
     bool dates_given;
+    const char *cursor;  /* of records, NULL = none */
     const char *problem; /* NULL = fine */
     lochan_feed *feed;
+};
+
+/* A request while it comes in. */
+struct incoming {
+    lochan_buf body;
+    bool too_large;
 };
 
 /* ---- answers ---- */
@@ -183,35 +199,63 @@ static void free_trickle(void *ctx) {
     lochan_mem__free(t);
 }
 
+/* Takes the bytes of body. */
 static struct MHD_Response *response_of_trickle(lochan_feed *feed, lochan_fault_kind kind,
-                                                const lochan_feed_window *window) {
+                                                lochan_buf *body) {
     struct trickle *t = lochan_mem__zalloc(sizeof(*t));
     if (!t)
         return NULL;
     t->feed = feed;
     t->slow = kind == LOCHAN_FAULT_SLOW;
-    struct MHD_Response *response = NULL;
-    if (flatten(window, &t->body, NULL) == LOCHAN_OK) {
-        size_t n = t->body.len;
-        t->stop_at = kind == LOCHAN_FAULT_CUT ? n / 2 : n;
-        t->piece = t->slow ? n / SLOW_PIECES + 1 : (size_t)1 << 16;
-        response =
-            MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
-    }
+    t->body = *body;
+    *body = (lochan_buf){0};
+    size_t n = t->body.len;
+    t->stop_at = kind == LOCHAN_FAULT_CUT ? n / 2 : n;
+    t->piece = t->slow ? n / SLOW_PIECES + 1 : (size_t)1 << 16;
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
     if (!response)
         free_trickle(t);
     return response;
 }
 
-static struct MHD_Response *response_of_damage(lochan_fault_kind kind, uint64_t draw,
-                                               char delimiter, const lochan_feed_window *window) {
+/* A whole body, or what a fault makes of it. */
+static struct MHD_Response *response_of_body(lochan_feed *feed, lochan_fault_kind fault,
+                                             uint64_t draw, char delimiter, lochan_buf *body) {
+    if (fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW)
+        return response_of_trickle(feed, fault, body);
+    if (fault != LOCHAN_FAULT_NONE &&
+        lochan_faults__damage(fault, draw, delimiter, body, NULL) != LOCHAN_OK)
+        return NULL;
+    return response_of_buf(body);
+}
+
+static struct MHD_Response *response_of_fault(lochan_feed *feed, lochan_fault_kind fault,
+                                              uint64_t draw, char delimiter,
+                                              const lochan_feed_window *window) {
     lochan_buf buf;
     struct MHD_Response *response = NULL;
-    if (flatten(window, &buf, NULL) == LOCHAN_OK &&
-        lochan_faults__damage(kind, draw, delimiter, &buf, NULL) == LOCHAN_OK)
-        response = response_of_buf(&buf);
+    if (flatten(window, &buf, NULL) == LOCHAN_OK)
+        response = response_of_body(feed, fault, draw, delimiter, &buf);
     lochan_buf__deinit(&buf);
     return response;
+}
+
+/* An answer in JSON; a value is damaged by cutting the text short, which is then no JSON. */
+static enum MHD_Result send_json(lochan_feed *feed, struct MHD_Connection *connection,
+                                 lochan_buf *body, lochan_fault_kind fault, uint64_t draw) {
+    size_t bytes = body->len;
+    if (fault == LOCHAN_FAULT_COLUMNS || fault == LOCHAN_FAULT_TYPE) {
+        body->len = body->len * (size_t)(draw % 7 + 1) / 8;
+        fault = LOCHAN_FAULT_NONE;
+    } else if (fault == LOCHAN_FAULT_NONE) {
+        atomic_fetch_add(&feed->answered, 1);
+    }
+    struct MHD_Response *response = response_of_body(feed, fault, draw, ',', body);
+    if (response)
+        MHD_add_response_header(response, "Content-Type", "application/json");
+    atomic_fetch_add(&feed->bytes, (int64_t)bytes);
+    return send_and_forget(connection, MHD_HTTP_OK, response);
 }
 
 static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *connection,
@@ -225,10 +269,9 @@ static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *con
         LOCHAN_OK)
         return MHD_NO;
     struct MHD_Response *response =
-        fault == LOCHAN_FAULT_NONE ? response_of_window(&window)
-        : fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW
-            ? response_of_trickle(feed, fault, &window)
-            : response_of_damage(fault, draw, table->delimiter, &window);
+        fault == LOCHAN_FAULT_NONE
+            ? response_of_window(&window)
+            : response_of_fault(feed, fault, draw, table->delimiter, &window);
     if (response) {
         MHD_add_response_header(response, "Content-Type", "text/csv; charset=utf-8");
         if (limit >= 0)
@@ -241,11 +284,12 @@ static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *con
     return send_and_forget(connection, MHD_HTTP_OK, response);
 }
 
+/* *sent = false if the fault needs a page to spoil. */
 static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *connection,
-                                  const lochan_feed_table *table, const struct query *q,
-                                  lochan_fault_kind fault, uint64_t draw) {
+                                  lochan_fault_kind fault, bool *sent) {
     const struct linger no_linger = {1, 0};
     atomic_fetch_add(&feed->faulted, 1);
+    *sent = true;
     switch (fault) {
     case LOCHAN_FAULT_HTTP500:
         return send_text(connection, 500, "text/plain", NULL,
@@ -271,7 +315,8 @@ static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *conn
                          sizeof(no_linger));
         return MHD_NO;
     default:
-        return send_window(feed, connection, table, q, fault, draw);
+        *sent = false;
+        return MHD_YES;
     }
 }
 
@@ -294,21 +339,24 @@ static enum MHD_Result read_parameter(void *ctx, enum MHD_ValueKind kind, const 
             q->limit = v;
         else
             q->offset = v;
+    } else if (strcmp(key, "cursor") == 0) {
+        q->cursor = value ? value : "";
     } else {
         q->problem = "the parameters are start, end, limit and offset\n";
     }
     return q->problem ? MHD_NO : MHD_YES;
 }
 
-static const lochan_feed_table *find_table(const lochan_feed *feed, const char *path) {
-    size_t n = strlen(path);
-    if (path[0] != '/' || n < 6 || strcmp(path + n - 4, ".csv") != 0)
-        return NULL;
+/* Index of the table of "/NAME<suffix>", SIZE_MAX if there is none. */
+static size_t find_table(const lochan_feed *feed, const char *path, const char *suffix) {
+    size_t n = strlen(path), tail = strlen(suffix);
+    if (path[0] != '/' || n < tail + 2 || strcmp(path + n - tail, suffix) != 0)
+        return SIZE_MAX;
     for (size_t i = 0; i < feed->n_tables; i++)
-        if (strlen(feed->tables[i].name) == n - 5 &&
-            strncmp(feed->tables[i].name, path + 1, n - 5) == 0)
-            return &feed->tables[i];
-    return NULL;
+        if (strlen(feed->tables[i].name) == n - tail - 1 &&
+            strncmp(feed->tables[i].name, path + 1, n - tail - 1) == 0)
+            return i;
+    return SIZE_MAX;
 }
 
 static bool over_rate(lochan_feed *feed) {
@@ -326,6 +374,21 @@ static bool over_rate(lochan_feed *feed) {
     return over;
 }
 
+static bool over_minute(lochan_feed *feed) {
+    if (feed->config.per_minute <= 0)
+        return false;
+    int64_t now = lochan_clock__mono_ns();
+    pthread_mutex_lock(&feed->lock);
+    if (now - feed->minute_began_ns >= feed->config.minute_ns) {
+        feed->minute_began_ns = now;
+        feed->asked_in_minute = 0;
+    }
+    bool over = feed->asked_in_minute >= feed->config.per_minute;
+    feed->asked_in_minute += !over;
+    pthread_mutex_unlock(&feed->lock);
+    return over;
+}
+
 /* The request as the faults know it: path and parameters in one form. */
 static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const struct query *q,
                                       uint64_t *draw) {
@@ -335,41 +398,166 @@ static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const
     return lochan_faults__choose(&feed->faults, text, strlen(text), draw);
 }
 
-static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path,
-                              const char *method, const char *version, const char *upload,
-                              size_t *upload_size, void **state) {
-    static int seen;
-    lochan_feed *feed = ctx;
-    (void)version, (void)upload;
-    if (!*state) { /* only headers so far; called again once the request is whole */
-        *state = &seen;
-        return MHD_YES;
+static int64_t json_cap(const lochan_feed *feed) {
+    int64_t a = feed->options.page_cap, b = feed->config.page_cap;
+    return a > 0 && (b <= 0 || a < b) ? a : b;
+}
+
+static enum MHD_Result answer_tushare(lochan_feed *feed, struct MHD_Connection *connection,
+                                      lochan_str body) {
+    lochan_feed_tables tables = {feed->json, feed->n_tables, &feed->config, json_cap(feed)};
+    uint64_t draw;
+    lochan_fault_kind fault = lochan_faults__choose(&feed->faults, body.p, body.n, &draw);
+    bool sent = false;
+    if (fault != LOCHAN_FAULT_NONE) {
+        enum MHD_Result result = send_fault(feed, connection, fault, &sent);
+        if (sent)
+            return result;
     }
-    *upload_size = 0;
-    atomic_fetch_add(&feed->requests, 1);
-    if (strcmp(method, "GET") != 0)
-        return send_text(connection, 405, "text/plain", NULL, "only GET\n");
-    wait_ms(feed, feed->options.latency_ms);
-    if (over_rate(feed))
-        return send_text(connection, 429, "text/plain", "1", "too many requests a second\n");
+    lochan_buf out;
+    lochan_buf__init(&out, MAX_ANSWER);
+    enum MHD_Result result = MHD_NO;
+    if (lochan_feed_tushare__answer(&tables, body, over_minute(feed), &out, NULL) == LOCHAN_OK)
+        result = send_json(feed, connection, &out, fault, draw);
+    lochan_buf__deinit(&out);
+    return result;
+}
+
+static enum MHD_Result answer_records(lochan_feed *feed, struct MHD_Connection *connection,
+                                      const lochan_feed_json *table, const struct query *q,
+                                      lochan_fault_kind fault, uint64_t draw) {
+    lochan_feed_query query = {.start = q->start, .end = q->end, .limit = q->limit};
+    int64_t cap = json_cap(feed);
+    query.offset = q->offset;
+    if (cap > 0 && (query.limit < 0 || query.limit > cap))
+        query.limit = cap;
+    const char *problem = NULL;
+    lochan_buf out;
+    lochan_buf__init(&out, MAX_ANSWER);
+    enum MHD_Result result = MHD_NO;
+    if (lochan_feed_records__answer(table, &query, q->cursor, &out, &problem, NULL) == LOCHAN_OK)
+        result = problem ? send_text(connection, 400, "text/plain", NULL, problem)
+                         : send_json(feed, connection, &out, fault, draw);
+    lochan_buf__deinit(&out);
+    return result;
+}
+
+/* A bearer token, if the folder's feed.yaml names one. */
+static bool is_allowed(const lochan_feed *feed, struct MHD_Connection *connection) {
+    const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    return !feed->config.token || (given && strncmp(given, "Bearer ", 7) == 0 &&
+                                   strcmp(given + 7, feed->config.token) == 0);
+}
+
+static enum MHD_Result answer_get(lochan_feed *feed, struct MHD_Connection *connection,
+                                  const char *path) {
+    size_t csv = find_table(feed, path, ".csv"), json = find_table(feed, path, ".json");
     if (strcmp(path, "/") == 0)
         return send_names(feed, connection, 200, "");
-    const lochan_feed_table *table = find_table(feed, path);
-    if (!table)
+    if (csv == SIZE_MAX && json == SIZE_MAX)
         return send_names(feed, connection, 404, "not found; there is:\n");
+    const lochan_feed_table *table = &feed->tables[csv != SIZE_MAX ? csv : json];
     struct query q = {.start = INT32_MIN, .end = INT32_MAX, .limit = -1, .feed = feed};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, read_parameter, &q);
+    if (!q.problem && q.cursor && json == SIZE_MAX)
+        q.problem = "the parameters are start, end, limit and offset\n";
     if (!q.problem && q.dates_given && !table->dates && table->n_rows > 0)
         q.problem = "this table has no dates\n";
     if (!q.problem && q.start > q.end)
         q.problem = "start lies after end\n";
     if (q.problem)
         return send_text(connection, 400, "text/plain", NULL, q.problem);
+    if (json != SIZE_MAX && !is_allowed(feed, connection))
+        return send_text(connection, 401, "application/json", NULL, "{\"error\":\"no token\"}");
     uint64_t draw;
+    bool sent = false;
     lochan_fault_kind fault = choose_fault(feed, path, &q, &draw);
-    if (fault == LOCHAN_FAULT_NONE)
-        return send_window(feed, connection, table, &q, fault, draw);
-    return send_fault(feed, connection, table, &q, fault, draw);
+    if (fault != LOCHAN_FAULT_NONE) {
+        enum MHD_Result result = send_fault(feed, connection, fault, &sent);
+        if (sent)
+            return result;
+    }
+    if (json != SIZE_MAX)
+        return answer_records(feed, connection, &feed->json[json], &q, fault, draw);
+    return send_window(feed, connection, table, &q, fault, draw);
+}
+
+static enum MHD_Result add_parameter(void *ctx, enum MHD_ValueKind kind, const char *key,
+                                     const char *value) {
+    (void)kind;
+    return lochan_feed_replay__add_parameter(ctx, key, value) ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result answer_replay(lochan_feed *feed, struct MHD_Connection *connection,
+                                     const char *method, const char *path, lochan_str body) {
+    lochan_feed_replay_key key;
+    lochan_feed_replay__begin(&key, method, path);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &key);
+    const lochan_feed_recorded *found =
+        lochan_feed_replay__find(feed->replay, &key, body, &feed->lock);
+    if (!found)
+        return send_text(connection, 404, "text/plain", NULL, "this request was not recorded\n");
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        found->body.n, (void *)(uintptr_t)found->body.p, MHD_RESPMEM_PERSISTENT);
+    if (response && found->content_type[0])
+        MHD_add_response_header(response, "Content-Type", found->content_type);
+    if (response && found->retry_after[0])
+        MHD_add_response_header(response, "Retry-After", found->retry_after);
+    if (response && found->has_more[0])
+        MHD_add_response_header(response, "X-Has-More", found->has_more);
+    atomic_fetch_add(&feed->answered, 1);
+    atomic_fetch_add(&feed->bytes, (int64_t)found->body.n);
+    return send_and_forget(connection, (unsigned)found->status, response);
+}
+
+static enum MHD_Result answer_whole(lochan_feed *feed, struct MHD_Connection *connection,
+                                    const char *path, const char *method,
+                                    const struct incoming *incoming) {
+    lochan_str body = {incoming->body.data ? (const char *)incoming->body.data : "",
+                       incoming->body.len};
+    bool post = strcmp(method, "POST") == 0;
+    atomic_fetch_add(&feed->requests, 1);
+    if (!post && strcmp(method, "GET") != 0)
+        return send_text(connection, 405, "text/plain", NULL, "only GET and POST\n");
+    if (incoming->too_large)
+        return send_text(connection, 413, "text/plain", NULL, "the request is too large\n");
+    wait_ms(feed, feed->options.latency_ms);
+    if (over_rate(feed))
+        return send_text(connection, 429, "text/plain", "1", "too many requests a second\n");
+    if (feed->replay)
+        return answer_replay(feed, connection, method, path, body);
+    return post ? answer_tushare(feed, connection, body) : answer_get(feed, connection, path);
+}
+
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **state) {
+    struct incoming *incoming = *state;
+    (void)version;
+    if (!incoming) { /* only headers so far; called again with the body, then once it is whole */
+        *state = incoming = lochan_mem__zalloc(sizeof(*incoming));
+        if (!incoming)
+            return MHD_NO;
+        lochan_buf__init(&incoming->body, MAX_UPLOAD);
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        incoming->too_large |=
+            lochan_buf__append(&incoming->body, upload, *upload_size, NULL) != LOCHAN_OK;
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return answer_whole(ctx, connection, path, method, incoming);
+}
+
+static void forget_request(void *ctx, struct MHD_Connection *connection, void **state,
+                           enum MHD_RequestTerminationCode code) {
+    struct incoming *incoming = *state;
+    (void)ctx, (void)connection, (void)code;
+    if (incoming)
+        lochan_buf__deinit(&incoming->body);
+    lochan_mem__free(incoming);
+    *state = NULL;
 }
 
 /* ---- start and stop ---- */
@@ -431,10 +619,28 @@ static lochan_status load(lochan_feed *feed, const char *path, lochan_error *err
         return add_table(feed, path, err);
     }
     struct folder folder = {feed, path};
+    if (feed->options.replay)
+        return lochan_feed_replay__load(path, &feed->replay, err);
+    char *config = lochan_path__join(path, "feed.yaml");
+    if (!config)
+        return lochan_error__nomem(err);
+    lochan_status rc = lochan_feed_config__load(config, &feed->config, err);
+    lochan_mem__free(config);
+    LOCHAN_TRY(rc);
     LOCHAN_TRY(lochan_fs__list(path, add_entry, &folder, err));
     if (feed->n_tables == 0)
         return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "%s holds no .csv or .csv.gz file",
                                  path);
+    return LOCHAN_OK;
+}
+
+/* Every table in JSON, too: made at once, so that answering costs nothing. */
+static lochan_status make_json(lochan_feed *feed, lochan_error *err) {
+    feed->json = lochan_mem__array(feed->n_tables + 1, sizeof(*feed->json));
+    if (!feed->json)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < feed->n_tables; i++)
+        LOCHAN_TRY(lochan_feed_json__make(&feed->tables[i], &feed->json[i], err));
     return LOCHAN_OK;
 }
 
@@ -453,7 +659,8 @@ static lochan_status listen_on_loopback(lochan_feed *feed, lochan_error *err) {
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
         feed->options.port, NULL, NULL, answer, feed, MHD_OPTION_SOCK_ADDR,
         (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024, MHD_OPTION_NOTIFY_COMPLETED,
+        forget_request, NULL, MHD_OPTION_END);
     if (feed->daemon)
         return LOCHAN_OK;
     lochan_status rc =
@@ -485,6 +692,8 @@ lochan_status lochan_feed_start(const char *path, const lochan_feed_options *opt
     if (rc == LOCHAN_OK)
         rc = load(feed, path, err);
     if (rc == LOCHAN_OK)
+        rc = make_json(feed, err);
+    if (rc == LOCHAN_OK)
         rc = listen_on_loopback(feed, err);
     if (rc != LOCHAN_OK) {
         lochan_feed_stop(feed);
@@ -514,6 +723,12 @@ void lochan_feed_stop(lochan_feed *feed) {
     pthread_mutex_unlock(&feed->lock);
     if (feed->daemon)
         MHD_stop_daemon(feed->daemon);
+    for (size_t i = 0; feed->json && i < feed->n_tables; i++)
+        if (feed->json[i].table)
+            lochan_feed_json__deinit(&feed->json[i]);
+    lochan_mem__free(feed->json);
+    lochan_feed_config__deinit(&feed->config);
+    lochan_feed_replay__free(feed->replay);
     for (size_t i = 0; i < feed->n_tables; i++)
         lochan_feed_table__deinit(&feed->tables[i]);
     lochan_mem__free(feed->tables);

@@ -278,6 +278,15 @@ static lochan_status cut_unordered(struct cutter *c, int32_t start, int32_t end,
     return LOCHAN_OK;
 }
 
+void lochan_feed_table__rows(const lochan_feed_table *t, int32_t start, int32_t end, size_t *from,
+                             size_t *to) {
+    *from = *to = 0;
+    if (start > end)
+        return;
+    *from = search(t, t->direction > 0 ? start : end, false);
+    *to = search(t, t->direction > 0 ? end : start, true);
+}
+
 lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end,
                                         int64_t offset, int64_t limit, lochan_feed_window *out,
                                         lochan_error *err) {

@@ -40,6 +40,10 @@ bool lochan_feed__parse_date(const char *s, size_t n, int32_t *days);
 lochan_status lochan_feed_table__window(const lochan_feed_table *table, int32_t start, int32_t end,
                                         int64_t offset, int64_t limit, lochan_feed_window *out,
                                         lochan_error *err);
+/* The rows [*from, *to) with start <= date <= end of a table whose dates never fall or never rise.
+ */
+void lochan_feed_table__rows(const lochan_feed_table *table, int32_t start, int32_t end,
+                             size_t *from, size_t *to);
 void lochan_feed_window__deinit(lochan_feed_window *window);
 
 #endif

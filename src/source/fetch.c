@@ -6,8 +6,10 @@
 #include "source/fetch.h"
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "source/fetch_own.h"
 #include "source/rate_limit.h"
+#include "source/record.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -37,6 +39,7 @@ struct lochan_fetcher {
     lochan_rate_limit *limit; /* NULL = none */
     int64_t limit_until_ns;   /* nothing is started before: we asked as often as we may */
     char limit_reason[64];
+    int64_t last_record;   /* number of the last recorded answer */
     int64_t hold_until_ns; /* nothing is started before: the provider asked for it */
     char hold_reason[64];
     bool alone; /* memory was short: the next request runs by itself */
@@ -110,6 +113,8 @@ lochan_status lochan_fetcher__create(const lochan_ctx *ctx, const lochan_source_
         lochan_error__prefix(err, rc, "source '%s'", spec->name);
     else
         rc = open_transfers(f, err);
+    if (rc == LOCHAN_OK && options->record_dir)
+        rc = lochan_fs__mkdirs(options->record_dir, NULL, err);
     if (rc == LOCHAN_OK)
         rc = lochan_rate_limit__open(spec, options->endpoint, f->secret, options->state_dir,
                                      &f->limit, err);
@@ -437,6 +442,34 @@ static lochan_status start_pages(lochan_fetcher *f, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* Keeps what came as it came, but for secrets. Numbers are times, so that several updates can
+ * record into one folder. */
+static lochan_status record_answer(lochan_fetcher *f, const lochan_fetch_transfer *t,
+                                   const lochan_fetch_meta *meta, lochan_error *err) {
+    const lochan_source_request *request = &t->page->request;
+    const char *target = lochan_record__target(request->url);
+    lochan_record r = {.status = meta->http_status, .target = lochan_str__of(target)};
+    char *body = lochan_mem__alloc(t->body.len + 1);
+    if (!body)
+        return lochan_error__nomem(err);
+    if (t->body.len > 0)
+        memcpy(body, t->body.data, t->body.len);
+    lochan_secret__redact(f->secret, body, t->body.len, false);
+    r.body = (lochan_str){body, t->body.len};
+    r.request_body = request->body ? lochan_str__of(request->body) : (lochan_str){"", 0};
+    lochan_format(r.method, sizeof(r.method), "%s",
+                  request->method == LOCHAN_METHOD_POST ? "POST" : "GET");
+    lochan_format(r.content_type, sizeof(r.content_type), "%s", meta->content_type);
+    lochan_format(r.retry_after, sizeof(r.retry_after), "%s", t->retry_after);
+    if (t->has_more_known)
+        lochan_format(r.has_more, sizeof(r.has_more), "%s", t->has_more ? "true" : "false");
+    int64_t now = lochan_clock__wall_ns();
+    f->last_record = now > f->last_record ? now : f->last_record + 1;
+    lochan_status rc = lochan_record__write(f->options.record_dir, f->last_record, &r, err);
+    lochan_mem__free(body);
+    return rc;
+}
+
 static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, CURLcode result,
                                   lochan_error *err) {
     lochan_fetch_meta meta;
@@ -451,6 +484,8 @@ static lochan_status end_transfer(lochan_fetcher *f, lochan_fetch_transfer *t, C
     f->counters.wire_bytes += (int64_t)wire;
     curl_multi_remove_handle(f->multi, t->easy);
     f->counters.running--;
+    if (f->options.record_dir && meta.http_status > 0 && !redirect)
+        LOCHAN_TRY(record_answer(f, t, &meta, err));
     if (rc == LOCHAN_OK && redirect) {
         rc = start_transfer(f, t, page, redirect, err);
         lochan_mem__free(redirect);
