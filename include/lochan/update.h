@@ -164,6 +164,41 @@ LOCHAN_API lochan_status lochan_update_run(lochan_lake *lake, const lochan_updat
                                            lochan_update_report *report,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* The end of one dataset's update; borrowed for the call. */
+typedef struct lochan_update_result {
+    uint32_t struct_size;
+    const char *source, *dataset;
+    lochan_status status;
+    const lochan_error *error; /* if status is not OK */
+    const lochan_update_report *report;
+} lochan_update_result;
+
+/* Which datasets, and how. */
+typedef struct lochan_update_many {
+    uint32_t struct_size;
+    const char *source;          /* NULL = of any source */
+    const char *const *datasets; /* "source/dataset"; with source the dataset alone will do */
+    size_t n_datasets;           /* 0 = all that are enabled */
+    int32_t parallel;            /* updates at a time, 1 to 32; 0 = 4 */
+    bool stop_on_failure;        /* start no other after a failure */
+    void (*on_done)(void *payload, const lochan_update_result *result); /* one call at a time */
+    void *payload;
+    uint8_t reserved[32];
+} lochan_update_many;
+#define LOCHAN_UPDATE_MANY_INIT                                                                    \
+    {                                                                                              \
+        sizeof(lochan_update_many), NULL, NULL, 0, 0, false, NULL, NULL, {                         \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
+/* Updates many datasets with one request (its source, dataset and token are not read; progress is
+ * called from several threads): reference datasets first, then those that read them, independent
+ * ones at the same time. PARTIAL: some failed or were not reached; *err tells of the first. */
+LOCHAN_API lochan_status lochan_update_run_many(lochan_lake *lake, const lochan_update_many *which,
+                                                const lochan_update_request *request,
+                                                lochan_error *err) LOCHAN_MUST_CHECK;
+
 /* ---- status ---- */
 
 /* One row a dataset (filters may be NULL). Columns: source, dataset, rows, bytes, files,

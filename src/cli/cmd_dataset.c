@@ -5,13 +5,26 @@
 
 #include <string.h>
 
+/* After --replace: whether rows made under the old spec differ from those of the new one. */
+static void note_mapping(lochan_cli *cli, bool changed) {
+    if (changed)
+        lochan_cli__note(cli, "the mapping of rows changed: what is in the lake was made under the "
+                              "old one; 'lochan update --force' asks for it again");
+}
+
 static lochan_status add_file(lochan_cli *cli, const char *path) {
     lochan_cli_text yaml = {0};
+    bool changed = false;
+    const char *file = strcmp(path, "-") == 0 ? "standard input" : path;
     lochan_status rc = lochan_cli__read_spec(path, &yaml, &cli->err);
+    if (rc == LOCHAN_OK && lochan_cli__has(cli, "replace"))
+        rc = lochan_dataset_compare(cli->lake, yaml.data ? yaml.data : "", yaml.len, file, &changed,
+                                    &cli->err);
     if (rc == LOCHAN_OK)
-        rc = lochan_dataset_add(cli->lake, yaml.data ? yaml.data : "", yaml.len,
-                                strcmp(path, "-") == 0 ? "standard input" : path,
+        rc = lochan_dataset_add(cli->lake, yaml.data ? yaml.data : "", yaml.len, file,
                                 lochan_cli__has(cli, "replace"), &cli->err);
+    if (rc == LOCHAN_OK)
+        note_mapping(cli, changed);
     lochan_cli__free(&yaml);
     return rc;
 }
@@ -88,6 +101,58 @@ static lochan_status run_show(lochan_cli *cli) {
     return rc;
 }
 
+static lochan_status run_enable(lochan_cli *cli) {
+    lochan_cli_name name;
+    bool enable = strcmp(cli->command->name, "dataset enable") == 0;
+    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = lochan_dataset_enable(cli->lake, name.source, name.dataset, enable, &cli->err);
+    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
+        lochan_cli__hint_dataset(cli, &name);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "source", name.source);
+        lochan_cli__put_text(&o, "dataset", name.dataset);
+        lochan_cli__put_bool(&o, "enabled", enable);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    lochan_cli__addf(&o.text, "%s/%s is %s\n", name.source, name.dataset,
+                     enable ? "enabled" : "disabled");
+    return lochan_cli__print_text(&o.text, &cli->err);
+}
+
+static lochan_status run_remove(lochan_cli *cli) {
+    lochan_cli_name name;
+    bool delete_data = lochan_cli__has(cli, "delete-data");
+    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    if (rc == LOCHAN_OK && !lochan_cli__has(cli, "yes"))
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "this forgets %s/%s%s; say --yes", name.source, name.dataset,
+                                delete_data ? " and its data" : ", its data stays");
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = lochan_dataset_remove(cli->lake, name.source, name.dataset, delete_data, &cli->err);
+    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
+        lochan_cli__hint_dataset(cli, &name);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "source", name.source);
+        lochan_cli__put_text(&o, "dataset", name.dataset);
+        lochan_cli__put_bool(&o, "data_deleted", delete_data);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    lochan_cli__addf(&o.text, "removed dataset %s/%s%s\n", name.source, name.dataset,
+                     delete_data ? " and its data" : "; its data stays");
+    return lochan_cli__print_text(&o.text, &cli->err);
+}
+
 static const lochan_cli_option add_options[] = {
     {"replace", NULL, "change the dataset of that name (spec files only)"},
     {0},
@@ -126,4 +191,42 @@ const lochan_cli_command lochan_cli__dataset_show = {
     .example = "lochan dataset show ecb/fx_daily",
     .options = show_options,
     .run = run_show,
+};
+
+static const lochan_cli_option remove_options[] = {
+    {"source", "NAME", "the source, if the argument is the dataset alone"},
+    {"delete-data", NULL, "the rows too; older snapshots show them until they expire"},
+    {"yes", NULL, "do not ask"},
+    {0},
+};
+const lochan_cli_command lochan_cli__dataset_enable = {
+    .name = "dataset enable",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "let updates of a dataset run again",
+    .example = "lochan dataset enable ecb/fx_daily",
+    .options = show_options,
+    .run = run_enable,
+};
+const lochan_cli_command lochan_cli__dataset_disable = {
+    .name = "dataset disable",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "let no update of a dataset run",
+    .example = "lochan dataset disable ecb/fx_daily",
+    .options = show_options,
+    .run = run_enable,
+};
+const lochan_cli_command lochan_cli__dataset_remove = {
+    .name = "dataset remove",
+    .arguments = "SOURCE/DATASET",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "forget a dataset and its ledger",
+    .details = "Its table stays and can be read, unless --delete-data.",
+    .example = "lochan dataset remove ecb/fx_daily --yes",
+    .options = remove_options,
+    .run = run_remove,
 };

@@ -2,14 +2,9 @@
 #include "cli/commands.h"
 #include "cli/print.h"
 
-/* Names are optional in these commands: NULL means all. */
-typedef struct filter {
-    lochan_cli_name name;
-    const char *source;
-    const char *dataset;
-} filter;
+typedef lochan_cli_filter filter;
 
-static lochan_status open_filtered(lochan_cli *cli, filter *f) {
+lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_filter *f) {
     *f = (filter){.source = lochan_cli__value(cli, "source")};
     if (cli->n_args > 0) {
         lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], true, &f->name);
@@ -39,7 +34,7 @@ static lochan_status run_status(lochan_cli *cli) {
         {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
-    lochan_status rc = open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_datasets(cli->lake, f.source, f.dataset, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)
@@ -73,7 +68,7 @@ static lochan_status run_runs(lochan_cli *cli) {
     int64_t limit = 20;
     lochan_status rc = lochan_cli__int_value(cli, "limit", 1, INT64_MAX, &limit);
     if (rc == LOCHAN_OK)
-        rc = open_filtered(cli, &f);
+        rc = lochan_cli__open_filtered(cli, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_runs(cli->lake, f.source, f.dataset, limit, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)
@@ -94,7 +89,7 @@ static lochan_status run_files(lochan_cli *cli) {
                                                 {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
-    lochan_status rc = open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_lake_files(cli->lake, f.source, f.dataset, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)

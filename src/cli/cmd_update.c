@@ -34,6 +34,8 @@ static lochan_status read_request(lochan_cli *cli, bool backfill, lochan_update_
     request->repair = lochan_cli__has(cli, "repair");
     request->dry_run = lochan_cli__has(cli, "dry-run");
     request->token = lochan_cli__value(cli, "token");
+    request->validate = lochan_cli__value(cli, "validate");
+    request->record = lochan_cli__value(cli, "record");
     request->backfill = backfill;
     if (backfill && (!request->start || !request->end)) {
         lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
@@ -223,6 +225,47 @@ static lochan_status update_dataset(lochan_cli *cli, const lochan_cli_name *name
     return rc == LOCHAN_OK ? printed : rc;
 }
 
+/* ---- many ---- */
+
+static void on_done(void *payload, const lochan_update_result *result) {
+    lochan_cli *cli = payload;
+    lochan_update_request shown = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_cli_name name;
+    lochan_error ignored;
+    snprintf(name.source, sizeof name.source, "%s", result->source);
+    snprintf(name.dataset, sizeof name.dataset, "%s", result->dataset);
+    if (cli->json)
+        (void)print_json(&name, &shown, result->report, result->status, NULL, &ignored);
+    else
+        (void)print_text(cli, &name, &shown, result->report, result->status, NULL, &ignored);
+    if (result->status != LOCHAN_OK && !cli->json)
+        fprintf(stderr, "%s/%s: %s: %s\n", result->source, result->dataset,
+                lochan_status_name(result->status), result->error->message);
+}
+
+static lochan_status update_many(lochan_cli *cli, const lochan_update_request *request) {
+    lochan_update_many which = LOCHAN_UPDATE_MANY_INIT;
+    int64_t parallel = 0;
+    which.source = lochan_cli__value(cli, "source");
+    which.datasets = (const char *const *)cli->args;
+    which.n_datasets = (size_t)cli->n_args;
+    which.stop_on_failure = lochan_cli__has(cli, "stop-on-failure");
+    which.on_done = on_done;
+    which.payload = cli;
+    lochan_status rc = lochan_cli__int_value(cli, "parallel", 1, 32, &parallel);
+    if (rc != LOCHAN_OK)
+        return rc;
+    which.parallel = (int32_t)parallel;
+    if (lochan_cli__has(cli, "all") && cli->n_args > 0)
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "--all and the names of datasets exclude each other");
+    return lochan_update_run_many(cli->lake, &which, request, &cli->err);
+}
+
+static bool is_many(const lochan_cli *cli) {
+    return cli->n_args != 1 || lochan_cli__has(cli, "all");
+}
+
 static lochan_status run(lochan_cli *cli, bool backfill) {
     lochan_cli_name name;
     lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
@@ -236,15 +279,23 @@ static lochan_status run(lochan_cli *cli, bool backfill) {
     request.source_options = options;
     request.n_source_options = n_options;
     request.assets = (const char *const *)assets;
-    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
-    request.source = name.source;
-    request.dataset = name.dataset;
+    bool many = is_many(cli);
+    lochan_status rc = LOCHAN_OK;
+    if (many && cli->n_args == 0 && !lochan_cli__has(cli, "all") &&
+        !lochan_cli__value(cli, "source"))
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "say which: SOURCE/DATASET ..., --source NAME, or --all");
+    if (rc == LOCHAN_OK && !many) {
+        rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+        request.source = name.source;
+        request.dataset = name.dataset;
+    }
     if (rc == LOCHAN_OK)
         rc = read_request(cli, backfill, &request);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = update_dataset(cli, &name, &request);
+        rc = many ? update_many(cli, &request) : update_dataset(cli, &name, &request);
     if (assets)
         free(assets[0]);
     free(assets);
@@ -261,7 +312,10 @@ static lochan_status run_backfill(lochan_cli *cli) {
 }
 
 static const lochan_cli_option update_options[] = {
-    {"source", "NAME", "the source, if the argument is the dataset alone"},
+    {"source", "NAME", "the source of datasets named alone; without any: all of it"},
+    {"all", NULL, "all datasets of the lake that are enabled"},
+    {"parallel", "N", "of many datasets, so many at a time; default 4"},
+    {"stop-on-failure", NULL, "of many datasets: start no other after a failure"},
     {"start", "DATE", "first day (YYYY-MM-DD); default: where the data ends"},
     {"end", "DATE", "last day; default: today"},
     {"assets", "A,B", "only these, for datasets that are asked by asset"},
@@ -273,16 +327,17 @@ static const lochan_cli_option update_options[] = {
     {"max-retries", "N", "of a page; default: the source's"},
     {"retry-backoff", "SECONDS", "before the first retry; default: the source's"},
     {"option", "KEY=VALUE", "a field of the source, for this call; may be repeated"},
+    {"validate", "LEVEL", "spec (default), strict: every rule fails, off: no rules"},
+    {"record", "DIR", "keep every answer there, for lochan feed --replay"},
     {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
     {0},
 };
 
 const lochan_cli_command lochan_cli__update = {
     .name = "update",
-    .arguments = "SOURCE/DATASET",
-    .min_args = 1,
-    .max_args = 1,
-    .summary = "bring a dataset up to date",
+    .arguments = "[SOURCE/DATASET ...]",
+    .max_args = 1000,
+    .summary = "bring datasets up to date",
     .details = "Asks the source for the days that are missing, failed or not final yet, and "
                "publishes them as one\n"
                "snapshot. Cut off (Ctrl-C, crash), the lake is as it was; the same command goes on "

@@ -59,6 +59,15 @@ lochan_status lochan_cli__print_ndjson(struct ArrowArrayStream *stream, lochan_c
 lochan_status lochan_cli__print_list(lochan_cli *cli, struct ArrowArrayStream *stream,
                                      const lochan_cli_column *columns, const char *nothing);
 
+/* cmd_status.c: the argument [SOURCE[/DATASET]] and --source of lists; NULL means all. Opens the
+ * lake for reading. */
+typedef struct lochan_cli_filter {
+    lochan_cli_name name;
+    const char *source;
+    const char *dataset;
+} lochan_cli_filter;
+lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_filter *f);
+
 /* The named columns of every row joined by `between`; free each and the array. NULL after an error.
  */
 char **lochan_cli__read_texts(struct ArrowArrayStream *stream, const char *const *columns,
