@@ -57,10 +57,12 @@ class Root:
         return self._lake
 
     def for_reading(self) -> _lochan.Lake | None:
-        """None: there is no lake here."""
+        """None: there is no lake here, or another process is just making it."""
         try:
             with self._lock:
                 lake = self._current()
+        except _lochan.NotFoundError:
+            return None
         except OSError as e:
             if isinstance(e, _lochan.Error):
                 raise of_lake(e) from e
@@ -76,7 +78,8 @@ class Root:
         lake = self.for_reading()
         if lake is None:
             try:
-                _lochan.init_lake(self.path)
+                with self._lock:
+                    _lochan.init_lake(self.path)
             except _lochan.ExistsError:
                 pass  # another process was faster
             except _lochan.ArgumentError as e:
