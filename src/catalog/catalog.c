@@ -317,6 +317,8 @@ static lochan_status setup(lochan_catalog *c, const char *path, const lochan_cat
     c->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : DEFAULT_LOCK_TIMEOUT_MS;
     if (!c->path || !c->db_path || !c->command)
         return lochan_error__nomem(err);
+    if (o->salvage)
+        return lochan_catalog__salvage(c, o->salvage, err);
     LOCHAN_TRY(check_there(c, err));
     c->unwritable = !lochan_fs__writable(c->path) || !lochan_fs__writable(c->db_path);
     c->read_only = o->read_only || c->unwritable;
@@ -419,6 +421,7 @@ void lochan_catalog__close(lochan_catalog *catalog) {
     lochan_journal__deinit(&catalog->journal);
     lochan_store__close(catalog->store);
     lochan_catalog__remove_copy(catalog);
+    lochan_catalog__remove_salvage(catalog);
     pthread_mutex_destroy(&catalog->read_mutex);
     pthread_mutex_destroy(&catalog->write_mutex);
     lochan_mem__free(catalog->path);

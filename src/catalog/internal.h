@@ -25,7 +25,8 @@ typedef struct lochan_seen {
 
 struct lochan_catalog {
     char *path, *db_path, *command;
-    char *copy_dir; /* private copy of lake.db and its WAL, NULL = none */
+    char *copy_dir;    /* private copy of lake.db and its WAL, NULL = none */
+    char *salvage_dir; /* where lake.db was made again from the journal, NULL = it was not */
     bool read_only;
     bool unwritable; /* the folder: read without locks */
     lochan_seen seen;
@@ -65,6 +66,12 @@ lochan_status lochan_catalog__open_unwritable(lochan_catalog *catalog, lochan_er
 /* Whether lake.db or its WAL changed since. */
 bool lochan_catalog__unwritable_changed(lochan_catalog *catalog);
 void lochan_catalog__remove_copy(lochan_catalog *catalog);
+
+/* ---- salvage.c ---- */
+
+/* Makes the private lake.db and points db_path at it. */
+lochan_status lochan_catalog__salvage(lochan_catalog *catalog, int64_t *records, lochan_error *err);
+void lochan_catalog__remove_salvage(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */
 

@@ -53,6 +53,15 @@ lochan_status lochan_run__refuse(lochan_error *err, lochan_status rc, const char
 lochan_status lochan_run__range(lochan_arena *arena, const char *run_id, int64_t bucket,
                                 lochan_file_range *out, lochan_error *err);
 
+/* ---- json_check.c ---- */
+
+bool lochan_run__is_json_object(const char *text);
+
+/* ---- salvage.c ---- */
+
+/* A damaged lake.db: the hint names what makes it again. */
+void lochan_run__hint_rebuild(lochan_error *err, lochan_status rc);
+
 /* ---- evolve.c: the table of the lake follows the rows that come ---- */
 
 /* The table as `runs.<name>` can take rows of `incoming` (NULL: as it is): made, or with columns,

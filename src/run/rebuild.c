@@ -87,7 +87,7 @@ static lochan_status has_journal(const char *lake, bool *out, lochan_error *err)
 static lochan_status open_lake(const char *path, const lochan_lake_options *options,
                                lochan_rebuild_report *report, lochan_lake **out,
                                lochan_error *err) {
-    bool journal;
+    bool journal = false;
     lochan_error seen;
     lochan_error_init(&seen);
     lochan_status rc = lochan_lake_open(path, options, out, &seen);

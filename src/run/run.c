@@ -7,7 +7,6 @@
 #include "base/civil.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "source/yaml.h"
 
 enum { MAX_ID = 120 };
 
@@ -146,19 +145,7 @@ lochan_status lochan_run__range(lochan_arena *arena, const char *run_id, int64_t
 /* ---- what a run is about ---- */
 
 static lochan_status check_json(const char *parameters, lochan_error *err) {
-    lochan_yaml *doc = NULL;
-    lochan_error seen;
-    lochan_error_init(&seen);
-    if (!parameters)
-        return LOCHAN_OK;
-    lochan_status rc =
-        lochan_yaml__parse(parameters, strlen(parameters), "parameters", &doc, &seen);
-    bool is_map = rc == LOCHAN_OK && lochan_yaml__root(doc)->kind == LOCHAN_YAML_MAP &&
-                  parameters[strspn(parameters, " \t\r\n")] == '{';
-    lochan_yaml__free(doc);
-    if (rc == LOCHAN_ERR_NO_MEMORY)
-        return lochan_error__nomem(err);
-    if (is_map)
+    if (!parameters || lochan_run__is_json_object(parameters))
         return LOCHAN_OK;
     return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                              "the parameters of a run are a JSON object");

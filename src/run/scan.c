@@ -387,8 +387,12 @@ lochan_status lochan_run_scan(lochan_run *run, const char *table,
     const char *ids[] = {run->run_id};
     request q = {.lake = run->lake, .run_ids = ids, .n_runs = 1};
     LOCHAN_TRY(read_options(options, &q.o, err));
-    LOCHAN_TRY(lochan_run_known__find(run->lake, &run->cache, &run->mutex, table, &q.known, err));
-    return scan(&q, table, out, err);
+    lochan_status rc =
+        lochan_run_known__find(run->lake, &run->cache, &run->mutex, table, &q.known, err);
+    if (rc == LOCHAN_OK)
+        rc = scan(&q, table, out, err);
+    lochan_run__hint_rebuild(err, rc);
+    return rc;
 }
 
 lochan_status lochan_runs_scan(lochan_lake *lake, const char *table, const char *const *run_ids,
@@ -401,7 +405,9 @@ lochan_status lochan_runs_scan(lochan_lake *lake, const char *table, const char 
     LOCHAN_TRY(read_options(options, &q.o, err));
     for (size_t i = 0; run_ids && i < n_run_ids; i++)
         LOCHAN_TRY(lochan_run_check_id(run_ids[i], err));
-    return scan(&q, table, out, err);
+    lochan_status rc = scan(&q, table, out, err);
+    lochan_run__hint_rebuild(err, rc);
+    return rc;
 }
 
 /* ---- the manifest ---- */
@@ -527,5 +533,6 @@ done:
     lochan_table__close(t);
     lochan_run_known__unref(known);
     lochan_listing__deinit(&list);
+    lochan_run__hint_rebuild(err, rc);
     return rc;
 }

@@ -105,14 +105,11 @@ static char *without_trailing_slash(const char *path) {
     return lochan_mem__strndup(path, n);
 }
 
-lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options,
-                               lochan_lake **out, lochan_error *err) {
+static lochan_status open_lake(const char *path, const lochan_lake_options *options,
+                               int64_t *salvage, lochan_lake **out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_lake *lake = NULL;
     lochan_lake_options o;
-    LOCHAN_CHECK_ARG(out, err);
-    *out = NULL;
-    LOCHAN_CHECK_ARG(path && *path, err);
     LOCHAN_TRY(read_options(options, &o, err));
     lake = lochan_mem__zalloc(sizeof *lake);
     if (!lake)
@@ -126,8 +123,10 @@ lochan_status lochan_lake_open(const char *path, const lochan_lake_options *opti
     lochan_budget__init(&lake->budget, o.memory_limit);
     lake->ctx.budget = &lake->budget;
     lake->ctx.cancel = &lake->cancel;
-    lochan_catalog_options c = {
-        .read_only = o.read_only, .lock_timeout_ms = o.lock_timeout_ms, .cancel = &lake->cancel};
+    lochan_catalog_options c = {.read_only = o.read_only,
+                                .lock_timeout_ms = o.lock_timeout_ms,
+                                .cancel = &lake->cancel,
+                                .salvage = salvage};
     rc = lochan_catalog__open(lake->path, &c, &lake->catalog, err);
     if (rc == LOCHAN_ERR_NOT_FOUND && err && !err->hint[0])
         lochan_error__hint(err, "'lochan init' makes a lake");
@@ -142,6 +141,20 @@ lochan_status lochan_lake_open(const char *path, const lochan_lake_options *opti
 done:
     lochan_lake_close(lake);
     return rc;
+}
+
+lochan_status lochan_lake_open(const char *path, const lochan_lake_options *options,
+                               lochan_lake **out, lochan_error *err) {
+    LOCHAN_CHECK_ARG(out, err);
+    *out = NULL;
+    LOCHAN_CHECK_ARG(path && *path, err);
+    return open_lake(path, options, NULL, out, err);
+}
+
+lochan_status lochan_lake__open_salvaged(const char *path, const lochan_lake_options *options,
+                                         int64_t *records, lochan_lake **out, lochan_error *err) {
+    *out = NULL;
+    return open_lake(path, options, records, out, err);
 }
 
 void lochan_lake_close(lochan_lake *lake) {

@@ -23,6 +23,11 @@ struct lochan_lake {
     bool read_only;
 };
 
+/* Opens a lake whose lake.db is gone, read-only, from its journal; *records = of that. Nothing is
+ * written into its folder. */
+lochan_status lochan_lake__open_salvaged(const char *path, const lochan_lake_options *options,
+                                         int64_t *records, lochan_lake **out, lochan_error *err);
+
 /* unsynced.c: looks at files that were published without being synced before the machine was
  * started anew. Where one is broken, its commit and every later one to the table is taken back, in
  * one commit, and a warning names them; the others are made durable. */
