@@ -517,8 +517,9 @@ static enum MHD_Result answer_whole(lochan_feed *feed, struct MHD_Connection *co
                        incoming->body.len};
     bool post = strcmp(method, "POST") == 0;
     atomic_fetch_add(&feed->requests, 1);
-    if (!post && strcmp(method, "GET") != 0)
-        return send_text(connection, 405, "text/plain", NULL, "only GET and POST\n");
+    bool replay = feed->replay != NULL, get = strcmp(method, "GET") == 0;
+    if (!get && !(post && (replay || strcmp(path, "/") == 0)))
+        return send_text(connection, 405, "text/plain", NULL, "only GET, and POST of /\n");
     if (incoming->too_large)
         return send_text(connection, 413, "text/plain", NULL, "the request is too large\n");
     wait_ms(feed, feed->options.latency_ms);
