@@ -285,9 +285,28 @@ lochan_status lochan_parquet_writer_end_row_group(lochan_parquet_writer *writer,
     return lochan_pq_writer__end_row_group(writer->inner, err);
 }
 
+/* Whether ARROW:schema tells of fields what not every stored value fulfils: whole seconds, lists of
+ * one size. */
+static bool has_promises(const struct ArrowSchema *s) {
+    if (strncmp(s->format, "tss:", 4) == 0 || strncmp(s->format, "+w:", 3) == 0)
+        return true;
+    for (int64_t i = 0; i < s->n_children; i++) {
+        if (has_promises(s->children[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Then only files that tell the same can be copied from. */
+static bool keeps_promises(const lochan_parquet_writer *w, const lochan_parquet_reader *r) {
+    return !w->arrow_schema || !has_promises(&w->schema) ||
+           lochan_schema__check_equal(&w->schema, lochan_pq_reader__schema(r->inner), NULL) ==
+               LOCHAN_OK;
+}
+
 bool lochan_parquet_writer_can_copy(const lochan_parquet_writer *writer,
                                     const lochan_parquet_reader *reader) {
-    return writer && reader && !writer->closed &&
+    return writer && reader && !writer->closed && keeps_promises(writer, reader) &&
            lochan_pq_writer__can_copy(writer->inner, reader->inner, NULL);
 }
 
@@ -298,6 +317,10 @@ lochan_status lochan_parquet_writer_copy_row_group(lochan_parquet_writer *writer
     LOCHAN_CHECK_ARG(reader, err);
     LOCHAN_CHECK_ARG(row_group >= 0 && row_group < lochan_pq_reader__row_groups(reader->inner),
                      err);
+    if (!keeps_promises(writer, reader))
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "the file does not tell of whole seconds or lists of one size, as "
+                                 "the writer's schema does");
     return lochan_pq_writer__copy_row_group(writer->inner, reader->inner, row_group, err);
 }
 
