@@ -224,7 +224,7 @@ typedef struct lochan_parquet_scan {
     const char *where;
     const int32_t *row_groups; /* ascending; NULL = all */
     size_t n_row_groups;
-    int64_t batch_rows; /* at most this many rows a batch, 0 = 65,536 */
+    int64_t batch_rows; /* at most this many rows a batch, 0 = 131,072 */
     int64_t limit;      /* rows, -1 = all */
     /* Ascending and apart; NULL = all. Where the file has an offset index, only the pages that hold
      * them are read. */

@@ -13,7 +13,7 @@
 #define REGION    ((size_t)32 << 20)
 #define UNIT      ((size_t)16 << 10)
 #define HUGE_PAGE ((size_t)2 << 20)
-enum { UNITS = 2048, WORDS = UNITS / 64, KEPT = 16, HEADER = 64 };
+enum { UNITS = 2048, WORDS = UNITS / 64, KEPT = 24, HEADER = 64 };
 
 typedef struct region {
     struct region *next, *prev;

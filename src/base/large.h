@@ -2,7 +2,7 @@
  * Column buffers come and go by the hundred; from the C library each of them would be mapped,
  * zeroed page by page and unmapped again, which costs more than decoding into them.
  * Invariants: blocks are aligned to 64 bytes; a freed block is used again before more is mapped;
- * at most 16 empty regions are kept, and
+ * at most 24 empty regions are kept, and
  * those only until the system asks for memory. Thread-safe, also across fork. May call: the system.
  */
 #ifndef LOCHAN_BASE_LARGE_H

@@ -59,6 +59,8 @@ void lochan_pq_column__clear(lochan_pq_column *c) {
     c->before_bytes = c->out.bytes.len;
     lochan_pq_out__free(&c->out);
     c->defs.len = c->reps.len = 0;
+    if (c->page_left == 0 && c->window_at == c->window_n) /* nothing of the page is to come */
+        lochan_pq_scratch__free(&c->pages.body);
     c->extra.len = c->extra_ends.len = 0;
 }
 
@@ -353,6 +355,15 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         return LOCHAN_OK;
     LOCHAN_TRY(shared_page(c, &page, err));
     LOCHAN_TRY(reserve_texts(c, err));
+    if (c->page_has_keys && c->out.kind == LOCHAN_PQ_OUT_STRING) {
+        bool bad;
+        LOCHAN_TRY(lochan_pq_dictionary__append_short(&c->dictionary, &c->keys, &c->out, (size_t)n,
+                                                      &done, &bad, err));
+        if (bad)
+            return damaged(c, "the keys of a page are damaged", err);
+        if (done)
+            return LOCHAN_OK;
+    }
     for (int64_t at = 0; at < n;) {
         size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
         if (m == 0)
@@ -648,9 +659,9 @@ static int64_t rows_of_page(const lochan_pq_column *c) {
     return c->page.header.type == LOCHAN_PQ_DATA_PAGE_V2 ? c->page.header.data_v2.num_rows : -1;
 }
 
-/* Passes over whole pages from row *at, where one begins, on; loads the one that holds row `to`. */
-static lochan_status skip_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
-    LOCHAN_TRY(jump(c, at, to, err));
+/* Passes over whole pages by their headers from row *at, where one begins, on; loads the one that
+ * holds row `to`. */
+static lochan_status walk_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
     while (c->page_left == 0 && *at < to) {
         bool more;
         LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
@@ -718,6 +729,16 @@ static lochan_status skip_in_page(lochan_pq_column *c, uint32_t n, lochan_error 
     c->page_values += (uint32_t)valid;
     bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
     return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
+}
+
+static lochan_status skip_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
+    enum { HEADERS = 4096 }; /* read at a time where pages are not wanted */
+    size_t window = c->pages.window_target;
+    LOCHAN_TRY(jump(c, at, to, err));
+    c->pages.window_target = window < HEADERS ? window : HEADERS;
+    lochan_status rc = walk_pages(c, at, to, err);
+    c->pages.window_target = window;
+    return rc;
 }
 
 static lochan_status skip_flat(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {

@@ -12,6 +12,7 @@ void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d) {
     lochan_shared__unref(d->array);
     d->bytes = NULL;
     d->array = NULL;
+    d->packed = d->too_long = false;
 }
 
 lochan_status lochan_pq_dictionary__share(lochan_pq_dictionary *d, lochan_error *err) {
@@ -200,4 +201,59 @@ bool lochan_pq_dictionary__gather_slices(const lochan_pq_dictionary *d, lochan_r
 bool lochan_pq_dictionary__keys(const lochan_pq_dictionary *d, lochan_rle *keys, size_t n,
                                 uint32_t *dst) {
     return lochan_rle__read32(keys, dst, n) && (n == 0 || largest(dst, n) < d->n);
+}
+
+/* ---- short texts ---- */
+
+/* An entry with its length is one load. */
+enum { SHORT_TEXT = 16 };
+
+static lochan_status pack_entries(lochan_pq_dictionary *d, lochan_error *err) {
+    const lochan_pq_slice *slices = (const void *)d->slices.data;
+    for (uint32_t i = 0; i < d->n && !d->too_long; i++)
+        d->too_long = slices[i].n >= SHORT_TEXT;
+    if (d->too_long)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_scratch__reserve(&d->values, (size_t)d->n * SHORT_TEXT, err));
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint8_t *entry = d->values.data + (size_t)i * SHORT_TEXT;
+        memset(entry, 0, SHORT_TEXT);
+        memcpy(entry, slices[i].p, slices[i].n);
+        entry[SHORT_TEXT - 1] = (uint8_t)slices[i].n;
+    }
+    d->packed = true;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_dictionary__append_short(lochan_pq_dictionary *d, lochan_rle *keys,
+                                                 lochan_pq_out *out, size_t n, bool *done,
+                                                 bool *damaged, lochan_error *err) {
+    uint32_t block[BLOCK];
+    *damaged = false;
+    if (!d->packed && !d->too_long)
+        LOCHAN_TRY(pack_entries(d, err));
+    *done = d->packed && n * SHORT_TEXT < (size_t)INT32_MAX - out->bytes.len;
+    if (!*done)
+        return LOCHAN_OK;
+    int32_t *offset = (int32_t *)(void *)out->values.data + out->length + 1;
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        if (!lochan_pq_dictionary__keys(d, keys, m, block)) {
+            *damaged = true;
+            return LOCHAN_OK;
+        }
+        LOCHAN_TRY(lochan_pq_vec__reserve(&out->bytes, m * SHORT_TEXT, err));
+        uint8_t *dst = out->bytes.data + out->bytes.len;
+        const uint8_t *begin = dst;
+        int32_t end = (int32_t)out->bytes.len;
+        for (size_t i = 0; i < m; i++) {
+            const uint8_t *entry = d->values.data + (size_t)block[i] * SHORT_TEXT;
+            memcpy(dst, entry, SHORT_TEXT);
+            dst += entry[SHORT_TEXT - 1];
+            end += entry[SHORT_TEXT - 1];
+            offset[at + i] = end;
+        }
+        out->bytes.len += (size_t)(dst - begin);
+    }
+    return LOCHAN_OK;
 }

@@ -121,6 +121,7 @@ void lochan_pq_view__write(uint8_t *view, const lochan_pq_slice *s, uint32_t num
 
 lochan_status lochan_pq_out__show(lochan_pq_out *out, lochan_buffer *buffer, uint32_t *number,
                                   lochan_error *err) {
+    *number = 0;
     for (int i = out->n_shown; i-- > 0;) {
         if (out->shown[i] != buffer)
             continue;

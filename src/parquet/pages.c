@@ -288,6 +288,11 @@ static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uin
     if (rc != LOCHAN_OK)
         return lochan_pq_pages__fail(p, page, rc, err, "%s", inner.message);
     *out = p->body.data;
+    /* with many columns, what each of them keeps adds up: nothing is read ahead of this page */
+    if (p->window_start + p->window_size <= page->end) {
+        lochan_pq_scratch__free(&p->window);
+        p->window_size = 0;
+    }
     return LOCHAN_OK;
 }
 

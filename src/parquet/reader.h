@@ -121,7 +121,7 @@ typedef struct lochan_pq_scan {
     size_t n_row_groups;
     const lochan_pq_range *rows; /* of the file, ascending and apart; NULL = all */
     size_t n_rows;
-    int64_t batch_rows; /* at most this many rows a batch; 0 = 65,536 */
+    int64_t batch_rows; /* at most this many rows a batch; 0 = 131,072 */
 } lochan_pq_scan;
 
 /* A stream of struct batches in file order (columns in the order asked). Row groups whose

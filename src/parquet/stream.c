@@ -11,7 +11,7 @@
 
 /* Where pages are left out, little is read ahead. */
 enum {
-    DEFAULT_BATCH_ROWS = 65536,
+    DEFAULT_BATCH_ROWS = 131072,
     MAX_WINDOW = 1 << 20,
     MIN_WINDOW = 64 << 10,
     ALL_WINDOWS = 16 << 20,
