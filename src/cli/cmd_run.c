@@ -1,10 +1,13 @@
-/* cmd_run.c - lochan table add, list, show; lochan run append, scan, manifest, list, delete.
+/* cmd_run.c - lochan table add, list, show; lochan run append, scan, manifest, rebuild, list,
+ * describe, export, delete; lochan runs-of.
  * May call: cli.h, print.h, spec_file.h.
  */
 #include "cli/commands.h"
 #include "cli/print.h"
 #include "cli/spec_file.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +108,14 @@ const lochan_cli_command lochan_cli__table_show = {
 
 /* ---- runs ---- */
 
+/* Runs can be read where lake.db is gone, too; where it is damaged, the hint says what helps. */
+static lochan_status open_to_read(lochan_cli *cli) {
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc == LOCHAN_ERR_NOT_FOUND || rc == LOCHAN_ERR_CORRUPT)
+        rc = lochan_run_lake_open(cli->lake_path, NULL, NULL, &cli->lake, &cli->err);
+    return rc;
+}
+
 static lochan_status open_run(lochan_cli *cli, lochan_cli_use use, lochan_run **out) {
     lochan_run_options options = LOCHAN_RUN_OPTIONS_INIT;
     lochan_status rc = lochan_run_check_id(cli->args[0], &cli->err);
@@ -115,7 +126,7 @@ static lochan_status open_run(lochan_cli *cli, lochan_cli_use use, lochan_run **
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "row-group-size", 1, INT64_MAX, &options.row_group_size);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, use);
+        rc = use == LOCHAN_CLI_READS ? open_to_read(cli) : lochan_cli__open_lake(cli, use);
     if (rc == LOCHAN_OK)
         rc = lochan_run_open(cli->lake, cli->args[0], &options, out, &cli->err);
     return rc;
@@ -155,6 +166,9 @@ static lochan_status append_file(lochan_cli *cli, lochan_run *run, const char *p
     options.validate_rows = lochan_cli__has(cli, "validate-rows");
     options.not_strict = lochan_cli__has(cli, "not-strict");
     options.token = lochan_cli__value(cli, "token");
+    if (strcmp(lochan_cli__has(cli, "durability") ? lochan_cli__value(cli, "durability") : "full",
+               "normal") == 0)
+        options.durability = LOCHAN_DURABILITY_NORMAL;
     lochan_status rc = lochan_parquet_reader_open(path, NULL, &reader, &cli->err);
     if (rc == LOCHAN_OK)
         rc = lochan_parquet_reader_stream(reader, NULL, &rows, &cli->err);
@@ -169,7 +183,12 @@ static lochan_status append_file(lochan_cli *cli, lochan_run *run, const char *p
 
 static lochan_status run_append(lochan_cli *cli) {
     lochan_run *run = NULL;
+    const char *durability = lochan_cli__value(cli, "durability");
     lochan_status rc = open_run(cli, LOCHAN_CLI_WRITES, &run);
+    if (rc == LOCHAN_OK && durability && strcmp(durability, "full") != 0 &&
+        strcmp(durability, "normal") != 0)
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "--durability is full or normal, not '%s'", durability);
     if (rc == LOCHAN_OK && lochan_cli__value(cli, "token") && cli->n_args > 3)
         rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
                               "--token goes with one file only");
@@ -230,7 +249,7 @@ static lochan_status run_scan(lochan_cli *cli) {
     if (rc == LOCHAN_OK)
         rc = lochan_cli__choose_rows(cli, &options.limit, &how);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+        rc = open_to_read(cli);
     if (rc == LOCHAN_OK)
         rc = scan_runs(cli, &options, &stream);
     if (rc == LOCHAN_OK)
@@ -277,12 +296,88 @@ static lochan_status run_list(lochan_cli *cli) {
         {"code_version", "code", 0},
         {0}};
     struct ArrowArrayStream stream = {0};
-    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    lochan_status rc = open_to_read(cli);
     if (rc == LOCHAN_OK)
         rc = lochan_run_list(cli->lake, &stream, &cli->err);
     return rc == LOCHAN_OK
                ? lochan_cli__print_list(cli, &stream, columns, "the lake has no run yet")
                : rc;
+}
+
+static lochan_status runs_of(lochan_cli *cli) {
+    static const lochan_cli_column columns[] = {
+        {"run_id", "run", 0},
+        {"created_at", "created (UTC)", LOCHAN_CLI_AS_SECONDS},
+        {"parts", "parts", LOCHAN_CLI_AS_COUNT},
+        {"rows", "rows", LOCHAN_CLI_AS_COUNT},
+        {"seed", "seed", 0},
+        {"code_version", "code", 0},
+        {"parameters", "parameters", 0},
+        {0}};
+    struct ArrowArrayStream stream = {0};
+    const char *table = cli->n_args > 0 ? cli->args[0] : NULL;
+    lochan_status rc = open_to_read(cli);
+    if (rc == LOCHAN_OK)
+        rc = lochan_runs_of(cli->lake, table, &stream, &cli->err);
+    return rc == LOCHAN_OK ? lochan_cli__print_list(cli, &stream, columns, "no run") : rc;
+}
+
+static lochan_status run_describe(lochan_cli *cli) {
+    lochan_run *run = NULL;
+    const char *parameters = lochan_cli__value(cli, "parameters"),
+               *seed = lochan_cli__value(cli, "seed"),
+               *code = lochan_cli__value(cli, "code-version");
+    if (!parameters && !seed && !code)
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "say at least one of --parameters, --seed, --code-version");
+    lochan_status rc = open_run(cli, LOCHAN_CLI_WRITES, &run);
+    if (rc == LOCHAN_OK)
+        rc = lochan_run_describe(run, parameters, seed, code, &cli->err);
+    lochan_run_close(run);
+    if (rc != LOCHAN_OK)
+        return rc;
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "run_id", cli->args[0]);
+        lochan_cli__put_bool(&o, "described", true);
+        return lochan_cli__print_object(&o, &cli->err);
+    }
+    lochan_cli__addf(&o.text, "noted what run %s is about\n", cli->args[0]);
+    return lochan_cli__print_text(&o.text, &cli->err);
+}
+
+static lochan_status write_bundle(lochan_cli *cli, const char *path, const char *json) {
+    FILE *file = fopen(path, lochan_cli__has(cli, "overwrite") ? "w" : "wx");
+    if (!file)
+        return lochan_cli__fail(&cli->err, errno == EEXIST ? LOCHAN_ERR_EXISTS : LOCHAN_ERR_IO,
+                                "cannot write %s: %s", path,
+                                errno == EEXIST ? "it is there already (--overwrite replaces it)"
+                                                : "the system refuses it");
+    bool good = fprintf(file, "%s\n", json) > 0;
+    good = fclose(file) == 0 && good;
+    return good ? LOCHAN_OK
+                : lochan_cli__fail(&cli->err, LOCHAN_ERR_IO, "cannot write all of %s", path);
+}
+
+static lochan_status run_export(lochan_cli *cli) {
+    char *json = NULL;
+    const char *path = lochan_cli__value(cli, "bundle");
+    lochan_cli_object o = {0};
+    lochan_status rc = open_to_read(cli);
+    if (rc == LOCHAN_OK)
+        rc = lochan_run_export(cli->lake, cli->args[0], &json, &cli->err);
+    if (rc == LOCHAN_OK && path)
+        rc = write_bundle(cli, path, json);
+    if (rc == LOCHAN_OK && !path) {
+        lochan_cli__addf(&o.text, "%s\n", json);
+        rc = lochan_cli__print_text(&o.text, &cli->err);
+    } else if (rc == LOCHAN_OK && cli->json) {
+        lochan_cli__put_text(&o, "run_id", cli->args[0]);
+        lochan_cli__put_text(&o, "bundle", path);
+        rc = lochan_cli__print_object(&o, &cli->err);
+    }
+    lochan_free(json);
+    return rc;
 }
 
 static lochan_status run_delete(lochan_cli *cli) {
@@ -357,6 +452,7 @@ static const lochan_cli_option append_options[] = {
     {"tick-bucket-size", "N", "ticks in a bucket, for a new run; default 100"},
     {"row-group-size", "N", "rows in a row group; default 131072"},
     {"compression", "CODEC", "zstd (default), lz4, snappy, none"},
+    {"durability", "NAME", "full (default), or normal: faster, but a power cut may lose the last"},
     {"validate-rows", NULL, "also check the values and rules of the descriptor"},
     {"not-strict", NULL, "store columns that the descriptor does not have"},
     {"no-validate-schema", NULL, "the same, and required columns (but tick) may be missing"},
@@ -377,6 +473,17 @@ static const lochan_cli_option scan_options[] = {
 };
 static const lochan_cli_option rebuild_options[] = {
     {"tick-bucket-size", "N", "of a tree that comes without a catalog; default 100"},
+    {0},
+};
+static const lochan_cli_option describe_options[] = {
+    {"parameters", "JSON", "what the run was started with, as a JSON object"},
+    {"seed", "TEXT", "seed of its random numbers"},
+    {"code-version", "TEXT", "version of the code that ran"},
+    {0},
+};
+static const lochan_cli_option export_options[] = {
+    {"bundle", "OUT.json", "write to this file instead of standard output"},
+    {"overwrite", NULL, "replace the file if there is one"},
     {0},
 };
 static const lochan_cli_option delete_options[] = {
@@ -446,4 +553,33 @@ const lochan_cli_command lochan_cli__run_rebuild = {
     .example = "lochan run rebuild run-1 holdings",
     .options = rebuild_options,
     .run = run_rebuild,
+};
+const lochan_cli_command lochan_cli__runs_of = {
+    .name = "runs-of",
+    .arguments = "[TABLE]",
+    .max_args = 1,
+    .summary = "list runs with their parameters: those that have rows in a table, or all",
+    .example = "lochan runs-of holdings --json",
+    .run = runs_of,
+};
+const lochan_cli_command lochan_cli__run_describe = {
+    .name = "run describe",
+    .arguments = "RUN",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "note the parameters, seed and code version of a run",
+    .details = "What is not given stays as it is. A run that has no rows yet becomes known.",
+    .example = "lochan run describe run-1 --parameters '{\"agents\": 100}' --seed 42",
+    .options = describe_options,
+    .run = run_describe,
+};
+const lochan_cli_command lochan_cli__run_export = {
+    .name = "run export",
+    .arguments = "RUN",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "print what is known of a run, its tables and parts, as JSON",
+    .example = "lochan run export run-1 --bundle run-1.json",
+    .options = export_options,
+    .run = run_export,
 };
