@@ -8,8 +8,10 @@ were written once by pyarrow and once by lochan, since both kinds are met.
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = pathlib.Path(os.environ["BENCH_DIR"])
@@ -27,14 +29,27 @@ def installed(module):
     return subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
-def run(command):
+def run(command, **environment):
     """The JSON a job prints; None if it could not do it."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=dict(os.environ, **environment))
     if done.returncode != 0:
         if "NotImplementedError" not in done.stderr:
             print(f"  {' '.join(map(str, command[-6:]))}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def cp(source, target):
+    """What `cp` takes, in the form of a job."""
+    best = {"wall": 1e9, "cpu": 1e9, "rows": 0}
+    for _ in range(int(TIMES)):
+        target.unlink(missing_ok=True)
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(["cp", "--reflink=never", source, target], check=True)
+        wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        best["wall"], best["cpu"] = min(best["wall"], wall), min(best["cpu"], used)
+    return best
 
 
 class Row:
@@ -49,6 +64,9 @@ class Row:
                 return [JOB, "read", path, TIMES, columns, f"asset = '{asset}'" if asset else ""]
             return [PYTHON, "-B", HERE / "parquet_peer.py", who, "read", TIMES, path, columns, asset]
         source, target = FOLDER / f"{self.shape}.parquet", FOLDER / f"out-{who}.parquet"
+        if self.job == "copy":
+            source = FOLDER / o["file"]
+            return [JOB, "copy", source, target, TIMES] if who == "lochan" else ["cp", source, target]
         if who == "lochan":
             return [JOB, "write", source, target, o["codec"], TIMES]
         return [PYTHON, "-B", HERE / "parquet_peer.py", who, "write", TIMES, source, target, o["codec"]]
@@ -58,7 +76,8 @@ class Row:
         found = {}
         for _ in range(ROUNDS):
             for name in who:
-                got = run(self.command(name))
+                command = self.command(name)
+                got = cp(*command[1:]) if command[0] == "cp" else run(command)
                 if not got:
                     continue
                 best = found.setdefault(name, {"wall": 1e9, "cpu": 1e9, "rows": 0, "size": 0})
@@ -91,6 +110,9 @@ def rows_of_table():
     for shape in ("market", "nested", "wide"):
         for codec in ("zstd", "snappy"):
             rows.append(Row(f"{shape}: write {codec}", "write", shape, codec=codec))
+    for shape in ("market", "nested", "wide"):
+        rows.append(Row(f"{shape}: raw copy, checksums verified, beside cp", "copy", shape,
+                        file=f"{shape}-lochan-zstd.parquet"))
     return [r for r in rows if ONLY in r.name]
 
 
@@ -99,7 +121,7 @@ def prepare(rows):
     needed = {r.shape for r in rows} | {"market"}
     for shape in needed:
         subprocess.run([JOB, "make", shape, FOLDER / f"{shape}.parquet", str(SHAPES[shape])], check=True)
-    for name in sorted({r.options["file"] for r in rows if r.job == "read"}):
+    for name in sorted({r.options["file"] for r in rows if r.job != "write"}):
         shape, maker, codec = name.removesuffix(".parquet").split("-")
         source, target = FOLDER / f"{shape}.parquet", FOLDER / name
         if maker == "lochan":
@@ -114,17 +136,21 @@ def report(row, found, peers):
     ours, best = found.pop("lochan", None), None
     if not ours:
         sys.exit(f"{row.name}: lochan failed")
-    theirs = [f for n, f in found.items() if n in peers]
+    theirs = list(found.values())
     best = {k: min(f[k] for f in theirs) for k in ("wall", "cpu")}
     cells = [f"{ours['wall']:.3f}"] + [f"{found[p]['wall']:.3f}" if p in found else "-" for p in peers]
     cells += [f"{best['wall'] / ours['wall']:.2f}", f"{best['cpu'] / ours['cpu']:.2f}"]
     if row.job == "write":
+        limit = run([JOB, "limits", FOLDER / "out-lochan.parquet"])
         cells.append(f"{ours['size'] / min(f['size'] for f in theirs):.3f}")
+        cells.append(f"packing {limit['pack']:.3f} + storing {limit['store']:.3f}")
+    elif row.job == "copy":
+        cells += ["", f"cp {best['wall']:.3f}"]
     elif not row.options.get("columns") and not row.options.get("asset"):
         limit = run([JOB, "limits", FOLDER / row.options["file"]])
-        cells.append(f"unpacking alone {limit['unpack']:.3f}, memcpy {limit['copy_gb_s']:.1f} GB/s")
+        cells += ["", f"unpacking {limit['unpack']:.3f}, memcpy {limit['copy_gb_s']:.1f} GB/s"]
     else:
-        cells.append("")
+        cells += ["", ""]
     print(f"| {row.name} | " + " | ".join(cells) + " |", flush=True)
     sizes = "".join(f" {n} {f['size'] / 1e6:.1f}" for n, f in {"lochan": ours, **found}.items() if f["size"])
     if sizes:
@@ -132,14 +158,19 @@ def report(row, found, peers):
 
 
 def memory():
-    """Peak memory of one process that streams 2 GB of arrays (less if the tables are smaller)."""
+    """Peak memory of one process that streams 2 GB of arrays (less if the tables are smaller). The rows come from a file
+    of short row groups, which takes little to read."""
     total = 2 * 10**9 * ROWS // 5000000
-    target = FOLDER / "stream.parquet"
-    wrote = run([JOB, "stream-write", FOLDER / "market.parquet", target, str(total)])
-    read = run([JOB, "stream-read", target])
-    for what, got in (("written", wrote), ("read", read)):
-        print(f"{total / 1e9:.2f} GB of arrays {what} as a stream: peak {got['peak_kb'] / 1024:.0f} MB, "
-              f"{got['rows'] / got['wall'] / 1e6:.1f} M rows/s")
+    for shape in ("market", "nested", "wide"):
+        source, target = FOLDER / f"short-{shape}.parquet", FOLDER / "stream.parquet"
+        short = dict(os.environ, PARQUET_BENCH_GROUP_ROWS="8192")
+        subprocess.run([JOB, "make", shape, source, str(SHAPES[shape] // 4)], check=True, env=short)
+        wrote = run([JOB, "stream-write", source, target, str(total)])
+        limited = run([JOB, "stream-write", source, target, str(total)], PARQUET_BENCH_MEMORY=str(64 << 20))
+        read = run([JOB, "stream-read", target])
+        for what, got in (("written", wrote), ("written within 64 MB", limited), ("read", read)):
+            print(f"{shape}: {total / 1e9:.2f} GB of arrays {what} as a stream: peak {got['peak_kb'] / 1024:.0f} MB, "
+                  f"{got['rows'] / got['wall'] / 1e6:.1f} M rows/s", flush=True)
 
 
 def main():
@@ -148,10 +179,11 @@ def main():
     prepare(rows)
     print(f"seconds, best of {ROUNDS} processes x {TIMES}; ratios: best of the peers / lochan (more than 1: lochan is "
           f"faster), by wall time and by processor time; {ROWS:,} rows\n")
-    print("| job | lochan | " + " | ".join(peers) + " | ratio | ratio, CPU | size / smallest, or limits |")
-    print("|---|" + "---|" * (len(peers) + 4))
+    print("| job | lochan | " + " | ".join(peers) + " | ratio | ratio, CPU | size / smallest | limits |")
+    print("|---|" + "---|" * (len(peers) + 5))
     for row in rows:
-        report(row, row.measure(["lochan"] + peers), peers)
+        others = ["cp"] if row.job == "copy" else peers
+        report(row, row.measure(["lochan"] + others), peers)
     if not ONLY or ONLY in "memory":
         print()
         memory()

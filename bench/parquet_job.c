@@ -365,6 +365,7 @@ static int write_job(const char *in, const char *out, const char *codec, int rep
     batches b = read_all(in, NULL, NULL);
     double best = 1e9, least = 1e9;
     for (int i = 0; i < repeats; i++) {
+        (void)remove(out); /* what the file system does with an old file is not measured */
         double used = cpu(), begin = now();
         lochan_parquet_writer *writer = open_writer(out, &b.schema, codec);
         for (size_t k = 0; k < b.n; k++)
@@ -377,6 +378,37 @@ static int write_job(const char *in, const char *out, const char *codec, int rep
     }
     result(best, least, b.rows);
     free_batches(&b);
+    return 0;
+}
+
+/* Copies a file row group by row group, as bytes. */
+static int raw_copy(const char *in, const char *out, int repeats) {
+    double best = 1e9, least = 1e9;
+    int64_t rows = 0;
+    for (int i = 0; i < repeats; i++) {
+        lochan_parquet_read_options options = LOCHAN_PARQUET_READ_OPTIONS_INIT;
+        lochan_parquet_reader *reader;
+        struct ArrowSchema schema;
+        (void)remove(out);
+        double used = cpu(), begin = now();
+        options.threads = THREADS;
+        TRY(lochan_parquet_reader_open(in, &options, &reader, &failure));
+        TRY(lochan_parquet_reader_schema(reader, &schema, &failure));
+        lochan_parquet_writer *writer = open_writer(out, &schema, "zstd");
+        lochan_parquet_info info = LOCHAN_PARQUET_INFO_INIT;
+        TRY(lochan_parquet_reader_info(reader, &info, &failure));
+        for (int g = 0; g < info.row_groups; g++)
+            TRY(lochan_parquet_writer_copy_row_group(writer, reader, g, &failure));
+        rows = lochan_parquet_writer_rows(writer);
+        TRY(lochan_parquet_writer_close(writer, &failure));
+        lochan_parquet_writer_free(writer);
+        lochan_parquet_reader_close(reader);
+        schema.release(&schema);
+        double wall = now() - begin;
+        used = cpu() - used;
+        best = wall < best ? wall : best, least = used < least ? used : least;
+    }
+    result(best, least, rows);
     return 0;
 }
 
@@ -455,6 +487,7 @@ typedef struct unpack_job {
     size_t n;
     lochan_pq_codec_cache codecs;
     uint8_t *dst[THREADS];
+    double packing[THREADS];
 } unpack_job;
 
 /* Every THREADS-th page, into memory that is reused. */
@@ -466,6 +499,47 @@ static lochan_status unpack(void *ctx, size_t index, lochan_error *err) {
                                                job->dst[index], p->size, err));
     }
     return LOCHAN_OK;
+}
+
+/* Packs every THREADS-th page again, and counts only that. */
+static lochan_status pack(void *ctx, size_t index, lochan_error *err) {
+    unpack_job *job = ctx;
+    lochan_buf out;
+    lochan_status rc = LOCHAN_OK;
+    lochan_buf__init(&out, SIZE_MAX / 4);
+    job->packing[index] = 0;
+    for (size_t i = index; i < job->n && rc == LOCHAN_OK; i += THREADS) {
+        const packed_page *p = &job->pages[i];
+        LOCHAN_TRYG(lochan_pq_codec__decompress(&job->codecs, p->codec, p->src, p->n,
+                                                job->dst[index], p->size, err));
+        double begin = now();
+        lochan_buf__clear(&out);
+        LOCHAN_TRYG(lochan_pq_codec__compress(&job->codecs, p->codec, 0, job->dst[index], p->size,
+                                              &out, err));
+        job->packing[index] += now() - begin;
+    }
+done:
+    lochan_buf__deinit(&out);
+    return rc;
+}
+
+/* Seconds that storing the bytes of the file takes, and nothing else. */
+static double store(const char *path, const uint8_t *data, size_t n) {
+    char other[4096];
+    snprintf(other, sizeof other, "%s.stored", path);
+    double begin = now();
+    FILE *f = fopen(other, "wb");
+    if (!f || setvbuf(f, NULL, _IONBF, 0) != 0)
+        exit(1);
+    for (size_t at = 0; at < n; at += 1 << 20) {
+        size_t part = n - at < 1 << 20 ? n - at : 1 << 20;
+        if (fwrite(data + at, 1, part, f) != part)
+            exit(1);
+    }
+    fclose(f);
+    double took = now() - begin;
+    (void)remove(other);
+    return took;
 }
 
 static void find_pages(lochan_pq_reader *r, unpack_job *job, size_t *largest) {
@@ -530,7 +604,7 @@ static int limits(const char *path) {
     find_pages(reader, &job, &largest);
     for (int i = 0; i < THREADS; i++)
         job.dst[i] = malloc(largest + 64);
-    double unpacking = 1e9, copying = 1e9;
+    double unpacking = 1e9, copying = 1e9, packing = 1e9, storing = 1e9;
     copy_job copy = {malloc(256 << 20), malloc(256 << 20), 128 << 20};
     if (!copy.from || !copy.to)
         return 1;
@@ -544,9 +618,17 @@ static int limits(const char *path) {
         double end = now();
         unpacking = middle - begin < unpacking ? middle - begin : unpacking;
         copying = end - middle < copying ? end - middle : copying;
+        TRY(lochan_pool__for(pool, THREADS, pack, &job, NULL, &failure));
+        double slowest = 0, stored = store(path, data, size);
+        for (int t = 0; t < THREADS; t++)
+            slowest = job.packing[t] > slowest ? job.packing[t] : slowest;
+        packing = slowest < packing ? slowest : packing;
+        storing = stored < storing ? stored : storing;
     }
-    printf("{\"unpack\": %.6f, \"copy_gb_s\": %.3f, \"pages\": %zu, \"rows\": %lld}\n", unpacking,
-           0.268435456 / copying, job.n, (long long)lochan_pq_reader__rows(reader));
+    printf("{\"unpack\": %.6f, \"pack\": %.6f, \"store\": %.6f, \"copy_gb_s\": %.3f, "
+           "\"pages\": %zu, \"rows\": %lld}\n",
+           unpacking, packing, storing, 0.268435456 / copying, job.n,
+           (long long)lochan_pq_reader__rows(reader));
     return 0; /* the rest goes with the process */
 }
 
@@ -558,6 +640,8 @@ int main(int argc, char **argv) {
         return read_job(argv[2], (int)strtol(argv[3], NULL, 10), argv[4], argv[5]);
     if (strcmp(job, "write") == 0 && argc == 6)
         return write_job(argv[2], argv[3], argv[4], (int)strtol(argv[5], NULL, 10));
+    if (strcmp(job, "copy") == 0 && argc == 5)
+        return raw_copy(argv[2], argv[3], (int)strtol(argv[4], NULL, 10));
     if (strcmp(job, "stream-write") == 0 && argc == 5)
         return stream_write(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     if (strcmp(job, "stream-read") == 0 && argc == 3)
@@ -565,7 +649,8 @@ int main(int argc, char **argv) {
     if (strcmp(job, "limits") == 0 && argc == 3)
         return limits(argv[2]);
     fprintf(stderr, "parquet_job make SHAPE FILE ROWS | read FILE TIMES COLUMNS WHERE | "
-                    "write IN OUT CODEC TIMES | stream-write IN OUT BYTES | stream-read FILE | "
+                    "write IN OUT CODEC TIMES | copy IN OUT TIMES | stream-write IN OUT BYTES | "
+                    "stream-read FILE | "
                     "limits FILE\n");
     return 2;
 }
