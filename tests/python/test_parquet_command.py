@@ -116,3 +116,24 @@ def test_help_has_examples():
     for name in ("info", "schema", "head", "verify", "cat"):
         text = run("parquet", name, "--help").stdout
         assert "Example:" in text and f"lochan parquet {name}" in text
+
+
+def test_cat_writes_as_it_is_told(sample, tmp_path):
+    path, data = sample
+    out = tmp_path / "out.parquet"
+    run("parquet", "cat", path, "--output", out, "--bloom", "id,tags.list.element", "--page-version", "2", "--page-rows", "100",
+        "--encodings", "id=delta_binary_packed,name=delta_byte_array", "--compression", "none", "--row-group-rows", "500")
+    chunks = json.loads(run("parquet", "info", "--json", "--chunks", out).stdout)["chunks"]
+    assert len(chunks) == 6 and chunks[0]["bloom_filter"] and not chunks[1]["bloom_filter"] and chunks[2]["bloom_filter"]
+    assert "DELTA_BINARY_PACKED" in chunks[0]["encodings"] and "DELTA_BYTE_ARRAY" in chunks[1]["encodings"]
+    assert chunks[0]["min"] == "0" and chunks[0]["offset_index"]
+    assert pq.read_table(out).to_pylist() == data.to_pylist() and "sound" in run("parquet", "verify", out).stdout
+    info = json.loads(run("parquet", "info", "--json", out).stdout)
+    assert "ARROW:schema" in info["metadata"] and "ARROW:schema" not in run("parquet", "info", out).stdout
+    run("parquet", "cat", path, "--output", out, "--overwrite", "--no-statistics", "--no-dictionary", "--no-page-index",
+        "--no-arrow-schema")
+    info = json.loads(run("parquet", "info", "--json", "--chunks", out).stdout)
+    assert info["metadata"] == {} and info["chunks"][0]["min"] is None and not info["chunks"][0]["offset_index"]
+    assert not any(chunk["dictionary"] for chunk in info["chunks"])
+    for wrong in (["--encodings", "id"], ["--encodings", "id=no"], ["--bloom", "none"], ["--page-version", "3"]):
+        assert run("parquet", "cat", path, "--output", out, "--overwrite", *wrong, check=False).returncode != 0
