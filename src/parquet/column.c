@@ -461,14 +461,46 @@ static lochan_status resume(lochan_pq_column *c, lochan_error *err) {
 /* Claimed numbers of rows reserve at most this much at once; real rows grow past it. */
 enum { RESERVE_ROWS = 1 << 22 };
 
+/* The page at hand, not loaded yet, decompressed into the column where it is wanted whole and its
+ * values are those of Arrow. */
+static lochan_status read_direct(lochan_pq_column *c, int64_t rows, bool *done, lochan_error *err) {
+    const lochan_pq_page *p = &c->page;
+    size_t n = p->num_values;
+    _Static_assert((int)LOCHAN_PQ_LEVELS <= (int)LOCHAN_PQ_LEAD, "levels fit before the values");
+    *done = false;
+    if (c->no_direct || c->leaf->convert != LOCHAN_PQ_CONVERT_SAME ||
+        p->header.type == LOCHAN_PQ_DICTIONARY_PAGE || p->encoding != LOCHAN_PQ_PLAIN || n == 0 ||
+        (int64_t)n > rows)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_out__reserve(&c->out, rows < RESERVE_ROWS ? rows : (int64_t)n, err));
+    LOCHAN_TRY(lochan_pq_pages__load_values(&c->pages, p,
+                                            lochan_pq_out__slot(&c->out, c->out.length),
+                                            n * (size_t)c->leaf->width, done, &c->no_direct, err));
+    if (!*done)
+        return LOCHAN_OK;
+    if (c->out.nullable)
+        lochan_bits__fill(c->out.validity.data, c->out.length, (int64_t)n, true);
+    lochan_pq_out__spread(&c->out, (int64_t)n, (int64_t)n);
+    return LOCHAN_OK;
+}
+
 static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     while (rows > 0) {
-        bool more = true;
-        if (c->page_left == 0)
-            LOCHAN_TRY(next_page(c, &more, err));
+        bool more = true, done = false;
+        if (c->page_left == 0) {
+            LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
+            if (more)
+                LOCHAN_TRY(read_direct(c, rows, &done, err));
+            if (more && !done)
+                LOCHAN_TRY(load_page(c, err));
+        }
         if (!more)
             return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
                                          "%lld rows are missing", (long long)rows);
+        if (done) {
+            rows -= c->page.num_values;
+            continue;
+        }
         int64_t n = rows < c->page_left ? rows : c->page_left;
         int64_t ahead = rows < RESERVE_ROWS ? rows : RESERVE_ROWS;
         size_t valid = (size_t)n;

@@ -42,6 +42,7 @@ typedef struct lochan_pq_column {
     lochan_buffer *page_bytes; /* the page, once views show it */
     bool suspended;            /* the page is to be loaded again */
     bool page_has_keys;
+    bool no_direct; /* pages that looked like plain values without nulls were not */
     lochan_rle keys;
     lochan_pq_values values;
     lochan_pq_levels def, rep;

@@ -18,7 +18,7 @@ typedef struct lochan_pq_dictionary {
      */
     lochan_buffer *bytes;
     bool packed; /* `values` are the entries in SHORT_TEXT bytes, the length in the last of them */
-    bool too_long; /* for that */
+    bool too_long;        /* for that */
     lochan_shared *array; /* of the entries, once a batch of keys has shown them */
 } lochan_pq_dictionary;
 

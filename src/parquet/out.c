@@ -2,6 +2,11 @@
 #include "parquet/out.h"
 #include "parquet/bits.h"
 
+static void free_data(uint8_t *data) {
+    if (data)
+        lochan_mem__free_aligned(data - LOCHAN_PQ_LEAD);
+}
+
 lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_error *err) {
     size_t need;
     if (!lochan_size__add(v->len, extra, &need) || need > SIZE_MAX / 4)
@@ -10,19 +15,20 @@ lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_erro
         return LOCHAN_OK;
     size_t cap = v->cap + v->cap / 2;
     cap = cap > need ? cap : need;
-    uint8_t *data = lochan_mem__alloc_aligned(cap + LOCHAN_PQ_PAD);
+    uint8_t *data = lochan_mem__alloc_aligned(LOCHAN_PQ_LEAD + cap + LOCHAN_PQ_PAD);
     if (!data)
         return lochan_error__nomem(err);
+    data += LOCHAN_PQ_LEAD;
     if (v->len > 0)
         memcpy(data, v->data, v->len);
-    lochan_mem__free_aligned(v->data);
+    free_data(v->data);
     v->data = data;
     v->cap = cap;
     return LOCHAN_OK;
 }
 
 void lochan_pq_vec__free(lochan_pq_vec *v) {
-    lochan_mem__free_aligned(v->data);
+    free_data(v->data);
     *v = (lochan_pq_vec){0};
 }
 
@@ -318,7 +324,7 @@ void lochan_pq_out__spread(lochan_pq_out *out, int64_t slots, int64_t valid) {
 }
 
 static void release_vec(lochan_buffer *buffer) {
-    lochan_mem__free_aligned(buffer->data);
+    free_data(buffer->data);
 }
 
 lochan_status lochan_pq_vec__give(lochan_pq_vec *v, struct ArrowArray *array, int slot,

@@ -9,6 +9,8 @@
 #include "parquet/encodings.h"
 #include "parquet/schema.h"
 
+/* Before `data` lie LOCHAN_PQ_LEAD bytes of the vec's own. */
+enum { LOCHAN_PQ_LEAD = 64 };
 typedef struct lochan_pq_vec {
     uint8_t *data;
     size_t len, cap;

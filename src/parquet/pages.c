@@ -263,6 +263,15 @@ static lochan_status split(lochan_pq_pages *p, lochan_pq_page *page, const uint8
     return LOCHAN_OK;
 }
 
+/* Gives up what has been read if nothing behind the page is in it: with many columns, what each of
+ * them keeps adds up. */
+static void drop_window(lochan_pq_pages *p, const lochan_pq_page *page) {
+    if (p->window_start + p->window_size > page->end)
+        return;
+    lochan_pq_scratch__free(&p->window);
+    p->window_size = 0;
+}
+
 /* Decompresses src into body after `keep` bytes that stay as they are (the levels of a v2 page). */
 static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uint8_t *src, size_t n,
                              size_t keep, size_t size, bool compressed, const uint8_t **out,
@@ -288,11 +297,7 @@ static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uin
     if (rc != LOCHAN_OK)
         return lochan_pq_pages__fail(p, page, rc, err, "%s", inner.message);
     *out = p->body.data;
-    /* with many columns, what each of them keeps adds up: nothing is read ahead of this page */
-    if (p->window_start + p->window_size <= page->end) {
-        lochan_pq_scratch__free(&p->window);
-        p->window_size = 0;
-    }
+    drop_window(p, page);
     return LOCHAN_OK;
 }
 
@@ -327,6 +332,64 @@ lochan_status lochan_pq_pages__load(lochan_pq_pages *p, lochan_pq_page *page, lo
         page->def_size = (size_t)h->data_v2.def_length;
     }
     return split(p, page, body + keep, size - keep, err);
+}
+
+/* Levels of n valid entries as writers put them: one run, in pages of version 1 after its length.
+ * Returns their size. */
+static size_t valid_levels(uint32_t n, bool v2, uint8_t out[LOCHAN_PQ_LEVELS]) {
+    uint8_t *at = out + (v2 ? 0 : 4);
+    uint64_t run = (uint64_t)n << 1;
+    for (; run >= 0x80; run >>= 7)
+        *at++ = (uint8_t)(run | 0x80);
+    *at++ = (uint8_t)run;
+    *at++ = 1;
+    if (!v2) {
+        memset(out, 0, 4);
+        out[0] = (uint8_t)(at - out - 4);
+    }
+    return (size_t)(at - out);
+}
+
+lochan_status lochan_pq_pages__load_values(lochan_pq_pages *p, const lochan_pq_page *page,
+                                           uint8_t *dst, size_t bytes, bool *done, bool *odd,
+                                           lochan_error *err) {
+    const lochan_pq_page_header *h = &page->header;
+    bool v2 = h->type == LOCHAN_PQ_DATA_PAGE_V2, levels = p->leaf->max_def > 0;
+    size_t n = (size_t)h->compressed_size, size = (size_t)h->uncompressed_size;
+    uint8_t expected[LOCHAN_PQ_LEVELS], before[LOCHAN_PQ_LEVELS];
+    const uint8_t *src;
+    *done = *odd = false;
+    size_t lead = levels ? valid_levels(page->num_values, v2, expected) : 0, keep = v2 ? lead : 0;
+    if (p->meta->codec == LOCHAN_PQ_UNCOMPRESSED || p->leaf->max_def > 1 || size != lead + bytes ||
+        n <= keep || bytes > lochan_pq_codec__max_size(p->meta->codec, n - keep) ||
+        (v2 ? h->data_v2.rep_length != 0 || h->data_v2.def_length != (int32_t)keep ||
+                  (LOCHAN_PQ_HAS(&h->data_v2, 7) && !h->data_v2.is_compressed)
+            : levels && h->data.def_encoding != LOCHAN_PQ_RLE))
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_cancel__check(p->file->ctx.cancel, err));
+    LOCHAN_TRY(ensure(p, page->end - n, n, &src, err));
+    if (LOCHAN_PQ_HAS(h, 4) && lochan_hash__crc32(src, n) != (uint32_t)h->crc)
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "the checksum of a page is wrong");
+    if (keep > 0 && memcmp(src, expected, keep) != 0) {
+        *odd = true;
+        return LOCHAN_OK;
+    }
+    lochan_error inner;
+    lochan_error_init(&inner);
+    lead -= keep;
+    memcpy(before, dst - LOCHAN_PQ_LEVELS, LOCHAN_PQ_LEVELS);
+    lochan_status rc = lochan_pq_codec__decompress(&p->file->codecs, p->meta->codec, src + keep,
+                                                   n - keep, dst - lead, lead + bytes, &inner);
+    *odd = rc == LOCHAN_OK && lead > 0 && memcmp(dst - lead, expected, lead) != 0;
+    memcpy(dst - LOCHAN_PQ_LEVELS, before, LOCHAN_PQ_LEVELS);
+    if (rc != LOCHAN_OK)
+        return lochan_pq_pages__fail(p, page, rc, err, "%s", inner.message);
+    *done = !*odd;
+    if (*done)
+        atomic_fetch_add_explicit(&p->file->pages_decoded, 1, memory_order_relaxed);
+    drop_window(p, page);
+    return LOCHAN_OK;
 }
 
 lochan_status lochan_pq_pages__raw(lochan_pq_pages *p, const lochan_pq_page *page,

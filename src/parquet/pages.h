@@ -63,6 +63,14 @@ void lochan_pq_pages__finish(lochan_pq_pages *pages);
 lochan_status lochan_pq_pages__load(lochan_pq_pages *pages, lochan_pq_page *page,
                                     lochan_error *err);
 
+/* Decompresses a page without repetition levels whose entries are all valid, `bytes` bytes of PLAIN
+ * values, straight to dst; the LOCHAN_PQ_LEVELS bytes before dst must be writable and stay as they
+ * are. *done = false: it is no such page, and is to be loaded; *odd: it only looked like one. */
+enum { LOCHAN_PQ_LEVELS = 16 };
+lochan_status lochan_pq_pages__load_values(lochan_pq_pages *pages, const lochan_pq_page *page,
+                                           uint8_t *dst, size_t bytes, bool *done, bool *odd,
+                                           lochan_error *err);
+
 /* Verifies the checksum of the page at hand and shows its bytes with the header, valid until the
  * next call. UNSUPPORTED if it has none. */
 lochan_status lochan_pq_pages__raw(lochan_pq_pages *pages, const lochan_pq_page *page,
