@@ -214,11 +214,14 @@ static lochan_status start(incoming *in, struct ArrowArrayStream *rows, lochan_e
 static lochan_status flush(lochan_run_appender *a, lochan_append_summary *summary,
                            lochan_error *err);
 
-/* Where there is no room, what is buffered goes first. */
+/* Where there is no room, what is buffered goes first. A flush needs memory too, so that the buffer
+ * never takes more than half of what there is. */
 static lochan_status take_memory(lochan_run_appender *a, int64_t bytes, lochan_error *err) {
     lochan_budget *budget = a->run->lake->ctx.budget;
     lochan_append_summary summary = LOCHAN_APPEND_SUMMARY_INIT;
-    if (lochan_budget__try_take(budget, (size_t)bytes))
+    int64_t held = a->filling.bytes + a->failed.bytes;
+    bool fits = budget->limit == 0 || (size_t)(held + bytes) <= budget->limit / 2;
+    if (fits && lochan_budget__try_take(budget, (size_t)bytes))
         return LOCHAN_OK;
     LOCHAN_TRY(flush(a, &summary, err));
     lochan_append_summary_deinit(&summary);
@@ -255,7 +258,7 @@ done:
 
 /* Moves rows that are all good into the buffer. */
 static lochan_status keep(incoming *in, buffer *b, lochan_error *err) {
-    group *g;
+    group *g = NULL;
     LOCHAN_TRY(find_group(b, &in->kept, &g, err));
     size_t need = g->n + in->n;
     if (need > g->cap) {
