@@ -79,7 +79,7 @@ typedef struct lochan_scan_options {
     size_t n_columns;
     const char *where;  /* predicate, see docs/scan.md; NULL = every row */
     int64_t limit;      /* rows, -1 = all */
-    const char *as_of;  /* snapshot id, or UTC time ("2026-10-30 12:00:00"); NULL = newest */
+    const char *as_of;  /* snapshot id, tag, or UTC time ("2026-10-30 12:00:00"); NULL = newest */
     int64_t batch_rows; /* at most this many rows a batch, 0 = 65,536 */
     uint8_t reserved[32];
 } lochan_scan_options;
@@ -116,6 +116,85 @@ LOCHAN_API lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *sc
 LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source,
                                            const char *dataset, struct ArrowArrayStream *out,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* ---- snapshots, see docs/snapshots.md ---- */
+
+/* The snapshots that are kept, newest first; with a table, those that changed it. limit -1 = all.
+ * Columns: snapshot_id, time, kind (of the commit; null = another program's), author, message,
+ * changes, tags. */
+LOCHAN_API lochan_status lochan_lake_snapshots(lochan_lake *lake, const char *source,
+                                               const char *dataset, int64_t limit,
+                                               struct ArrowArrayStream *out,
+                                               lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* Gives a snapshot a name, or the name to another snapshot. A tagged snapshot is never expired, and
+ * its name can stand wherever an id or a time can. as_of NULL = newest. *snapshot_id (may be NULL)
+ * is the one named. INVALID_ARGUMENT if the name reads as a number or a time. */
+LOCHAN_API lochan_status lochan_lake_tag(lochan_lake *lake, const char *name, const char *as_of,
+                                         int64_t *snapshot_id, lochan_error *err) LOCHAN_MUST_CHECK;
+LOCHAN_API lochan_status lochan_lake_untag(lochan_lake *lake, const char *name,
+                                           lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* What changed in a table between two snapshots (ids, times or tags; NULL = newest). Only files
+ * that the two do not share are read. Columns: _change, then those of the table as of `to`. With a
+ * key: "added", "removed", and of a changed row "before" and "after", in the order of the key
+ * within a partition. Without one: "added" and "removed" with a column _count (how often that row),
+ * whole rows in no order. */
+LOCHAN_API lochan_status lochan_lake_diff(lochan_lake *lake, const char *source,
+                                          const char *dataset, const char *from, const char *to,
+                                          struct ArrowArrayStream *out,
+                                          lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* Makes the rows of a table what they were, as a new snapshot: what came after stays readable as of
+ * its own snapshot. Columns that were added stay, as null. A file that comes back gets a new name.
+ * *snapshot_id = the new one, -1 if there was nothing to do. */
+LOCHAN_API lochan_status lochan_lake_rollback(lochan_lake *lake, const char *source,
+                                              const char *dataset, const char *to,
+                                              int64_t *snapshot_id,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
+
+typedef struct lochan_expire_options {
+    uint32_t struct_size;
+    bool dry_run;        /* only counts */
+    int64_t older_than;  /* seconds; -1 = 30 days */
+    int64_t keep_newest; /* so many stay, however old; 0 = 1 */
+    uint8_t reserved[32];
+} lochan_expire_options;
+/* clang-format off */
+#define LOCHAN_EXPIRE_OPTIONS_INIT \
+    {sizeof(lochan_expire_options), false, -1, 0, {0}}
+/* clang-format on */
+typedef struct lochan_expire_report {
+    int64_t snapshots; /* forgotten */
+    int64_t files;     /* that no snapshot shows any more: lochan_lake_gc removes them */
+    int64_t bytes;
+} lochan_expire_report;
+/* Forgets old snapshots, but for the newest and those with a tag. No file is removed. */
+LOCHAN_API lochan_status lochan_lake_expire(lochan_lake *lake, const lochan_expire_options *options,
+                                            lochan_expire_report *report,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
+
+typedef struct lochan_gc_options {
+    uint32_t struct_size;
+    bool dry_run;  /* only the plan */
+    int64_t grace; /* seconds that a file stays after it was forgotten, for readers that began
+                      before; -1 = one day */
+    uint8_t reserved[32];
+} lochan_gc_options;
+/* clang-format off */
+#define LOCHAN_GC_OPTIONS_INIT \
+    {sizeof(lochan_gc_options), false, -1, {0}}
+/* clang-format on */
+typedef struct lochan_gc_report {
+    int64_t files, bytes; /* removed; of a dry run: that would be */
+    int64_t waiting;      /* files still within their grace */
+} lochan_gc_report;
+/* Removes files that expire forgot, and nothing else: never a file because a folder shows it and
+ * the catalog does not. `plan` (may be NULL) gets the columns path, bytes, forgotten_at of those
+ * concerned. */
+LOCHAN_API lochan_status lochan_lake_gc(lochan_lake *lake, const lochan_gc_options *options,
+                                        lochan_gc_report *report, struct ArrowArrayStream *plan,
+                                        lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* ---- looking after it ---- */
 

@@ -75,9 +75,13 @@ void lochan_catalog__remove_salvage(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */
 
-#define LOCHAN_MIGRATION_NEWEST 4
+#define LOCHAN_MIGRATION_NEWEST 5
+#define LOCHAN_MIGRATION_TAGS   5
 /* All tables and indexes of the newest version in an empty database. */
 lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);
+/* Makes (or drops) indexes by which rows of single files are found: for the transaction that removes
+ * many, since every other one would pay for them. */
+lochan_status lochan_db__index_files(lochan_db *db, bool make, lochan_error *err);
 /* CORRUPT: not a lake; VERSION: from a newer lochan. */
 lochan_status lochan_catalog__check_version(lochan_db *db, lochan_error *err);
 /* Number of the newest migration that the lake has. */
@@ -226,6 +230,12 @@ lochan_status lochan_db__table(lochan_db *db, const char *source, const char *da
 lochan_status lochan_db__folder(lochan_arena *arena, const char *table, const char *schema_path,
                                 bool schema_relative, const char *table_path, bool table_relative,
                                 const char **out, lochan_error *err);
+
+/* ---- snapshots.c ---- */
+
+/* The snapshot that a tag names. */
+lochan_status lochan_db__tag(lochan_db *db, const char *name, bool *found, int64_t *snapshot_id,
+                             lochan_error *err);
 
 /* ---- read_ledger.c ---- */
 

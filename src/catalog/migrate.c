@@ -42,6 +42,16 @@ done:
     return rc;
 }
 
+lochan_status lochan_db__index_files(lochan_db *db, bool make, lochan_error *err) {
+    return lochan_db__exec(
+        db,
+        make ? "CREATE INDEX lochan_ix_stats_of_file ON ducklake_file_column_stats(data_file_id);"
+               "CREATE INDEX lochan_ix_values_of_file ON "
+               "ducklake_file_partition_value(data_file_id);"
+             : "DROP INDEX lochan_ix_stats_of_file; DROP INDEX lochan_ix_values_of_file;",
+        err);
+}
+
 lochan_status lochan_db__migration(lochan_db *db, int64_t *number, lochan_error *err) {
     lochan_arena arena;
     *number = 0;
@@ -62,7 +72,8 @@ static const struct {
 } later_tables[] = {{2, LOCHAN_ROW_RUN_TABLE},
                     {2, LOCHAN_ROW_RUN},
                     {3, LOCHAN_ROW_COLUMN_ORIGIN},
-                    {4, LOCHAN_ROW_REJECT}};
+                    {4, LOCHAN_ROW_REJECT},
+                    {LOCHAN_MIGRATION_TAGS, LOCHAN_ROW_SNAPSHOT_TAG}};
 
 static bool has_table(lochan_db *db, const char *name) {
     sqlite3_stmt *stmt = NULL;

@@ -67,10 +67,14 @@ static lochan_status find_snapshot(lochan_db *db, lochan_arena *arena, const cha
     size_t n = as_of ? strlen(as_of) : 0;
     bool by_id = as_of && lochan_parse__int64(as_of, n, &id);
     if (as_of && !by_id) {
-        if (!lochan_civil__parse_utc(as_of, n, &ns))
-            return lochan_error__set(
-                err, LOCHAN_ERR_INVALID_ARGUMENT,
-                "'%s' is neither a snapshot id nor a time such as 2026-10-30 12:00:00", as_of);
+        LOCHAN_TRY(lochan_db__tag(db, as_of, &by_id, &id, err));
+        if (!by_id && !lochan_civil__parse_utc(as_of, n, &ns))
+            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                     "'%s' is neither a snapshot id nor a tag nor a time such as "
+                                     "2026-10-30 12:00:00",
+                                     as_of);
+    }
+    if (as_of && !by_id) {
         LOCHAN_TRY(snapshot_by_time(db, arena, ns, &found, out, err));
     } else {
         lochan_sql sql = by_id ? LOCHAN_SQL_SNAPSHOT_BY_ID : LOCHAN_SQL_SNAPSHOT_NEWEST;

@@ -2,6 +2,7 @@
  * Invariants: a path is listed once in the life of a lake; table statistics follow every file. May
  * call: base/, internal.h.
  */
+#include "base/civil.h"
 #include "catalog/internal.h"
 
 #include "base/fs.h"
@@ -174,6 +175,9 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
                                  lochan_error *err) {
     lochan_value partition_id =
         t->partition_id >= 0 ? lochan_value__int(t->partition_id) : lochan_value__null();
+    char published[40];
+    if (f->published_ns > 0)
+        lochan_civil__format_utc(f->published_ns, published);
     LOCHAN_TRY(lochan_txn__insert(
         txn, LOCHAN_ROW_DATA_FILE,
         LOCHAN_ROW(lochan_value__int(id), lochan_value__int(t->table_id),
@@ -194,7 +198,8 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
         txn, LOCHAN_ROW_FILE,
         LOCHAN_ROW(lochan_value__int(id), lochan_value__text(f->file_id),
                    lochan_value__int(t->table_id), lochan_value__text(txn->commit_id),
-                   lochan_value__int(f->ordinal), lochan_value__text(txn->time),
+                   lochan_value__int(f->ordinal),
+                   lochan_value__text(f->published_ns > 0 ? published : txn->time),
                    lochan_value__text(partition), lochan_value__int(f->sorted),
                    lochan_value__blob(f->key_min), lochan_value__blob(f->key_max),
                    lochan_value__text(f->unsynced_boot)),

@@ -51,17 +51,15 @@ static lochan_status check_conflict(const lochan_write *w, lochan_txn *txn, loch
     return rc;
 }
 
-static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const lochan_new_file *f,
-                              lochan_error *err) {
-    const lochan_pq_summary *s = &f->summary;
-    const lochan_write_partition *p = w->partitions[f->partition];
+lochan_status lochan_data_file__add(lochan_txn *txn, int64_t table_id, const lochan_pq_summary *s,
+                                    int stats_columns, lochan_file_add *add, lochan_error *err) {
     size_t n = 0;
     lochan_column_stats *stats = lochan_mem__array((size_t)s->n_leaves + 1, sizeof *stats);
     if (!stats)
         return lochan_error__nomem(err);
     for (int i = 0; i < s->n_leaves; i++) {
         const lochan_pq_leaf_summary *leaf = &s->leaves[i];
-        bool kept = w->options.stats_columns == 0 || leaf->column < w->options.stats_columns;
+        bool kept = stats_columns == 0 || leaf->column < stats_columns;
         stats[n++] = (lochan_column_stats){.column_id = leaf->field_id,
                                            .compressed_bytes = leaf->compressed_bytes,
                                            .value_count = leaf->value_count,
@@ -71,12 +69,21 @@ static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const loch
                                            .max = leaf->max_text,
                                            .table_only = !kept};
     }
+    add->rows = s->rows;
+    add->bytes = (int64_t)s->file_size;
+    add->footer_bytes = (int64_t)s->footer_length;
+    add->stats = stats;
+    add->n_stats = n;
+    int64_t id;
+    lochan_status rc = lochan_txn__add_file(txn, table_id, add, &id, err);
+    lochan_mem__free(stats);
+    return rc;
+}
+
+static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const lochan_new_file *f,
+                              lochan_error *err) {
+    const lochan_write_partition *p = w->partitions[f->partition];
     lochan_file_add add = {.path = f->path,
-                           .rows = s->rows,
-                           .bytes = (int64_t)s->file_size,
-                           .footer_bytes = (int64_t)s->footer_length,
-                           .stats = stats,
-                           .n_stats = n,
                            .file_id = f->file_id,
                            .ordinal = f->ordinal,
                            .sorted = w->table->n_order > 0,
@@ -89,10 +96,8 @@ static lochan_status add_file(const lochan_write *w, lochan_txn *txn, const loch
         add.key_min = (lochan_str){(const char *)f->key_min.data, f->key_min.len};
         add.key_max = (lochan_str){(const char *)f->key_max.data, f->key_max.len};
     }
-    int64_t id;
-    lochan_status rc = lochan_txn__add_file(txn, w->base.table_id, &add, &id, err);
-    lochan_mem__free(stats);
-    return rc;
+    return lochan_data_file__add(txn, w->base.table_id, &f->summary, w->options.stats_columns, &add,
+                                 err);
 }
 
 static int by_ordinal(const void *a, const void *b) {

@@ -201,6 +201,14 @@ lochan_status lochan_rows__check_order(const lochan_table *t, const struct Arrow
                                        bool keyed, const struct ArrowArray *batch, lochan_buf *last,
                                        int64_t *bad, lochan_error *err);
 
+/* ---- publish.c ---- */
+
+/* Lists a file with what its footer tells; the caller fills the rest of *add (path, id, partition,
+ * keys). stats_columns as in the options of a write. */
+lochan_status lochan_data_file__add(lochan_txn *txn, int64_t table_id,
+                                    const lochan_pq_summary *summary, int stats_columns,
+                                    lochan_file_add *add, lochan_error *err);
+
 /* ---- data_file.c: reading a file that the catalog lists ---- */
 
 lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
