@@ -9,6 +9,7 @@
 #include <lochan/log.h>
 #include <lochan/parquet.h>
 #include <lochan/run.h>
+#include <lochan/source.h>
 #include <lochan/update.h>
 
 #endif

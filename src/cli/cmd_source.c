@@ -117,12 +117,112 @@ static lochan_status run_set(lochan_cli *cli) {
     return rc == LOCHAN_OK ? say_done(cli, "changed", cli->args[0]) : rc;
 }
 
+/* ---- test ---- */
+
+static lochan_status print_answer(lochan_cli *cli, const lochan_source_answer *a,
+                                  lochan_status rc) {
+    lochan_cli_object o = {0};
+    if (cli->json) {
+        lochan_cli__put_text(&o, "request", a->request);
+        lochan_cli__put_int(&o, "http_status", a->http_status);
+        lochan_cli__put_text(&o, "content_type", a->content_type);
+        lochan_cli__put_int(&o, "bytes", a->bytes);
+        lochan_cli__put_text(&o, "excerpt", a->excerpt);
+        lochan_cli__put_int(&o, "rows", a->decoded ? a->rows : -1);
+        lochan_cli__put_text(&o, "columns", a->names);
+        lochan_cli__put_text(&o, "error", rc == LOCHAN_OK ? "" : cli->err.message);
+        return lochan_cli__print_object(&o, rc == LOCHAN_OK ? &cli->err : NULL);
+    }
+    lochan_cli__addf(&o.text, "asked:   %s\n", a->request);
+    if (a->http_status > 0)
+        lochan_cli__addf(&o.text, "answer:  HTTP %d, %s, %lld bytes, %.0f ms\n",
+                         (int)a->http_status, a->content_type[0] ? a->content_type : "no type",
+                         (long long)a->bytes, a->seconds * 1e3);
+    if (a->excerpt[0])
+        lochan_cli__addf(&o.text, "begins:  %.300s\n", a->excerpt);
+    if (a->decoded)
+        lochan_cli__addf(&o.text, "rows:    %lld of %lld columns: %s\n%s", (long long)a->rows,
+                         (long long)a->columns, a->names[0] ? a->names : "-",
+                         a->more ? "more:    other pages follow\n" : "");
+    return lochan_cli__print_text(&o.text, rc == LOCHAN_OK ? &cli->err : NULL);
+}
+
+static lochan_status run_test(lochan_cli *cli) {
+    const char *parameters[64];
+    lochan_source_test_request request = LOCHAN_SOURCE_TEST_REQUEST_INIT;
+    lochan_source_answer answer = {.struct_size = sizeof answer};
+    request.source = cli->args[0];
+    request.dataset = cli->n_args > 1 ? cli->args[1] : NULL;
+    request.start = lochan_cli__value(cli, "start");
+    request.end = lochan_cli__value(cli, "end");
+    for (size_t i = 0; i < cli->n_given && request.n_parameters < 64; i++)
+        if (strcmp(cli->given[i].name, "param") == 0)
+            parameters[request.n_parameters++] = cli->given[i].value;
+    request.parameters = parameters;
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    if (rc != LOCHAN_OK)
+        return rc;
+    rc = lochan_source_test(cli->lake, &request, &answer, &cli->err);
+    if (answer.request[0]) {
+        lochan_status printed = print_answer(cli, &answer, rc);
+        rc = rc == LOCHAN_OK ? printed : rc;
+    }
+    return rc;
+}
+
+/* ---- draft ---- */
+
+static lochan_status run_draft(lochan_cli *cli) {
+    const char *name = lochan_cli__value(cli, "name");
+    char *source = NULL, *dataset = NULL;
+    lochan_cli_text sample = {0};
+    lochan_status rc = lochan_cli__read_spec(cli->args[0], &sample, &cli->err);
+    if (rc == LOCHAN_OK && sample.len > (size_t)1 << 20)
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "the sample is larger than 1 MB: a page of a few rows is enough");
+    if (rc == LOCHAN_OK)
+        rc = lochan_spec_draft(sample.data ? sample.data : "", sample.len, name ? name : "draft",
+                               &source, &dataset, &cli->err);
+    if (rc == LOCHAN_OK) {
+        lochan_cli_object o = {0};
+        if (cli->json) {
+            lochan_cli__put_text(&o, "source", source);
+            lochan_cli__put_text(&o, "dataset", dataset);
+            rc = lochan_cli__print_object(&o, &cli->err);
+        } else {
+            const char *only = lochan_cli__value(cli, "only");
+            if (!only || strcmp(only, "source") == 0)
+                lochan_cli__adds(&o.text, source);
+            if (!only)
+                lochan_cli__adds(&o.text, "\n");
+            if (!only || strcmp(only, "dataset") == 0)
+                lochan_cli__adds(&o.text, dataset);
+            rc = lochan_cli__print_text(&o.text, &cli->err);
+        }
+    }
+    lochan_free(source);
+    lochan_free(dataset);
+    lochan_cli__free(&sample);
+    return rc;
+}
+
 static const lochan_cli_option add_options[] = {
     {"replace", NULL, "change the source of that name (spec files only)"},
     {0},
 };
 static const lochan_cli_option list_options[] = {
     {"bundled", NULL, "what comes with lochan, instead (needs no lake)"},
+    {0},
+};
+static const lochan_cli_option test_options[] = {
+    {"start", "DATE", "first day to ask for; default: six days before the end"},
+    {"end", "DATE", "last day; default: today"},
+    {"param", "NAME=VALUE", "a parameter of the dataset; may be given again"},
+    {0},
+};
+static const lochan_cli_option draft_options[] = {
+    {"name", "NAME", "of the source; default: draft"},
+    {"only", "source|dataset", "one of the two"},
     {0},
 };
 static const lochan_cli_option set_options[] = {
@@ -172,4 +272,28 @@ const lochan_cli_command lochan_cli__source_set = {
     .example = "lochan source set ecb url=http://127.0.0.1:8000 workers=8",
     .options = set_options,
     .run = run_set,
+};
+const lochan_cli_command lochan_cli__source_test = {
+    .name = "source test",
+    .arguments = "NAME [DATASET]",
+    .min_args = 1,
+    .max_args = 2,
+    .summary = "make one small request and explain what came",
+    .details = "DATASET is the provider's name, for {source_dataset}. Nothing is written.",
+    .example = "lochan source test tushare daily --start 2024-01-02 --end 2024-01-02",
+    .options = test_options,
+    .run = run_test,
+};
+const lochan_cli_command lochan_cli__spec_draft = {
+    .name = "spec draft",
+    .arguments = "SAMPLE|-",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "first specs from a sample of an answer",
+    .details = "SAMPLE holds what the provider answers: CSV, or JSON as a table or records. The "
+               "specs are a start: put in the\n"
+               "url and the key. Needs no lake.",
+    .example = "lochan spec draft answer.json --name prices --only source > prices.yaml",
+    .options = draft_options,
+    .run = run_draft,
 };

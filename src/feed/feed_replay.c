@@ -1,5 +1,5 @@
 /* feed_replay.c - loads a folder of recorded answers and matches requests against them.
- * Invariant: as in feed_replay.h. May call: base/, source/record.h.
+ * Invariant: as in feed_replay.h. May call: base/, source/recorded.h.
  */
 #include "feed/feed_replay.h"
 
@@ -10,7 +10,7 @@
 
 struct answer {
     lochan_buf text;
-    lochan_record record;
+    lochan_recorded record;
     bool used;
 };
 
@@ -23,8 +23,8 @@ struct lochan_feed_replay {
 static lochan_status add_answer(void *ctx, const char *name, const lochan_stat *st,
                                 lochan_error *err) {
     lochan_feed_replay *r = ctx;
-    size_t n = strlen(name), tail = strlen(LOCHAN_RECORD_SUFFIX);
-    if (st->is_dir || n <= tail || strcmp(name + n - tail, LOCHAN_RECORD_SUFFIX) != 0)
+    size_t n = strlen(name), tail = strlen(LOCHAN_RECORDED_SUFFIX);
+    if (st->is_dir || n <= tail || strcmp(name + n - tail, LOCHAN_RECORDED_SUFFIX) != 0)
         return LOCHAN_OK;
     struct answer *answers = lochan_mem__grow(r->answers, r->n, &r->cap, sizeof(*r->answers));
     char *path = answers ? lochan_path__join(r->dir, name) : NULL;
@@ -38,7 +38,7 @@ static lochan_status add_answer(void *ctx, const char *name, const lochan_stat *
     lochan_status rc = lochan_fs__read_all(path, MAX_RECORD, &a->text, err);
     if (rc == LOCHAN_OK)
         rc = lochan_error__in_file(
-            err, lochan_record__parse((const char *)a->text.data, a->text.len, &a->record, err),
+            err, lochan_recorded__parse((const char *)a->text.data, a->text.len, &a->record, err),
             path, -1);
     lochan_mem__free(path);
     return rc;

@@ -2,16 +2,16 @@
  * A request is found by its method, path, parameters in any order, and body; "{secret}" in what was
  * recorded stands for any text. Asked again, a request gets the answers in the order in which they
  * were recorded, and the last one from then on. Invariant: the answers never change after load. May
- * call: base/, source/record.h.
+ * call: base/, source/recorded.h.
  */
 #ifndef LOCHAN_FEED_FEED_REPLAY_H
 #define LOCHAN_FEED_FEED_REPLAY_H
 
-#include "source/record.h"
+#include "source/recorded.h"
 
 #include <pthread.h>
 
-typedef lochan_record lochan_feed_recorded;
+typedef lochan_recorded lochan_feed_recorded;
 typedef struct lochan_feed_replay lochan_feed_replay;
 
 lochan_status lochan_feed_replay__load(const char *dir, lochan_feed_replay **out,

@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "source/fetch_own.h"
 #include "source/rate_limit.h"
-#include "source/record.h"
+#include "source/recorded.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -447,8 +447,8 @@ static lochan_status start_pages(lochan_fetcher *f, lochan_error *err) {
 static lochan_status record_answer(lochan_fetcher *f, const lochan_fetch_transfer *t,
                                    const lochan_fetch_meta *meta, lochan_error *err) {
     const lochan_source_request *request = &t->page->request;
-    const char *target = lochan_record__target(request->url);
-    lochan_record r = {.status = meta->http_status, .target = lochan_str__of(target)};
+    const char *target = lochan_recorded__target(request->url);
+    lochan_recorded r = {.status = meta->http_status, .target = lochan_str__of(target)};
     char *body = lochan_mem__alloc(t->body.len + 1);
     if (!body)
         return lochan_error__nomem(err);
@@ -465,7 +465,7 @@ static lochan_status record_answer(lochan_fetcher *f, const lochan_fetch_transfe
         lochan_format(r.has_more, sizeof(r.has_more), "%s", t->has_more ? "true" : "false");
     int64_t now = lochan_clock__wall_ns();
     f->last_record = now > f->last_record ? now : f->last_record + 1;
-    lochan_status rc = lochan_record__write(f->options.record_dir, f->last_record, &r, err);
+    lochan_status rc = lochan_recorded__write(f->options.record_dir, f->last_record, &r, err);
     lochan_mem__free(body);
     return rc;
 }

@@ -80,7 +80,7 @@ typedef struct lochan_fetch_options {
     const char *endpoint;       /* source_dataset, for limits kept by endpoint; NULL = "" */
     const char *state_dir;      /* where limits are kept if the user's state folder cannot be
                                    written; NULL = nowhere */
-    const char *record_dir;     /* gets every answer, secrets redacted (record.h); NULL = none */
+    const char *record_dir;     /* gets every answer, secrets redacted (recorded.h); NULL = none */
 } lochan_fetch_options;
 /* The spec's values; the caller then puts in what the update request says. */
 void lochan_fetch_options__init(lochan_fetch_options *options, const lochan_source_spec *spec);

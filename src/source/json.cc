@@ -16,14 +16,14 @@ extern "C" { /* headers of C know nothing of C++ */
 using namespace simdjson;
 
 struct lochan_json {
-    ondemand::parser parser;
-    const char *text; /* under work */
-    size_t size;
-    lochan_str whole; /* the answer that it is a part of, for the byte of an error */
+    ondemand::parser parser{};
+    const char *text = nullptr; /* under work */
+    size_t size = 0;
+    lochan_str whole = {nullptr, 0}; /* the answer that it is a part of, for the byte of an error */
 };
 
 extern "C" lochan_json *lochan_json__create(void) {
-    return new (std::nothrow) lochan_json{};
+    return new (std::nothrow) lochan_json;
 }
 
 extern "C" void lochan_json__free(lochan_json *json) {

@@ -1,8 +1,8 @@
-/* record.c - writes and reads one recorded answer.
+/* recorded.c - writes and reads one recorded answer.
  * Invariant: values of lines hold no line break, so nothing can pretend to be another line. May
  * call: base/.
  */
-#include "source/record.h"
+#include "source/recorded.h"
 
 #include "base/fs.h"
 
@@ -10,7 +10,7 @@
 
 #define MAGIC "lochan-record: 1\n"
 
-const char *lochan_record__target(const char *url) {
+const char *lochan_recorded__target(const char *url) {
     const char *host = strstr(url, "://");
     const char *target = strchr(host ? host + 3 : url, '/');
     return target ? target : "/";
@@ -26,8 +26,8 @@ static lochan_status put_line(lochan_buf *out, const char *key, const char *valu
     return lochan_buf__putc(out, '\n', err);
 }
 
-lochan_status lochan_record__write(const char *dir, int64_t number, const lochan_record *r,
-                                   lochan_error *err) {
+lochan_status lochan_recorded__write(const char *dir, int64_t number, const lochan_recorded *r,
+                                     lochan_error *err) {
     char path[4096];
     lochan_buf text;
     lochan_status rc;
@@ -44,7 +44,7 @@ lochan_status lochan_record__write(const char *dir, int64_t number, const lochan
     LOCHAN_TRYG(lochan_buf__append(&text, r->request_body.p, r->request_body.n, err));
     LOCHAN_TRYG(lochan_buf__append(&text, r->body.p, r->body.n, err));
     if (!lochan_format(path, sizeof(path), "%s/%08lld%s", dir, (long long)number,
-                       LOCHAN_RECORD_SUFFIX)) {
+                       LOCHAN_RECORDED_SUFFIX)) {
         rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "the path is too long");
         goto done;
     }
@@ -66,8 +66,8 @@ static void copy_value(char *dst, size_t cap, lochan_str value) {
     lochan_format(dst, cap, "%.*s", (int)(value.n < cap ? value.n : cap - 1), value.p);
 }
 
-lochan_status lochan_record__parse(const char *text, size_t n, lochan_record *out,
-                                   lochan_error *err) {
+lochan_status lochan_recorded__parse(const char *text, size_t n, lochan_recorded *out,
+                                     lochan_error *err) {
     memset(out, 0, sizeof(*out));
     uint64_t sizes[2] = {0, 0}, status = 0;
     const char *p = text, *end = text + n;
