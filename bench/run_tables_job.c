@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "run/own.h"
+#include "table/projection.h"
 
 #include <lochan/lochan.h>
 #include <stdio.h>
@@ -88,6 +89,26 @@ static void append_rows(job *j, int64_t tick, int64_t n, int64_t per_tick) {
     must(lochan_run_append(j->run, "holdings", &stream, &j->append, NULL, &err), &err);
 }
 
+/* The same rows again and again, tick after tick. */
+static void append_many(job *j) {
+    lochan_error err;
+    struct ArrowSchema schema, copy;
+    struct ArrowArray rows, lent;
+    struct ArrowArrayStream stream;
+    make_rows(0, 1000, 1000, &schema, &rows);
+    int64_t *ticks = (int64_t *)(uintptr_t)rows.children[0]->buffers[1];
+    for (int64_t i = 0; i < j->n; i++) {
+        for (int k = 0; k < 1000; k++)
+            ticks[k] = i;
+        lent = lochan_array__lend(&rows);
+        must(lochan_schema__dup(&schema, &copy, &err), &err);
+        must(lochan_stream__of_batches(&copy, &lent, 1, &stream, &err), &err);
+        must(lochan_run_append(j->run, "holdings", &stream, &j->append, NULL, &err), &err);
+    }
+    lochan_array__release(&rows);
+    lochan_schema__release(&schema);
+}
+
 static void scan(job *j, const int64_t *min, const int64_t *max) {
     lochan_error err;
     struct ArrowArrayStream stream;
@@ -143,8 +164,7 @@ static void list_parts(job *j) {
 static void run_job(job *j, const char *name, const char *path) {
     const int64_t from = 2000, to = 2009;
     if (strcmp(name, "append") == 0) {
-        for (int64_t i = 0; i < j->n; i++)
-            append_rows(j, i, 1000, 1000);
+        append_many(j);
     } else if (strcmp(name, "wide") == 0) {
         append_rows(j, 0, 10000, 1);
     } else if (strcmp(name, "million") == 0) {

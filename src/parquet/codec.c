@@ -1,6 +1,7 @@
 /* codec.c - see codec.h. A codec is one entry of the table at the end.
- * Invariant: no size comes from the compressed bytes without being checked against the page header.
- * May call: base/, zstd, snappy, libdeflate, lz4, brotli.
+ * Invariants: a context carries nothing from one page to the next; no size comes from the
+ * compressed bytes without being checked against the page header. May call: base/, zstd, snappy,
+ * libdeflate, lz4, brotli.
  */
 #include "parquet/codec.h"
 
@@ -47,10 +48,19 @@ static bool slot_give(_Atomic(void *) *slots, void *p) {
     return false;
 }
 
+/* Contexts that outlive the file they were made for: making one costs as much as a small file. */
+static lochan_pq_codec_cache spare;
+
+enum { MOST_SPARE_BYTES = 4 << 20 }; /* of one context */
+
 void lochan_pq_codec_cache__deinit(lochan_pq_codec_cache *cache) {
     for (int i = 0; i < LOCHAN_PQ_CODEC_SLOTS; i++) {
-        ZSTD_freeCCtx(atomic_exchange(&cache->zstd_compress[i], NULL));
-        ZSTD_freeDCtx(atomic_exchange(&cache->zstd_decompress[i], NULL));
+        void *c = atomic_exchange(&cache->zstd_compress[i], NULL);
+        void *d = atomic_exchange(&cache->zstd_decompress[i], NULL);
+        if (c && (ZSTD_sizeof_CCtx(c) > MOST_SPARE_BYTES || !slot_give(spare.zstd_compress, c)))
+            ZSTD_freeCCtx(c);
+        if (d && (ZSTD_sizeof_DCtx(d) > MOST_SPARE_BYTES || !slot_give(spare.zstd_decompress, d)))
+            ZSTD_freeDCtx(d);
     }
 }
 
@@ -140,6 +150,8 @@ static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
                           uint8_t *dst, size_t cap, size_t *out_n) {
     ZSTD_CCtx *c = slot_take(cache->zstd_compress);
     if (!c)
+        c = slot_take(spare.zstd_compress);
+    if (!c)
         c = ZSTD_createCCtx();
     if (!c)
         return false;
@@ -155,6 +167,8 @@ static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
 static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, size_t n,
                             uint8_t *dst, size_t dst_n) {
     ZSTD_DCtx *d = slot_take(cache->zstd_decompress);
+    if (!d)
+        d = slot_take(spare.zstd_decompress);
     if (!d)
         d = ZSTD_createDCtx();
     if (!d)

@@ -139,7 +139,8 @@ static lochan_status prepare_table(append *a, lochan_error *err) {
     struct ArrowSchema predicted = {0};
     bool changes;
     lochan_lake *lake = a->run->lake;
-    LOCHAN_TRY(lochan_run__predict(lake, a->known->d, &a->from, &changes, &predicted, err));
+    LOCHAN_TRY(
+        lochan_run__predict(lake, a->known->d, &a->from, &changes, &predicted, &a->table, err));
     if (!changes)
         return LOCHAN_OK;
     lochan_status rc = read_ahead(a, true, err);
@@ -166,7 +167,9 @@ static lochan_status begin_write(append *a, lochan_error *err) {
     for (int tries = 0;; tries++) {
         lochan_error seen;
         lochan_error_init(&seen);
-        LOCHAN_TRY(lochan_run__evolve(lake, a->run->run_id, a->known->d, &a->from, &a->table, err));
+        if (!a->table)
+            LOCHAN_TRY(
+                lochan_run__evolve(lake, a->run->run_id, a->known->d, &a->from, &a->table, err));
         lochan_status rc = lochan_write__begin(lake, a->table, NULL, &options, &a->write, &seen);
         if (rc == LOCHAN_OK)
             return LOCHAN_OK;

@@ -498,11 +498,13 @@ static lochan_status merged(const struct ArrowSchema *stored, const struct Arrow
 
 lochan_status lochan_run__predict(lochan_lake *lake, const lochan_run_descriptor *d,
                                   const struct ArrowSchema *incoming, bool *changes,
-                                  struct ArrowSchema *out, lochan_error *err) {
+                                  struct ArrowSchema *out, lochan_table **table,
+                                  lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowSchema want = {0}, all = {0};
     lochan_table *t = NULL;
     aligning a = {.table = d->name, .run_id = ""};
+    *table = NULL;
     *changes = true;
     LOCHAN_TRYG(wanted_table(d, incoming, &want, err));
     LOCHAN_TRYG(lochan_run__open_table(lake, d->name, -1, &t, err));
@@ -514,7 +516,13 @@ lochan_status lochan_run__predict(lochan_lake *lake, const lochan_run_descriptor
     lochan_error seen;
     lochan_error_init(&seen);
     /* A clash is told by the transaction, which knows who fixed the type. */
-    *changes = align_struct(&a, &t->def.schema, &want, 0, "", &seen) == LOCHAN_OK && a.differs;
+    rc = align_struct(&a, &t->def.schema, &want, 0, "", &seen);
+    *changes = rc == LOCHAN_OK && a.differs;
+    if (rc == LOCHAN_OK && !a.differs && check_table(t, NULL) == LOCHAN_OK) {
+        *table = t;
+        t = NULL;
+    }
+    rc = LOCHAN_OK;
     if (!*changes)
         goto done;
     LOCHAN_TRYG(lochan_schema__init_struct(

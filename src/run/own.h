@@ -71,10 +71,10 @@ lochan_status lochan_run__evolve(lochan_lake *lake, const char *run_id,
                                  const lochan_run_descriptor *d, const struct ArrowSchema *incoming,
                                  lochan_table **out, lochan_error *err);
 /* What evolve would make of the table, without making it: *changes tells whether it would do
- * anything; only then *out is filled. */
+ * anything. Then *out is filled, else *table is the table as it is, for the caller to close. */
 lochan_status lochan_run__predict(lochan_lake *lake, const lochan_run_descriptor *d,
                                   const struct ArrowSchema *incoming, bool *changes,
-                                  struct ArrowSchema *out, lochan_error *err);
+                                  struct ArrowSchema *out, lochan_table **table, lochan_error *err);
 /* The table that these rows alone would make. */
 lochan_status lochan_run__wanted(const lochan_run_descriptor *d, const struct ArrowSchema *incoming,
                                  struct ArrowSchema *out, lochan_error *err);
