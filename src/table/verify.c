@@ -193,6 +193,16 @@ static lochan_status check_known(void *ctx, const char *path, const lochan_stat 
                                               : "not in the catalog, so no reader sees it");
 }
 
+/* "runs/<run>/tables/<table>/...": of another table than the one that was asked for? */
+static lochan_status check_known_run(void *ctx, const char *path, const lochan_stat *st,
+                                     bool temporary, lochan_error *err) {
+    const unknown_check *u = ctx;
+    const char *table = strstr(path, "/tables/"), *wanted = u->v->options->dataset;
+    size_t n = wanted ? strlen(wanted) : 0;
+    bool other = wanted && (!table || strncmp(table + 8, wanted, n) != 0 || table[8 + n] != '/');
+    return other ? LOCHAN_OK : check_known(ctx, path, st, temporary, err);
+}
+
 static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     unknown_check u = {.v = v};
@@ -207,6 +217,8 @@ static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
     LOCHAN_TRYG(lochan_catalog__known_files(v->lake->catalog, &u.known, err));
     LOCHAN_TRYG(
         lochan_store__list(v->lake->store, (const char *)folder.data, check_known, &u, err));
+    if (!o->source || strcmp(o->source, "runs") == 0)
+        LOCHAN_TRYG(lochan_store__list(v->lake->store, "runs", check_known_run, &u, err));
 done:
     lochan_known_files__deinit(&u.known);
     lochan_buf__deinit(&folder);

@@ -87,6 +87,31 @@ static void test_info__export_tells_all(void **state) {
     assert_null(json);
 }
 
+static int64_t count_unknown(run_env *env, const char *table) {
+    lochan_error err;
+    lochan_verify_report report;
+    lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
+    o.source = table ? "runs" : NULL;
+    o.dataset = table;
+    assert_ok(lochan_lake_verify(env->lake, &o, &report, NULL, &err));
+    assert_int_equal(report.problems, 0);
+    return report.unknown_files;
+}
+
+static void test_info__verify_finds_parts_that_nobody_knows(void **state) {
+    run_env *env = *state;
+    char path[900];
+    env_append(env, "r", "holdings", HOLDINGS, "1 a A 1\n");
+    env_append(env, "r", "exchange", EXCHANGE "{a:l}", "5 " TRADE("1\n"));
+    assert_int_equal(count_unknown(env, NULL), 0);
+    snprintf(path, sizeof path, "%s/runs/r/tables/holdings/bucket=000000/part-x.parquet",
+             env->path);
+    tmpdir_write(path, "x", 1);
+    assert_int_equal(count_unknown(env, NULL), 1);
+    assert_int_equal(count_unknown(env, "holdings"), 1);
+    assert_int_equal(count_unknown(env, "exchange"), 0);
+}
+
 /* ---- without lake.db ---- */
 
 static void lose(run_env *env, const char *name) {
@@ -211,6 +236,7 @@ int main(void) {
         TEST(runs_of_a_table),
         TEST(parameters_are_json),
         TEST(export_tells_all),
+        TEST(verify_finds_parts_that_nobody_knows),
         TEST(without_lake_db_the_journal_is_read),
         cmocka_unit_test(test_info__any_step_may_fail),
     };
