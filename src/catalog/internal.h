@@ -79,8 +79,8 @@ void lochan_catalog__remove_salvage(lochan_catalog *catalog);
 #define LOCHAN_MIGRATION_TAGS   5
 /* All tables and indexes of the newest version in an empty database. */
 lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);
-/* Makes (or drops) indexes by which rows of single files are found: for the transaction that removes
- * many, since every other one would pay for them. */
+/* Makes (or drops) indexes by which rows of single files are found: for the transaction that
+ * removes many, since every other one would pay for them. */
 lochan_status lochan_db__index_files(lochan_db *db, bool make, lochan_error *err);
 /* CORRUPT: not a lake; VERSION: from a newer lochan. */
 lochan_status lochan_catalog__check_version(lochan_db *db, lochan_error *err);
