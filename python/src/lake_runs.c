@@ -236,10 +236,10 @@ static PyObject *run_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
     py_call c;
     if (begin_reading(args, kwargs, &r, &table) < 0)
         return NULL;
-    lochan_run *run = begin(self, &c);
+    lochan_run *from = begin(self, &c);
     PyObject *made = NULL;
-    if (run)
-        made = py_call__end_scan(&c, lochan_run_scan(run, table, &r.o, &rows, &c.err), &rows);
+    if (from)
+        made = py_call__end_scan(&c, lochan_run_scan(from, table, &r.o, &rows, &c.err), &rows);
     end_reading(&r);
     return made;
 }

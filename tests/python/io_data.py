@@ -25,9 +25,8 @@ def settings(path, **fields):
 
 
 def holdings(ticks, agent="a"):
-    ticks = list(ticks)
-    return pl.DataFrame({"tick": ticks, "agent_id": [f"{agent}{tick % 7}" for tick in ticks], "token_id": "t", "quantity": ticks},
-                        schema={"tick": pl.Int64, "agent_id": pl.String, "token_id": pl.String, "quantity": pl.Int64})
+    ticks = pl.Series("tick", ticks, dtype=pl.Int64)
+    return pl.DataFrame([ticks]).with_columns(agent_id=agent + (pl.col("tick") % 7).cast(pl.String), token_id=pl.lit("t"), quantity=pl.col("tick"))
 
 
 def exchange(payloads, tick=5):

@@ -478,7 +478,7 @@ def test_reading_without_lake_db(run):
     run.append("trades", pl.DataFrame({"tick": [1], "side": "buy"}))
     root = pathlib.Path(run.settings.root_dir)
     lose(run, "", "-wal", "-shm")
-    before = files(root)
+    before = [file for file in files(root) if not file[0].startswith("locks/")]  # a lake that is closed lets its lock go
     with pytest.warns(ManifestWarning, match="rebuild_manifest"):
         assert run.read("holdings")["tick"].to_list() == [1, 150]
     with pytest.warns(ManifestWarning, match="rebuild_manifest"):
@@ -487,7 +487,7 @@ def test_reading_without_lake_db(run):
         assert run.read("trades").height == 1 and run.read("messages").height == 0 and run.manifest("holdings").row_count == 2
     with pytest.warns(ManifestWarning), pytest.raises(IoManifestError, match="rebuild_manifest"):
         run.append("holdings", holdings([5]))
-    assert files(root) == before
+    assert [file for file in files(root) if not file[0].startswith("locks/")] == before
     assert run.rebuild_manifest("holdings").row_count == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -105,10 +105,10 @@ def test_an_appender_keeps_rows_that_could_not_be_written(run):
         limited(200, appender.close)
     assert caught.value.kept and not appender.closed and appender.buffered_rows == 1
     with pytest.raises(IoWriteError) as caught:
-        limited(200, lambda: appender.append(holdings([3, 4])))
-    assert caught.value.kept and appender.buffered_rows == 3
+        limited(200, lambda: appender.append(holdings([3, 4, 5])))
+    assert caught.value.kept and appender.buffered_rows == 4
     appender.close()
-    assert sorted(run.read("holdings")["tick"]) == [1, 2, 3, 4]
+    assert sorted(run.read("holdings")["tick"]) == [1, 2, 3, 4, 5]
 
 
 # --- Arrow that lies

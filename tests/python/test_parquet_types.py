@@ -5,6 +5,7 @@ import io
 
 import duckdb
 import lochan
+import pandas
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,3 +135,17 @@ def test_what_is_wrong_in_the_key_is_passed_over(tmp_path):
         list(lochan.parquet.read(path))
     lochan.parquet.write(data, path, metadata={"ARROW:schema": lying})  # the writer knows better
     assert read(path).to_pydict() == data.to_pydict()
+
+
+def test_metadata_of_the_schema(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = pandas.DataFrame({"v": [1.5, 2.5]}, index=pandas.Index(["a", "b"], name="key"))
+    data = pa.Table.from_pandas(frame).replace_schema_metadata(pa.Table.from_pandas(frame).schema.metadata | {b"raw": b"\xff\x00"})
+    lochan.parquet.write(data, path, metadata={"made by": "a test"})
+    assert pq.read_table(path).to_pandas().equals(frame)
+    assert pa.table(lochan.parquet.read(path)).to_pandas().equals(frame)
+    assert pa.schema(lochan.parquet.read(path, columns=["v"])).metadata[b"made by"] == b"a test"
+    assert b"raw" not in pa.schema(lochan.parquet.read(path)).metadata
+    assert not pa.schema(lochan.parquet.read(path, arrow_schema=False)).metadata
+    lochan.parquet.write(data, path, arrow_schema=False)
+    assert lochan.parquet.read(path).metadata == {}
