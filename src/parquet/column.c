@@ -4,11 +4,11 @@
  * rows end inside pages. May call: base/, arrow/, pages.h, out.h, dictionary.h, encodings.h,
  * convert.h.
  */
-#include "parquet/column.h"
+#include "parquet/column_own.h"
 #include "parquet/bits.h"
 #include "parquet/convert.h"
 
-enum { BLOCK = 1024 };
+enum { BLOCK = LOCHAN_PQ_COLUMN_BLOCK };
 
 lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,
                                      const lochan_pq_leaf *leaf,
@@ -87,71 +87,8 @@ void lochan_pq_column__suspend(lochan_pq_column *c) {
     lochan_pq_scratch__free(&c->last);
 }
 
-static lochan_status damaged(lochan_pq_column *c, const char *what, lochan_error *err) {
+lochan_status lochan_pq_column__damaged(lochan_pq_column *c, const char *what, lochan_error *err) {
     return lochan_pq_pages__fail(&c->pages, &c->page, LOCHAN_ERR_CORRUPT, err, "%s", what);
-}
-
-/* ---- levels ---- */
-
-static void levels_begin(lochan_pq_levels *l, unsigned max, const uint8_t *data, size_t n,
-                         bool packed) {
-    *l = (lochan_pq_levels){
-        .max = (uint8_t)max, .packed = packed, .bits = data, .limit = (uint64_t)n * 8};
-    l->width = lochan_bits__width(max);
-    if (max > 0 && !packed)
-        lochan_rle__init(&l->rle, data, n, l->width);
-}
-
-static bool levels_read(lochan_pq_levels *l, uint8_t *out, uint32_t n) {
-    if (l->max == 0) {
-        memset(out, 0, n);
-        return true;
-    }
-    if (!l->packed) {
-        if (!lochan_rle__read8(&l->rle, out, n))
-            return false;
-    } else {
-        if (l->next + (uint64_t)n * l->width > l->limit)
-            return false;
-        for (uint32_t i = 0; i < n; i++) {
-            unsigned v = 0;
-            for (unsigned b = 0; b < l->width; b++, l->next++)
-                v = v << 1 | ((l->bits[l->next >> 3] >> (7 - (l->next & 7))) & 1);
-            out[i] = (uint8_t)v;
-        }
-    }
-    uint8_t largest = 0;
-    for (uint32_t i = 0; i < n; i++)
-        largest = out[i] > largest ? out[i] : largest;
-    return largest <= l->max;
-}
-
-static bool levels_skip(lochan_pq_levels *l, uint32_t n) {
-    if (l->max == 0)
-        return true;
-    if (!l->packed)
-        return lochan_rle__skip(&l->rle, n);
-    l->next += (uint64_t)n * l->width;
-    return l->next <= l->limit;
-}
-
-/* Definition levels of a flat column as validity bits: set where nothing on its path is null. */
-static bool levels_read_bits(lochan_pq_levels *l, uint8_t *bits, int64_t to, uint32_t n,
-                             size_t *ones) {
-    uint8_t block[BLOCK];
-    if (!l->packed && l->max == 1)
-        return lochan_rle__read_bits(&l->rle, bits, to, n, ones);
-    *ones = 0;
-    for (uint32_t at = 0; at < n; at += BLOCK) {
-        uint32_t m = n - at < BLOCK ? n - at : BLOCK;
-        if (!levels_read(l, block, m))
-            return false;
-        for (uint32_t i = 0; i < m; i++) {
-            lochan_bits__fill(bits, to + at + i, 1, block[i] == l->max);
-            *ones += block[i] == l->max;
-        }
-    }
-    return true;
 }
 
 /* ---- pages ---- */
@@ -162,9 +99,9 @@ static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
         p->encoding == LOCHAN_PQ_PLAIN_DICTIONARY || p->encoding == LOCHAN_PQ_RLE_DICTIONARY;
     if (c->page_has_keys) {
         if (!c->dictionary.loaded)
-            return damaged(c, "a page of keys without a dictionary", err);
+            return lochan_pq_column__damaged(c, "a page of keys without a dictionary", err);
         if (p->values_size > 0 && p->values[0] > 32)
-            return damaged(c, "keys of more than 32 bits", err);
+            return lochan_pq_column__damaged(c, "keys of more than 32 bits", err);
         lochan_rle__init(&c->keys, p->values + (p->values_size > 0),
                          p->values_size - (p->values_size > 0),
                          p->values_size > 0 ? p->values[0] : 0);
@@ -184,7 +121,7 @@ static lochan_status begin_values(lochan_pq_column *c, lochan_error *err) {
                                      lochan_pq_encoding__name(p->encoding), (int)p->encoding,
                                      lochan_pq_physical__name(c->leaf->physical));
     if (c->values.ops->begin && !c->values.ops->begin(&c->values))
-        return damaged(c, "the values of a page are damaged", err);
+        return lochan_pq_column__damaged(c, "the values of a page are damaged", err);
     return LOCHAN_OK;
 }
 
@@ -193,22 +130,22 @@ static lochan_status load_dictionary(lochan_pq_column *c, lochan_pq_page *p, loc
     return lochan_pq_dictionary__load(&c->dictionary, &c->pages, p, err);
 }
 
-static lochan_status note_dictionary(lochan_pq_column *c, const lochan_pq_page *p,
-                                     lochan_error *err) {
+lochan_status lochan_pq_column__note_dictionary(lochan_pq_column *c, const lochan_pq_page *p,
+                                                lochan_error *err) {
     if (c->dictionary_page.end > 0)
-        return damaged(c, "a second dictionary page", err);
+        return lochan_pq_column__damaged(c, "a second dictionary page", err);
     c->dictionary_page = *p;
     return LOCHAN_OK;
 }
 
 /* A dictionary given up is fetched before the page that needs it, since both are decompressed into
  * the same memory. */
-static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
+lochan_status lochan_pq_column__load_page(lochan_pq_column *c, lochan_error *err) {
     lochan_pq_page *p = &c->page;
     lochan_buffer__unref(c->page_bytes);
     c->page_bytes = NULL;
     if (p->header.type == LOCHAN_PQ_DICTIONARY_PAGE) {
-        LOCHAN_TRY(note_dictionary(c, p, err));
+        LOCHAN_TRY(lochan_pq_column__note_dictionary(c, p, err));
         return load_dictionary(c, p, err);
     }
     bool keys =
@@ -217,8 +154,8 @@ static lochan_status load_page(lochan_pq_column *c, lochan_error *err) {
         LOCHAN_TRY(load_dictionary(c, &c->dictionary_page, err));
     LOCHAN_TRY(lochan_pq_pages__load(&c->pages, p, err));
     c->page_values = 0;
-    levels_begin(&c->def, c->leaf->max_def, p->def, p->def_size, p->def_packed);
-    levels_begin(&c->rep, c->leaf->max_rep, p->rep, p->rep_size, p->rep_packed);
+    lochan_pq_levels__begin(&c->def, c->leaf->max_def, p->def, p->def_size, p->def_packed);
+    lochan_pq_levels__begin(&c->rep, c->leaf->max_rep, p->rep, p->rep_size, p->rep_packed);
     c->page_left = p->num_values;
     return begin_values(c, err);
 }
@@ -240,7 +177,7 @@ lochan_status lochan_pq_column__load_dictionary(lochan_pq_column *c, bool *found
     lochan_status rc = lochan_pq_pages__next(pages, &c->page, &more, err);
     if (rc == LOCHAN_OK && more && c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE) {
         *found = true;
-        rc = load_page(c, err);
+        rc = lochan_pq_column__load_page(c, err);
     } else {
         pages->pos = pos;
         pages->values_left = values_left;
@@ -255,7 +192,7 @@ static lochan_status next_page(lochan_pq_column *c, bool *more, lochan_error *er
         LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, more, err));
         if (!*more)
             return LOCHAN_OK;
-        LOCHAN_TRY(load_page(c, err));
+        LOCHAN_TRY(lochan_pq_column__load_page(c, err));
         if (c->page.header.type != LOCHAN_PQ_DICTIONARY_PAGE && c->page_left > 0)
             return LOCHAN_OK;
     }
@@ -337,7 +274,7 @@ static lochan_status decode_dictionary_views(lochan_pq_column *c, int64_t n, boo
     return lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n, 16,
                                         lochan_pq_out__slot(&c->out, c->out.length))
                ? LOCHAN_OK
-               : damaged(c, "the keys of a page are damaged", err);
+               : lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
 }
 
 static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *err) {
@@ -348,7 +285,7 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         uint32_t *keys = (void *)lochan_pq_out__slot(&c->out, c->out.length);
         return lochan_pq_dictionary__keys(&c->dictionary, &c->keys, (size_t)n, keys)
                    ? LOCHAN_OK
-                   : damaged(c, "the keys of a page are damaged", err);
+                   : lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
     }
     LOCHAN_TRY(decode_dictionary_views(c, n, &done, err));
     if (done)
@@ -360,17 +297,17 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         LOCHAN_TRY(lochan_pq_dictionary__append_short(&c->dictionary, &c->keys, &c->out, (size_t)n,
                                                       &done, &bad, err));
         if (bad)
-            return damaged(c, "the keys of a page are damaged", err);
+            return lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
         if (done)
             return LOCHAN_OK;
     }
     for (int64_t at = 0; at < n;) {
         size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
         if (m == 0)
-            return damaged(c, "the values of a page are damaged or too few", err);
+            return lochan_pq_column__damaged(c, "the values of a page are damaged or too few", err);
         if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) &&
             !lochan_pq_slices__utf8(slices, m))
-            return damaged(c, "a text is not valid UTF-8", err);
+            return lochan_pq_column__damaged(c, "a text is not valid UTF-8", err);
         if (c->as_keys)
             LOCHAN_TRY(add_extra(c, slices, m, at, err));
         else if (page)
@@ -394,15 +331,17 @@ static lochan_status decode_converted(lochan_pq_column *c, int64_t n, lochan_err
         if (c->leaf->physical == LOCHAN_PQ_BYTE_ARRAY) {
             m = c->values.ops->bytes(&c->values, m, slices);
             if (m == 0)
-                return damaged(c, "the values of a page are damaged or too few", err);
+                return lochan_pq_column__damaged(c, "the values of a page are damaged or too few",
+                                                 err);
             fits = lochan_pq_convert__read_slices(c->leaf, slices, m, dst);
         } else {
             if (!c->values.ops->fixed(&c->values, m, c->scratch.data))
-                return damaged(c, "the values of a page are damaged or too few", err);
+                return lochan_pq_column__damaged(c, "the values of a page are damaged or too few",
+                                                 err);
             fits = lochan_pq_convert__read(c->leaf, c->scratch.data, m, dst);
         }
         if (!fits)
-            return damaged(c, lochan_pq_convert__misfit(c->leaf), err);
+            return lochan_pq_column__damaged(c, lochan_pq_convert__misfit(c->leaf), err);
         at += (int64_t)m;
     }
     return LOCHAN_OK;
@@ -415,7 +354,7 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
     c->page_values += (uint32_t)n;
     switch (c->leaf->convert) {
     case LOCHAN_PQ_CONVERT_NULL:
-        return damaged(c, "a value in a column of nulls", err);
+        return lochan_pq_column__damaged(c, "a value in a column of nulls", err);
     case LOCHAN_PQ_CONVERT_BYTES:
         return decode_bytes(c, n, err);
     case LOCHAN_PQ_CONVERT_BOOL:
@@ -433,29 +372,30 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
             return decode_converted(c, n, err);
     }
     }
-    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
+    return ok ? LOCHAN_OK
+              : lochan_pq_column__damaged(c, "the values of a page are damaged or too few", err);
 }
 
 /* ---- rows ---- */
 
-static bool skip_plain(lochan_pq_column *c, size_t n);
-
 /* Loads the page again that was given up, and passes over what has been read of it. */
-static lochan_status resume(lochan_pq_column *c, lochan_error *err) {
+lochan_status lochan_pq_column__resume(lochan_pq_column *c, lochan_error *err) {
     uint32_t left = c->page_left, done = c->page.num_values - left, values = c->page_values;
     bool ok = true;
     if (!c->suspended)
         return LOCHAN_OK;
-    lochan_status rc = load_page(c, err);
+    lochan_status rc = lochan_pq_column__load_page(c, err);
     c->page_left = left;
     c->page_values = values;
     LOCHAN_TRY(rc);
     LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * (size_t)c->leaf->width, err));
-    ok = levels_skip(&c->def, done) && levels_skip(&c->rep, done);
+    ok = lochan_pq_levels__skip(&c->def, done) && lochan_pq_levels__skip(&c->rep, done);
     if (ok && values > 0)
-        ok = c->page_has_keys ? lochan_rle__skip(&c->keys, values) : skip_plain(c, values);
+        ok = c->page_has_keys ? lochan_rle__skip(&c->keys, values)
+                              : lochan_pq_column__skip_values(c, values);
     c->suspended = !ok;
-    return ok ? LOCHAN_OK : damaged(c, "a page reads differently the second time", err);
+    return ok ? LOCHAN_OK
+              : lochan_pq_column__damaged(c, "a page reads differently the second time", err);
 }
 
 /* Claimed numbers of rows reserve at most this much at once; real rows grow past it. */
@@ -492,7 +432,7 @@ static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *
             if (more)
                 LOCHAN_TRY(read_direct(c, rows, &done, err));
             if (more && !done)
-                LOCHAN_TRY(load_page(c, err));
+                LOCHAN_TRY(lochan_pq_column__load_page(c, err));
         }
         if (!more)
             return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
@@ -506,8 +446,10 @@ static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *
         size_t valid = (size_t)n;
         LOCHAN_TRY(lochan_pq_out__reserve(&c->out, n > ahead ? n : ahead, err));
         if (c->leaf->max_def > 0 &&
-            !levels_read_bits(&c->def, c->out.validity.data, c->out.length, (uint32_t)n, &valid))
-            return damaged(c, "the definition levels of a page are damaged or too few", err);
+            !lochan_pq_levels__read_bits(&c->def, c->out.validity.data, c->out.length, (uint32_t)n,
+                                         &valid))
+            return lochan_pq_column__damaged(
+                c, "the definition levels of a page are damaged or too few", err);
         LOCHAN_TRY(decode_values(c, (int64_t)valid, err));
         lochan_pq_out__spread(&c->out, n, (int64_t)valid);
         c->page_left -= (uint32_t)n;
@@ -516,16 +458,16 @@ static lochan_status read_flat(lochan_pq_column *c, int64_t rows, lochan_error *
     return LOCHAN_OK;
 }
 
-static lochan_status fill_window(lochan_pq_column *c, bool *more, lochan_error *err) {
+lochan_status lochan_pq_column__fill_window(lochan_pq_column *c, bool *more, lochan_error *err) {
     *more = true;
     if (c->page_left == 0)
         LOCHAN_TRY(next_page(c, more, err));
     if (!*more)
         return LOCHAN_OK;
     uint32_t n = c->page_left < LOCHAN_PQ_LEVEL_WINDOW ? c->page_left : LOCHAN_PQ_LEVEL_WINDOW;
-    if (!levels_read(&c->def, c->window, n) ||
-        !levels_read(&c->rep, c->window + LOCHAN_PQ_LEVEL_WINDOW, n))
-        return damaged(c, "the levels of a page are damaged or too few", err);
+    if (!lochan_pq_levels__read(&c->def, c->window, n) ||
+        !lochan_pq_levels__read(&c->rep, c->window + LOCHAN_PQ_LEVEL_WINDOW, n))
+        return lochan_pq_column__damaged(c, "the levels of a page are damaged or too few", err);
     c->page_left -= n;
     c->window_at = 0;
     c->window_n = n;
@@ -579,7 +521,7 @@ static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *
 }
 
 /* With the window at its end: whether a row ends there too, without a look at what follows. */
-static bool ends_with_row(const lochan_pq_column *c) {
+bool lochan_pq_column__ends_with_row(const lochan_pq_column *c) {
     return c->leaf->max_rep == 0 || (c->page_left == 0 && c->places.n > 0);
 }
 
@@ -588,9 +530,9 @@ static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error
     for (;;) {
         if (c->window_at == c->window_n) {
             bool more;
-            if (done == rows && ends_with_row(c))
+            if (done == rows && lochan_pq_column__ends_with_row(c))
                 return LOCHAN_OK;
-            LOCHAN_TRY(fill_window(c, &more, err));
+            LOCHAN_TRY(lochan_pq_column__fill_window(c, &more, err));
             if (!more) {
                 c->window_at = c->window_n = 0;
                 if (done == rows)
@@ -604,7 +546,7 @@ static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error
         while (n < left && (rep[n] != 0 || done < rows)) {
             done += rep[n] == 0;
             if (done == 0)
-                return damaged(c, "its first row begins inside a list", err);
+                return lochan_pq_column__damaged(c, "its first row begins inside a list", err);
             n++;
         }
         if (n > 0)
@@ -629,8 +571,8 @@ static lochan_status reserve_as_before(lochan_pq_column *c, int64_t rows, lochan
     return LOCHAN_OK;
 }
 
-static lochan_status read_rows(lochan_pq_column *c, int64_t rows, lochan_error *err) {
-    LOCHAN_TRY(resume(c, err));
+lochan_status lochan_pq_column__read_rows(lochan_pq_column *c, int64_t rows, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_column__resume(c, err));
     LOCHAN_TRY(c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err));
     c->row += rows;
     return LOCHAN_OK;
@@ -643,241 +585,5 @@ lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_e
         LOCHAN_TRY(reserve_as_before(c, rows, err));
     c->before_rows = rows;
     c->few = false;
-    return read_rows(c, rows, err);
-}
-
-/* ---- passing over rows ---- */
-
-/* Goes from row *at, where a page begins, on to the page that holds row `to`, or to the end of the
- * chunk, past pages that are neither read nor looked at. */
-static lochan_status jump(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
-    const lochan_pq_page_location *places;
-    uint32_t low = 0, high, n;
-    if (to >= c->rows) {
-        lochan_pq_pages__finish(&c->pages);
-        *at = c->rows;
-        return LOCHAN_OK;
-    }
-    if (!c->places.asked)
-        LOCHAN_TRY(lochan_pq_places__load(&c->places, &c->pages, c->chunk, c->rows, err));
-    places = c->places.items;
-    high = n = c->places.n;
-    while (low + 1 < high) { /* places[low].first_row <= to */
-        uint32_t middle = low + (high - low) / 2;
-        if (places[middle].first_row <= to)
-            low = middle;
-        else
-            high = middle;
-    }
-    if (n == 0 || places[low].first_row <= *at)
-        return LOCHAN_OK;
-    if (c->dictionary_page.end == 0 && c->pages.pos < (uint64_t)places[0].offset) {
-        bool more;
-        LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
-        if (more && c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE)
-            LOCHAN_TRY(note_dictionary(c, &c->page, err));
-    }
-    lochan_pq_pages__jump(&c->pages, &places[low],
-                          (low + 1 < n ? places[low + 1].first_row : c->rows) -
-                              places[low].first_row);
-    *at = places[low].first_row;
-    return LOCHAN_OK;
-}
-
-/* Rows of the page at hand, as its header tells; -1: it does not. */
-static int64_t rows_of_page(const lochan_pq_column *c) {
-    if (c->leaf->max_rep == 0)
-        return c->page.num_values;
-    return c->page.header.type == LOCHAN_PQ_DATA_PAGE_V2 ? c->page.header.data_v2.num_rows : -1;
-}
-
-/* Passes over whole pages by their headers from row *at, where one begins, on; loads the one that
- * holds row `to`. */
-static lochan_status walk_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
-    while (c->page_left == 0 && *at < to) {
-        bool more;
-        LOCHAN_TRY(lochan_pq_pages__next(&c->pages, &c->page, &more, err));
-        if (!more)
-            return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
-                                         "%lld rows are missing", (long long)(to - *at));
-        int64_t rows = rows_of_page(c);
-        if (c->page.header.type == LOCHAN_PQ_DICTIONARY_PAGE)
-            LOCHAN_TRY(note_dictionary(c, &c->page, err));
-        else if (rows >= 0 && rows <= to - *at)
-            *at += rows;
-        else
-            LOCHAN_TRY(load_page(c, err));
-    }
-    return LOCHAN_OK;
-}
-
-/* Passes over n values of a page without keys. Those that lie at known places cost nothing. */
-static bool skip_plain(lochan_pq_column *c, size_t n) {
-    lochan_pq_values *v = &c->values;
-    lochan_pq_slice slices[BLOCK];
-    uint8_t bits[BLOCK / 8];
-    if (v->physical != LOCHAN_PQ_BYTE_ARRAY && v->physical != LOCHAN_PQ_BOOLEAN) {
-        size_t width = (size_t)v->width, count = (size_t)(v->end - v->pos) / width;
-        if (v->ops == &lochan_pq_decoding__plain) {
-            v->pos += n <= count ? n * width : 0;
-            return n <= count;
-        }
-        if (v->ops == &lochan_pq_decoding__split) {
-            bool ok = n <= count - v->index;
-            v->index += ok ? n : 0;
-            return ok;
-        }
-    }
-    while (n > 0) {
-        size_t m = n < BLOCK ? n : BLOCK;
-        if (v->physical == LOCHAN_PQ_BYTE_ARRAY)
-            m = v->ops->bytes(v, m, slices);
-        else if (v->physical == LOCHAN_PQ_BOOLEAN)
-            m = v->ops->bits(v, m, bits, 0) ? m : 0;
-        else
-            m = v->ops->fixed(v, m, c->scratch.data) ? m : 0;
-        if (m == 0)
-            return false;
-        n -= m;
-    }
-    return true;
-}
-
-/* Passes over rows of the page at hand. */
-static lochan_status skip_in_page(lochan_pq_column *c, uint32_t n, lochan_error *err) {
-    size_t valid = n, width = (size_t)c->leaf->width;
-    if (n == c->page_left) { /* nothing of the page is needed any more */
-        c->page_left = 0;
-        c->suspended = false;
-        return LOCHAN_OK;
-    }
-    LOCHAN_TRY(resume(c, err));
-    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * width + n / 8 + 1, err));
-    if (c->leaf->max_def > 0 && !levels_read_bits(&c->def, c->scratch.data, 0, n, &valid))
-        return damaged(c, "the definition levels of a page are damaged or too few", err);
-    c->page_left -= n;
-    if (valid == 0 || c->leaf->convert == LOCHAN_PQ_CONVERT_NULL)
-        return LOCHAN_OK;
-    c->page_values += (uint32_t)valid;
-    bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
-    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
-}
-
-static lochan_status skip_pages(lochan_pq_column *c, int64_t *at, int64_t to, lochan_error *err) {
-    enum { HEADERS = 4096 }; /* read at a time where pages are not wanted */
-    size_t window = c->pages.window_target;
-    LOCHAN_TRY(jump(c, at, to, err));
-    c->pages.window_target = window < HEADERS ? window : HEADERS;
-    lochan_status rc = walk_pages(c, at, to, err);
-    c->pages.window_target = window;
-    return rc;
-}
-
-static lochan_status skip_flat(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
-    while (at < to) {
-        if (c->page_left == 0)
-            LOCHAN_TRY(skip_pages(c, &at, to, err));
-        uint32_t n = to - at < c->page_left ? (uint32_t)(to - at) : c->page_left;
-        if (n > 0)
-            LOCHAN_TRY(skip_in_page(c, n, err));
-        at += n;
-    }
-    return LOCHAN_OK;
-}
-
-/* Passes over n entries of the window. */
-static lochan_status skip_entries(lochan_pq_column *c, uint32_t n, lochan_error *err) {
-    const uint8_t *def = c->window + c->window_at;
-    uint32_t valid = 0;
-    for (uint32_t i = 0; i < n; i++)
-        valid += def[i] == c->leaf->max_def;
-    c->window_at += n;
-    if (valid == 0 || c->leaf->convert == LOCHAN_PQ_CONVERT_NULL)
-        return LOCHAN_OK;
-    c->page_values += valid;
-    LOCHAN_TRY(lochan_pq_scratch__reserve(&c->scratch, BLOCK * (size_t)c->leaf->width, err));
-    bool ok = c->page_has_keys ? lochan_rle__skip(&c->keys, valid) : skip_plain(c, valid);
-    return ok ? LOCHAN_OK : damaged(c, "the values of a page are damaged or too few", err);
-}
-
-/* As read_nested, whose rows end where the next begins. */
-static lochan_status skip_nested(lochan_pq_column *c, int64_t at, int64_t to, lochan_error *err) {
-    bool begun = false;  /* a row whose end has not been seen */
-    if (to >= c->rows) { /* nothing of the chunk is needed any more */
-        lochan_pq_pages__finish(&c->pages);
-        c->page_left = c->window_at = c->window_n = 0;
-        c->suspended = false;
-        return LOCHAN_OK;
-    }
-    LOCHAN_TRY(resume(c, err));
-    for (;;) {
-        if (c->window_at == c->window_n) {
-            bool more;
-            begun = begun && !ends_with_row(c) &&
-                    c->page.header.type != LOCHAN_PQ_DATA_PAGE_V2; /* those end with a row */
-            if (at == to && !begun)
-                return LOCHAN_OK;
-            if (c->page_left == 0 && !begun)
-                LOCHAN_TRY(skip_pages(c, &at, to, err));
-            if (at == to && !begun)
-                return LOCHAN_OK;
-            LOCHAN_TRY(fill_window(c, &more, err));
-            if (!more) {
-                c->window_at = c->window_n = 0;
-                if (at == to)
-                    return LOCHAN_OK;
-                return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
-                                             "%lld rows are missing", (long long)(to - at));
-            }
-        }
-        const uint8_t *rep = c->window + LOCHAN_PQ_LEVEL_WINDOW + c->window_at;
-        uint32_t left = c->window_n - c->window_at, n = 0;
-        while (n < left && (rep[n] != 0 || at < to)) {
-            at += rep[n] == 0;
-            begun = begun || rep[n] == 0;
-            if (!begun)
-                return damaged(c, "a row begins inside a list", err);
-            n++;
-        }
-        LOCHAN_TRY(skip_entries(c, n, err));
-        if (n < left)
-            return LOCHAN_OK;
-    }
-}
-
-lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_error *err) {
-    if (rows == 0)
-        return LOCHAN_OK;
-    LOCHAN_TRY(c->keep_levels ? skip_nested(c, c->row, c->row + rows, err)
-                              : skip_flat(c, c->row, c->row + rows, err));
-    c->row += rows;
-    return LOCHAN_OK;
-}
-
-/* First row from `at` on whose bit is `on`; `rows` if there is none. */
-static int64_t find_bit(const uint8_t *bits, int64_t at, int64_t rows, bool on) {
-    uint8_t dull = on ? 0 : 0xff; /* a byte without it */
-    while (at < rows) {
-        if ((at & 7) == 0 && bits[at >> 3] == dull)
-            at += 8;
-        else if (((bits[at >> 3] >> (at & 7)) & 1) == on)
-            return at;
-        else
-            at++;
-    }
-    return rows;
-}
-
-lochan_status lochan_pq_column__read_selected(lochan_pq_column *c, const uint8_t *bits,
-                                              int64_t rows, int64_t kept, lochan_error *err) {
-    LOCHAN_TRY(lochan_pq_out__reserve(&c->out, kept, err));
-    c->few = true;
-    for (int64_t at = 0; at < rows;) {
-        int64_t begin = find_bit(bits, at, rows, true), end = find_bit(bits, begin, rows, false);
-        LOCHAN_TRY(lochan_pq_column__skip(c, begin - at, err));
-        if (end > begin)
-            LOCHAN_TRY(read_rows(c, end - begin, err));
-        at = end;
-    }
-    return LOCHAN_OK;
+    return lochan_pq_column__read_rows(c, rows, err);
 }

@@ -7,17 +7,8 @@
 #define LOCHAN_PARQUET_COLUMN_H
 
 #include "parquet/dictionary.h"
+#include "parquet/levels.h"
 #include "parquet/places.h"
-
-/* Levels of one page. */
-typedef struct lochan_pq_levels {
-    unsigned width;
-    uint8_t max;
-    bool packed; /* deprecated BIT_PACKED: most significant bit first */
-    const uint8_t *bits;
-    uint64_t next, limit; /* in bits */
-    lochan_rle rle;
-} lochan_pq_levels;
 
 enum { LOCHAN_PQ_LEVEL_WINDOW = 4096 };
 
