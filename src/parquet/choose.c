@@ -18,7 +18,8 @@ enum {
     TRIAL_VALUES = 16 * 65536,
     DICTIONARY_BYTES = 32 << 20,
     PAGE_ROWS = 20000,
-    NESTED_PAGE_ROWS = 8 * PAGE_ROWS
+    NESTED_PAGE_ROWS = 8 * PAGE_ROWS,
+    FEW_LEAVES = 32
 };
 
 static size_t share(const lochan_pq_column_writer *w, size_t all, size_t least, size_t most) {
@@ -41,11 +42,12 @@ static size_t trial_values(const lochan_pq_column_writer *w) {
     return limited(w, share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536), 64, FEW_VALUES);
 }
 
-/* Rows of a page. Skipping pages pays by flat columns only; nested ones end theirs by bytes, which
- * lets the codec see more. */
+/* Rows of a page. Skipping pages pays by flat columns only; nested ones, where they are few, end
+ * theirs by bytes, which lets the codec see more. */
 static size_t page_rows(const lochan_pq_column_writer *w) {
+    bool large = w->leaf->n_parts > 1 && w->schema->n_leaves <= FEW_LEAVES;
     size_t rows = (size_t)w->options->page_rows;
-    return rows ? rows : w->leaf->n_parts > 1 ? NESTED_PAGE_ROWS : PAGE_ROWS;
+    return rows ? rows : large ? NESTED_PAGE_ROWS : PAGE_ROWS;
 }
 
 static size_t max_dictionary(const lochan_pq_column_writer *w) {

@@ -72,7 +72,7 @@ static void measure_items(const walk *w, const lochan_pq_field *field, const str
         list_range(field, a, position(w, i), &begin, &end);
         bool some = end > begin, more = sum > 0;
         gaps |= some & more & (begin != next);
-        from = some & !more ? begin : from;
+        from = some && !more ? begin : from;
         next = some ? end : next;
         sum += some ? (size_t)(end - begin) : 0;
         none += !some;

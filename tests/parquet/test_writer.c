@@ -100,6 +100,32 @@ static void test_writer__a_dictionary_that_stops_paying_is_left(void **state) {
     lochan_schema__release(&schema);
 }
 
+/* Doubles of few digits that come again after tens of thousands of others: zstd's level 1 loses
+ * sight of them, the default of the writer does not. */
+static void test_writer__repeating_numbers_pack_better_than_level_one(void **state) {
+    (void)state;
+    enum { ROWS = 100000 };
+    lochan_error err;
+    struct ArrowSchema schema;
+    struct ArrowArray batch;
+    lochan_buf usual, one;
+    one_column("g", false, ROWS, 0, &schema, &batch);
+    double *values = (double *)(uintptr_t)batch.children[0]->buffers[1];
+    uint64_t seed = 5;
+    for (size_t i = 0; i < ROWS; i++)
+        values[i] = 100 + (double)(fake_random(&seed) % 60000) / 10000;
+    lochan_pq_write_options o = {.page_rows = ROWS, .no_dictionary = true}, level = o;
+    level.level = 1;
+    assert_ok(pq_write(NULL, &schema, &batch, 0, &o, &usual, NULL, &err));
+    assert_ok(pq_write(NULL, &schema, &batch, 0, &level, &one, NULL, &err));
+    assert_true(usual.len < one.len - one.len / 20);
+    lochan_buf__deinit(&usual);
+    lochan_buf__deinit(&one);
+    pq_round_trip(&schema, &batch, 0, &o, NULL, NULL);
+    lochan_array__release(&batch);
+    lochan_schema__release(&schema);
+}
+
 static void test_writer__bytes_do_not_depend_on_threads_or_batches(void **state) {
     (void)state;
     lochan_error err;
@@ -420,6 +446,7 @@ int main(void) {
         cmocka_unit_test(test_writer__every_type_comes_back),
         cmocka_unit_test(test_writer__page_and_row_group_edges_hold),
         cmocka_unit_test(test_writer__a_dictionary_that_stops_paying_is_left),
+        cmocka_unit_test(test_writer__repeating_numbers_pack_better_than_level_one),
         cmocka_unit_test(test_writer__bytes_do_not_depend_on_threads_or_batches),
         cmocka_unit_test(test_writer__a_null_where_none_may_be_is_refused),
         cmocka_unit_test(test_writer__seconds_become_milliseconds_or_are_refused),
