@@ -31,7 +31,7 @@ typedef struct lochan_feed_options {
 } lochan_feed_options;
 #define LOCHAN_FEED_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, false, {                                  \
+        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, false, {                           \
             0                                                                                      \
         }                                                                                          \
     }

@@ -51,17 +51,7 @@ lochan_status lochan_source__decode(const lochan_ctx *ctx, const lochan_source_s
     memset(schema, 0, sizeof(*schema));
     memset(batch, 0, sizeof(*batch));
     memset(facts, 0, sizeof(*facts));
-    switch (spec->format) {
-    case LOCHAN_FORMAT_CSV:
+    if (spec->format == LOCHAN_FORMAT_CSV)
         return decode_csv(ctx, spec, options, body, schema, batch, facts, err);
-    case LOCHAN_FORMAT_TABLE:
-    case LOCHAN_FORMAT_RECORDS:
-    case LOCHAN_FORMAT_NDJSON:
-        return lochan_json__decode(ctx, spec, paging, options, body, schema, batch, facts, err);
-    case LOCHAN_FORMAT_PARQUET:
-        break;
-    }
-    return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
-                             "source '%s': answers in Parquet cannot be read over HTTP",
-                             spec->name);
+    return lochan_json__decode(ctx, spec, paging, options, body, schema, batch, facts, err);
 }

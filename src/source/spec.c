@@ -12,8 +12,8 @@
 
 /* The words of the spec, in the order of the enums. A new kind or format is one entry here and one
  * file of its own. */
-static const char *const kind_names[] = {"http", "files", "callback"};
-static const char *const format_names[] = {"csv", "table", "records", "ndjson", "parquet"};
+static const char *const kind_names[] = {"http"};
+static const char *const format_names[] = {"csv", "table", "records", "ndjson"};
 static const char *const method_names[] = {"GET", "POST"};
 
 /* Folders of a lake and schemas of its catalog. */

@@ -13,17 +13,12 @@
 #include "source/yaml.h"
 
 /* New kinds and formats are appended here and in the name tables of spec.c. */
-typedef enum lochan_source_kind {
-    LOCHAN_SOURCE_HTTP = 0,
-    LOCHAN_SOURCE_FILES = 1,   /* url is a folder or a pattern of files */
-    LOCHAN_SOURCE_CALLBACK = 2 /* rows come from the program that uses the library */
-} lochan_source_kind;
+typedef enum lochan_source_kind { LOCHAN_SOURCE_HTTP = 0 } lochan_source_kind;
 typedef enum lochan_source_format {
     LOCHAN_FORMAT_CSV = 0,
     LOCHAN_FORMAT_TABLE = 1,   /* JSON: a list of field names and a list of lists of values */
     LOCHAN_FORMAT_RECORDS = 2, /* JSON: a list of objects */
-    LOCHAN_FORMAT_NDJSON = 3,  /* one JSON object a line */
-    LOCHAN_FORMAT_PARQUET = 4  /* files only */
+    LOCHAN_FORMAT_NDJSON = 3   /* one JSON object a line */
 } lochan_source_format;
 typedef enum lochan_source_method {
     LOCHAN_METHOD_GET = 0,
