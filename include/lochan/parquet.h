@@ -170,7 +170,7 @@ LOCHAN_API lochan_status lochan_parquet_reader_info(const lochan_parquet_reader 
 /* The Arrow schema of the rows: a struct whose children are the columns; field ids are in the
  * metadata key PARQUET:field_id. Where the file's key ARROW:schema goes with its Parquet schema,
  * types are as written (seconds, durations, zones, dictionaries, layouts), with their fields'
- * metadata. The caller releases *out. */
+ * metadata; the footer's pairs are the schema's. The caller releases *out. */
 LOCHAN_API lochan_status lochan_parquet_reader_schema(const lochan_parquet_reader *reader,
                                                       struct ArrowSchema *out,
                                                       lochan_error *err) LOCHAN_MUST_CHECK;
@@ -341,8 +341,9 @@ typedef struct lochan_parquet_write_options {
     const char *created_by;           /* NULL = lochan and its version */
     const char *const *bloom_filters; /* dotted paths of columns that get a Bloom filter */
     size_t n_bloom_filters;
-    bool no_arrow_schema; /* leaves out the key ARROW:schema, from which Arrow libraries know types
-                             that Parquet has not: durations, dictionaries, zones, layouts */
+    bool no_arrow_schema; /* leaves out the schema's own metadata and the key ARROW:schema, from
+                             which Arrow libraries know types that Parquet has not: durations,
+                             dictionaries, zones, layouts */
     uint8_t reserved[47];
 } lochan_parquet_write_options;
 #define LOCHAN_PARQUET_WRITE_OPTIONS_INIT                                                          \

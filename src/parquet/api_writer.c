@@ -75,6 +75,25 @@ static lochan_status read_options(const lochan_parquet_write_options *options,
 
 /* ---- open ---- */
 
+/* Metadata of the schema become pairs of the footer, as with other Arrow libraries; what is no text
+ * is left out. */
+static lochan_status take_metadata(lochan_parquet_writer *w, lochan_error *err) {
+    lochan_str key, value;
+    lochan_status rc = LOCHAN_OK;
+    for (lochan_schema_pairs at = {0};
+         rc == LOCHAN_OK && lochan_schema__next_metadata(&w->schema, &at, &key, &value);) {
+        if (!lochan_utf8__valid(key.p, key.n) || !lochan_utf8__valid(value.p, value.n) ||
+            memchr(key.p, 0, key.n) || memchr(value.p, 0, value.n))
+            continue;
+        char *k = lochan_mem__strndup(key.p, key.n), *v = lochan_mem__strndup(value.p, value.n);
+        rc =
+            k && v ? lochan_pq_writer__set_metadata(w->inner, k, v, err) : lochan_error__nomem(err);
+        lochan_mem__free(k);
+        lochan_mem__free(v);
+    }
+    return rc;
+}
+
 static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *sink,
                                 const lochan_parquet_write_options *o, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -108,6 +127,8 @@ static lochan_status open_inner(lochan_parquet_writer *w, const lochan_pq_sink *
                                      .n_bloom_filters = o->n_bloom_filters,
                                      .max_statistics_bytes = o->max_statistics_bytes};
     LOCHAN_TRYG(lochan_pq_writer__open(&w->ctx, sink, &w->schema, &inner, &w->inner, err));
+    if (!o->no_arrow_schema)
+        LOCHAN_TRYG(take_metadata(w, err));
     for (size_t i = 0; i < o->n_metadata; i++)
         LOCHAN_TRYG(lochan_pq_writer__set_metadata(w->inner, o->metadata[i].key,
                                                    o->metadata[i].value, err));

@@ -206,6 +206,30 @@ static lochan_status own_key_values(lochan_pq_reader *r, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* The pairs but for ARROW:schema as metadata of the schema, as Arrow libraries have them. */
+static lochan_status show_key_values(lochan_pq_reader *r, lochan_error *err) {
+    enum { MOST_BYTES = 16 << 20 };
+    const lochan_pq_key_value *kv = r->meta.key_values.items;
+    size_t n = 0, bytes = 0;
+    if (!r->options.arrow_schema || r->meta.key_values.n == 0)
+        return LOCHAN_OK;
+    lochan_str *pairs = lochan_mem__array(2 * (size_t)r->meta.key_values.n, sizeof *pairs);
+    if (!pairs)
+        return lochan_error__nomem(err);
+    for (uint32_t i = 0; i < r->meta.key_values.n; i++) {
+        size_t more = kv[i].key.n + kv[i].value.n + 8;
+        if (lochan_str__eq(kv[i].key, LOCHAN_STR(LOCHAN_PQ_ARROW_SCHEMA_KEY)) ||
+            more > MOST_BYTES - bytes)
+            continue;
+        bytes += more;
+        pairs[2 * n] = kv[i].key;
+        pairs[2 * n++ + 1] = kv[i].value;
+    }
+    lochan_status rc = lochan_schema__add_metadata(&r->schema.arrow, pairs, n, err);
+    lochan_mem__free(pairs);
+    return rc;
+}
+
 lochan_status lochan_pq_reader__open(const lochan_ctx *ctx, const lochan_pq_source *source,
                                      const lochan_pq_read_options *options, lochan_pq_reader **out,
                                      lochan_error *err) {
@@ -232,6 +256,7 @@ lochan_status lochan_pq_reader__open(const lochan_ctx *ctx, const lochan_pq_sour
     LOCHAN_TRYG(read_footer(r, err));
     LOCHAN_TRYG(parse_footer(r, err));
     LOCHAN_TRYG(own_key_values(r, err));
+    LOCHAN_TRYG(show_key_values(r, err));
     *out = r;
 done:
     if (rc != LOCHAN_OK)
