@@ -7,6 +7,7 @@
 #include "arrow/kernels.h"
 #include "arrow/view.h"
 #include "parquet/bloom.h"
+#include "parquet/plan.h"
 #include "parquet/prune.h"
 
 /* Where pages are left out, little is read ahead. */
@@ -28,11 +29,7 @@ typedef struct pq_stream {
     int *groups;
     size_t n_groups, next_group;
     int64_t batch_rows;
-    /* Columns are read in two parts, those of the predicate first. Without a predicate all are in
-     * the second part. */
-    lochan_pq_projection first_columns, rest_columns;
-    int *order; /* position of each output column in first_columns, then rest_columns */
-    size_t n_out;
+    lochan_pq_read_plan plan;
     struct ArrowSchema keyed_schema; /* of `first` where some of its columns come as keys */
     lochan_pq_range *rows;           /* of the file; NULL: all */
     size_t n_rows;
@@ -53,12 +50,10 @@ static void free_stream(void *state) {
     lochan_pq_group_read__end(&s->first);
     lochan_pq_group_read__end(&s->rest);
     lochan_schema__release(&s->keyed_schema);
-    lochan_pq_projection__deinit(&s->first_columns);
-    lochan_pq_projection__deinit(&s->rest_columns);
+    lochan_pq_read_plan__deinit(&s->plan);
     lochan_mem__free(s->ranges);
     lochan_mem__free(s->rows);
     lochan_mem__free(s->groups);
-    lochan_mem__free(s->order);
     lochan_pq_reader__close(s->reader);
     lochan_mem__free(s);
 }
@@ -111,8 +106,8 @@ static bool filter_by_name(void *ctx, const char *column, lochan_expr_stats *out
 
 /* Leaf of the i-th column of the predicate, -1 if it is nested. */
 static int predicate_leaf(const pq_stream *s, size_t i) {
-    int slot = s->first_columns.columns[i].leaf;
-    return slot < 0 ? -1 : lochan_pq_projection__leaf(&s->first_columns, slot)->index;
+    int slot = s->plan.first.columns[i].leaf;
+    return slot < 0 ? -1 : lochan_pq_projection__leaf(&s->plan.first, slot)->index;
 }
 
 /* Whether the row group may match by the Bloom filters of the predicate's columns. */
@@ -121,7 +116,7 @@ static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_erro
     bool any = false;
     lochan_status rc = LOCHAN_OK;
     *may = true;
-    for (size_t i = 0; i < s->first_columns.n && !any; i++) {
+    for (size_t i = 0; i < s->plan.first.n && !any; i++) {
         int leaf = predicate_leaf(s, i);
         any = leaf >= 0 && LOCHAN_PQ_HAS(&lochan_pq_reader__chunk(r, group, leaf)->meta, 14);
     }
@@ -131,7 +126,7 @@ static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_erro
     g.leaves = lochan_mem__array((size_t)r->schema.n_leaves + 1, sizeof *g.leaves);
     if (!g.leaves)
         return lochan_error__nomem(err);
-    for (size_t i = 0; i < s->first_columns.n && rc == LOCHAN_OK; i++) {
+    for (size_t i = 0; i < s->plan.first.n && rc == LOCHAN_OK; i++) {
         int leaf = predicate_leaf(s, i);
         if (leaf < 0)
             continue;
@@ -148,7 +143,7 @@ static lochan_status ask_filters(pq_stream *s, int group, bool *may, lochan_erro
 }
 
 static size_t count_columns(const pq_stream *s) {
-    return s->first_columns.n + s->rest_columns.n;
+    return s->plan.first.n + s->plan.rest.n;
 }
 
 /* Bytes read ahead per column: together they stay bounded, however many columns there are. */
@@ -198,7 +193,7 @@ static void plan_memory(pq_stream *s, int group) {
     atomic_store(&s->hold.used, 0);
     s->batch_bytes = (double)part;
     s->row_bytes = 0;
-    const lochan_pq_projection *parts[] = {&s->first_columns, &s->rest_columns};
+    const lochan_pq_projection *parts[] = {&s->plan.first, &s->plan.rest};
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < parts[k]->n; i++)
             s->row_bytes +=
@@ -258,9 +253,9 @@ static lochan_status describe_keys(pq_stream *s, lochan_error *err) {
     const lochan_type keys = {.id = LOCHAN_TYPE_INT32};
     if (!s->first.keyed)
         return LOCHAN_OK;
-    const struct ArrowSchema *plain = &s->first_columns.arrow;
+    const struct ArrowSchema *plain = &s->plan.first.arrow;
     LOCHAN_TRY(lochan_schema__dup(plain, &s->keyed_schema, err));
-    for (size_t i = 0; i < s->first_columns.n; i++) {
+    for (size_t i = 0; i < s->plan.first.n; i++) {
         struct ArrowSchema *from = plain->children[i], *to = s->keyed_schema.children[i];
         lochan_type type;
         if (!lochan_pq_group_read__is_keyed(&s->first, i))
@@ -338,15 +333,15 @@ static lochan_status open_columns(pq_stream *s, int group, bool *may, lochan_err
     size_t window_share = s->hold.limit / (2 * count_columns(s) + 1);
     if (s->bounded && window > window_share)
         window = window_share > PRUNED_WINDOW ? window_share : PRUNED_WINDOW;
-    LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, group, &s->first_columns, window,
+    LOCHAN_TRY(lochan_pq_group_read__begin(&s->first, s->reader, group, &s->plan.first, window,
                                            !s->all_match, err));
     LOCHAN_TRY(describe_keys(s, err));
     if (!s->all_match)
         LOCHAN_TRY(lochan_pq_prune__dictionaries(
-            &s->first, s->first.keyed ? &s->keyed_schema : &s->first_columns.arrow, s->predicate,
-            may, err));
+            &s->first, s->first.keyed ? &s->keyed_schema : &s->plan.first.arrow, s->predicate, may,
+            err));
     if (*may)
-        LOCHAN_TRY(lochan_pq_group_read__begin(&s->rest, s->reader, group, &s->rest_columns, window,
+        LOCHAN_TRY(lochan_pq_group_read__begin(&s->rest, s->reader, group, &s->plan.rest, window,
                                                false, err));
     s->first.hold = s->rest.hold = s->bounded ? &s->hold : NULL;
     return LOCHAN_OK;
@@ -387,7 +382,7 @@ static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArr
 
 /* Turns keys back into text. */
 static lochan_status expand_keys(const pq_stream *s, struct ArrowArray *first, lochan_error *err) {
-    for (size_t i = 0; s->first.keyed && i < s->first_columns.n; i++) {
+    for (size_t i = 0; s->first.keyed && i < s->plan.first.n; i++) {
         struct ArrowArray *a = first->children[i], text;
         if (!lochan_pq_group_read__is_keyed(&s->first, i))
             continue;
@@ -398,7 +393,7 @@ static lochan_status expand_keys(const pq_stream *s, struct ArrowArray *first, l
             return lochan_error__nomem(err);
         for (int64_t r = 0; r < a->length; r++)
             rows[r] = valid && !lochan_bit__get(valid, a->offset + r) ? -1 : keys[r];
-        lochan_status rc = lochan_take(s->first_columns.arrow.children[i], a->dictionary, rows,
+        lochan_status rc = lochan_take(s->plan.first.arrow.children[i], a->dictionary, rows,
                                        (size_t)a->length, &text, err);
         lochan_mem__free(rows);
         if (rc != LOCHAN_OK)
@@ -424,11 +419,11 @@ static bool is_sparse(const uint8_t *bits, int64_t rows) {
 /* Columns of both parts in the order asked for. */
 static lochan_status join_parts(pq_stream *s, struct ArrowArray *first, struct ArrowArray *rest,
                                 int64_t rows, struct ArrowArray *out, lochan_error *err) {
-    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)s->n_out, err));
-    for (size_t i = 0; i < s->n_out; i++) {
-        size_t at = (size_t)s->order[i];
+    LOCHAN_TRY(lochan_array__init(out, 1, (int64_t)s->plan.n_out, err));
+    for (size_t i = 0; i < s->plan.n_out; i++) {
+        size_t at = (size_t)s->plan.order[i];
         struct ArrowArray *from =
-            at < s->first_columns.n ? first->children[at] : rest->children[at - s->first_columns.n];
+            at < s->plan.first.n ? first->children[at] : rest->children[at - s->plan.first.n];
         lochan_array__move(from, out->children[i]);
     }
     out->length = rows;
@@ -441,12 +436,12 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     int64_t rows = left < s->batch_rows ? left : s->batch_rows, kept;
     size_t taken;
     struct ArrowArray first = {0}, rest = {0};
-    const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->first_columns.arrow;
+    const struct ArrowSchema *schema = s->first.keyed ? &s->keyed_schema : &s->plan.first.arrow;
     uint8_t *bits = NULL;
     lochan_status rc = LOCHAN_OK;
     LOCHAN_TRY(claim_batch(s, &rows, &taken, err));
     kept = rows;
-    if (s->first_columns.n > 0)
+    if (s->plan.first.n > 0)
         LOCHAN_TRYG(lochan_pq_group_read__next(&s->first, rows, &first, err));
     if (s->predicate && !s->all_match) {
         bits = lochan_mem__alloc((size_t)(rows + 7) / 8);
@@ -466,8 +461,8 @@ static lochan_status read_batch(pq_stream *s, struct ArrowArray *out, lochan_err
     learn_size(s, rows);
     if (kept < rows) {
         LOCHAN_TRYG(keep_rows(schema, &first, bits, err));
-        if (s->rest_columns.n > 0 && !sparse)
-            LOCHAN_TRYG(keep_rows(&s->rest_columns.arrow, &rest, bits, err));
+        if (s->plan.rest.n > 0 && !sparse)
+            LOCHAN_TRYG(keep_rows(&s->plan.rest.arrow, &rest, bits, err));
     }
     LOCHAN_TRYG(expand_keys(s, &first, err));
     rc = join_parts(s, &first, &rest, kept, out, err);
@@ -515,137 +510,6 @@ static lochan_status next_batch(void *state, struct ArrowArray *out, lochan_erro
             close_group(s);
     }
     return LOCHAN_OK;
-}
-
-/* What is asked for, while the columns are planned. */
-typedef struct column_plan {
-    lochan_pq_want *first, *rest; /* of the predicate; the others */
-    size_t n_first, n_rest;
-    bool *first_marks, *rest_marks;
-    int *out; /* top-level columns in the order asked for */
-    size_t n_out;
-} column_plan;
-
-static lochan_status plan_output(const lochan_pq_schema *schema, const lochan_pq_scan *scan,
-                                 column_plan *p, lochan_error *err) {
-    bool all = !scan->columns && !scan->paths;
-    size_t n = all ? (size_t)schema->root.n_children : scan->n_columns;
-    for (size_t i = 0; i < n; i++) {
-        int column = scan->columns ? scan->columns[i] : (int)i;
-        bool fresh = true;
-        if (scan->paths) {
-            LOCHAN_TRY(
-                lochan_pq_path__mark(schema, scan->paths[i], p->rest_marks, &column, &fresh, err));
-        } else if (column < 0 || column >= schema->root.n_children) {
-            return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT, "there is no column %d",
-                                     column);
-        }
-        bool met = false;
-        for (size_t j = 0; j < p->n_out && !all; j++)
-            met = met || p->out[j] == column;
-        if (scan->paths ? !fresh : met)
-            return lochan_error__set(
-                err, LOCHAN_ERR_INVALID_ARGUMENT, "column '%s' is asked for twice",
-                scan->paths ? scan->paths[i] : schema->arrow.children[column]->name);
-        if (!scan->paths)
-            lochan_pq_column__mark(schema, column, p->rest_marks);
-        if (!met)
-            p->out[p->n_out++] = column;
-    }
-    return LOCHAN_OK;
-}
-
-static lochan_status plan_predicate(const lochan_pq_schema *schema, const lochan_expr *predicate,
-                                    column_plan *p, lochan_error *err) {
-    size_t n = predicate ? lochan_expr__columns(predicate) : 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *name = lochan_expr__column(predicate, i);
-        lochan_pq_want want = {lochan_schema__find(&schema->arrow, name), -1};
-        if (want.column >= 0)
-            lochan_pq_column__mark(schema, want.column, p->first_marks);
-        else
-            want.flat = lochan_pq_path__leaf(schema, name);
-        if (want.column < 0 && want.flat < 0)
-            return lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the file has no column '%s'",
-                                     name);
-        bool met = false;
-        for (size_t j = 0; j < p->n_first; j++)
-            met = met || (p->first[j].column == want.column && p->first[j].flat == want.flat);
-        if (!met)
-            p->first[p->n_first++] = want;
-    }
-    return LOCHAN_OK;
-}
-
-/* Whether all that is asked of a column is read for the predicate; *at = where. */
-static bool is_first(const lochan_pq_schema *schema, const column_plan *p, int column, size_t *at) {
-    const lochan_pq_field *field = &schema->root.children[column];
-    for (*at = 0; *at < p->n_first && p->first[*at].column != column;)
-        ++*at;
-    for (int l = field->first_leaf; l < field->first_leaf + field->n_leaves; l++) {
-        if (!p->rest_marks[l])
-            return false;
-    }
-    return *at < p->n_first;
-}
-
-/* The schema of what comes out: the file's, without the fields that are not asked for. */
-static lochan_status make_schema(const pq_stream *s, const column_plan *p, struct ArrowSchema *out,
-                                 lochan_error *err) {
-    LOCHAN_TRY(lochan_schema__select(&s->reader->schema.arrow, p->out, p->n_out, out, err));
-    for (size_t i = 0; i < p->n_out; i++) {
-        size_t at = (size_t)s->order[i];
-        struct ArrowSchema part = {0};
-        if (at < s->first_columns.n)
-            continue;
-        LOCHAN_TRY(lochan_schema__dup(s->rest_columns.arrow.children[at - s->first_columns.n],
-                                      &part, err));
-        lochan_schema__release(out->children[i]);
-        lochan_schema__move(&part, out->children[i]);
-    }
-    return LOCHAN_OK;
-}
-
-/* Parts the columns in those of the predicate and the others asked for. */
-static lochan_status plan_columns(pq_stream *s, const lochan_pq_scan *scan, struct ArrowSchema *out,
-                                  lochan_error *err) {
-    const lochan_pq_schema *schema = &s->reader->schema;
-    size_t n_leaves = (size_t)schema->n_leaves + 1, n = (size_t)schema->root.n_children;
-    size_t n_predicate = s->predicate ? lochan_expr__columns(s->predicate) : 0;
-    column_plan p = {.first = lochan_mem__array(n_predicate + 1, sizeof *p.first),
-                     .rest = lochan_mem__array(n + 1, sizeof *p.rest),
-                     .first_marks = lochan_mem__array(n_leaves, sizeof *p.first_marks),
-                     .rest_marks = lochan_mem__array(n_leaves, sizeof *p.rest_marks),
-                     .out = lochan_mem__array(n + 1, sizeof *p.out)};
-    lochan_status rc = LOCHAN_OK;
-    s->order = lochan_mem__array(n + 1, sizeof *s->order);
-    if (!p.first || !p.rest || !p.first_marks || !p.rest_marks || !p.out || !s->order) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    LOCHAN_TRYG(plan_output(schema, scan, &p, err));
-    LOCHAN_TRYG(plan_predicate(schema, s->predicate, &p, err));
-    for (size_t i = 0; i < p.n_out; i++) {
-        size_t at;
-        if (!is_first(schema, &p, p.out[i], &at)) {
-            at = p.n_first + p.n_rest;
-            p.rest[p.n_rest++] = (lochan_pq_want){p.out[i], -1};
-        }
-        s->order[i] = (int)at;
-    }
-    s->n_out = p.n_out;
-    LOCHAN_TRYG(lochan_pq_projection__make(&s->first_columns, schema, p.first, p.n_first,
-                                           p.first_marks, err));
-    LOCHAN_TRYG(
-        lochan_pq_projection__make(&s->rest_columns, schema, p.rest, p.n_rest, p.rest_marks, err));
-    rc = make_schema(s, &p, out, err);
-done:
-    lochan_mem__free(p.first);
-    lochan_mem__free(p.rest);
-    lochan_mem__free(p.first_marks);
-    lochan_mem__free(p.rest_marks);
-    lochan_mem__free(p.out);
-    return rc;
 }
 
 static lochan_status plan_rows(pq_stream *s, const lochan_pq_scan *scan, lochan_error *err) {
@@ -697,7 +561,7 @@ lochan_status lochan_pq_reader__stream(lochan_pq_reader *reader, const lochan_pq
     s->batch_rows = scan->batch_rows > 0 ? scan->batch_rows : DEFAULT_BATCH_ROWS;
     LOCHAN_TRYG(plan_groups(s, scan, err));
     LOCHAN_TRYG(plan_rows(s, scan, err));
-    LOCHAN_TRYG(plan_columns(s, scan, &schema, err));
+    LOCHAN_TRYG(lochan_pq_read_plan__make(&s->plan, &reader->schema, scan, &schema, err));
     return lochan_stream__make(&schema, next_batch, free_stream, s, out, err);
 done:
     lochan_schema__release(&schema);
