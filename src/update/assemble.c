@@ -7,6 +7,7 @@
  * table/, dedup.h, mode.h, validate.h.
  */
 #include "update/dedup.h"
+#include "update/manage.h"
 #include "update/mode.h"
 #include "update/validate.h"
 
@@ -232,8 +233,7 @@ static lochan_status open_table(lochan_job *job, lochan_error *err) {
     lochan_table_spec wish;
     int64_t removed;
     if (!job->schema.release) /* nothing came; what there is may have to go */
-        return lochan_table__open(job->lake, job->spec->source, job->spec->name, -1, &job->table,
-                                  err);
+        return lochan_manage__open_table(job->lake, job->spec, &job->table, err);
     lochan_dataset_spec__table(job->spec, &job->schema, &wish);
     LOCHAN_TRY(lochan_table__ensure(job->lake, &wish, &job->table, err));
     if (job->adopted == 0)

@@ -308,27 +308,47 @@ lochan_status lochan_manage__load_dataset(lochan_lake *lake, const char *source,
     return lochan_dataset_spec__parse(text, strlen(text), name, spec, err);
 }
 
-/* What a table will be made of the declared columns is checked when the spec is added, not at the
- * first update. */
-static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *err) {
+lochan_status lochan_manage__declared_schema(const lochan_dataset_spec *spec,
+                                             struct ArrowSchema *out, lochan_error *err) {
     static const char *const constants[] = {"source", "source_dataset", "record_hash"};
     const lochan_type types[] = {
         {.id = LOCHAN_TYPE_STRING}, {.id = LOCHAN_TYPE_STRING}, {.id = LOCHAN_TYPE_INT64}};
-    struct ArrowSchema schema = {0};
     int64_t n = (int64_t)spec->n_columns, more = spec->has_record_hash ? 3 : 2;
-    lochan_status rc;
-    LOCHAN_TRYG(lochan_schema__init_struct(&schema, n + more, err));
+    LOCHAN_TRY(lochan_schema__init_struct(out, n + more, err));
     for (int64_t i = 0; i < n; i++)
-        LOCHAN_TRYG(lochan_schema__set_field(schema.children[i], spec->columns[i].name,
-                                             &spec->columns[i].type, spec->columns[i].nullable,
-                                             err));
+        LOCHAN_TRY(lochan_schema__set_field(out->children[i], spec->columns[i].name,
+                                            &spec->columns[i].type, spec->columns[i].nullable,
+                                            err));
     for (int64_t i = 0; i < more; i++)
-        LOCHAN_TRYG(
-            lochan_schema__set_field(schema.children[n + i], constants[i], &types[i], false, err));
+        LOCHAN_TRY(
+            lochan_schema__set_field(out->children[n + i], constants[i], &types[i], false, err));
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_manage__open_table(lochan_lake *lake, const lochan_dataset_spec *spec,
+                                        lochan_table **out, lochan_error *err) {
+    struct ArrowSchema schema = {0};
     lochan_table_spec wish;
-    lochan_dataset_spec__table(spec, &schema, &wish);
-    LOCHAN_TRYG(lochan_table_spec__check(&wish, err));
-done:
+    *out = NULL;
+    lochan_status rc = lochan_manage__declared_schema(spec, &schema, err);
+    if (rc == LOCHAN_OK) {
+        lochan_dataset_spec__table(spec, &schema, &wish);
+        rc = lochan_table__ensure(lake, &wish, out, err);
+    }
+    lochan_schema__release(&schema);
+    return rc;
+}
+
+/* What a table will be made of the declared columns is checked when the spec is added, not at the
+ * first update. */
+static lochan_status check_table(const lochan_dataset_spec *spec, lochan_error *err) {
+    struct ArrowSchema schema = {0};
+    lochan_table_spec wish;
+    lochan_status rc = lochan_manage__declared_schema(spec, &schema, err);
+    if (rc == LOCHAN_OK) {
+        lochan_dataset_spec__table(spec, &schema, &wish);
+        rc = lochan_table_spec__check(&wish, err);
+    }
     lochan_schema__release(&schema);
     return rc;
 }

@@ -2,6 +2,7 @@
  * at the same time; the failure of one is told and does not stop the others unless asked. May call:
  * base/, catalog/, manage.h.
  */
+#include "base/pool.h"
 #include "update/manage.h"
 #include <lochan/update.h>
 #include <pthread.h>
@@ -26,8 +27,7 @@ struct many {
     size_t n;
     int wave; /* under way */
     pthread_mutex_t mutex;
-    size_t next; /* under mutex, as all below */
-    size_t done, failed;
+    size_t done, failed; /* under mutex, as all below */
     bool stop;
     lochan_error first;
 };
@@ -146,35 +146,16 @@ static void run_one(struct many *m, struct entry *entry) {
     pthread_mutex_unlock(&m->mutex);
 }
 
-/* The next dataset of the wave, NULL if there is none. */
-static struct entry *take_next(struct many *m) {
-    struct entry *entry = NULL;
-    pthread_mutex_lock(&m->mutex);
-    while (!m->stop && m->next < m->n && !entry) {
-        if (m->entries[m->next].wave == m->wave)
-            entry = &m->entries[m->next];
-        m->next++;
-    }
-    pthread_mutex_unlock(&m->mutex);
-    return entry;
-}
-
-static void *work(void *ctx) {
+/* Failures stay in the entries: one must not keep the pool from starting the others. */
+static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     struct many *m = ctx;
-    for (struct entry *entry = take_next(m); entry; entry = take_next(m))
-        run_one(m, entry);
-    return NULL;
-}
-
-static void run_wave(struct many *m, int parallel) {
-    pthread_t threads[MAX_PARALLEL];
-    int started = 0;
-    m->next = 0;
-    while (started < parallel - 1 && pthread_create(&threads[started], NULL, work, m) == 0)
-        started++;
-    work(m); /* this thread too */
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
+    (void)err;
+    pthread_mutex_lock(&m->mutex);
+    bool stop = m->stop;
+    pthread_mutex_unlock(&m->mutex);
+    if (!stop && m->entries[index].wave == m->wave)
+        run_one(m, &m->entries[index]);
+    return LOCHAN_OK;
 }
 
 static lochan_status outcome(const struct many *m, lochan_error *err) {
@@ -198,6 +179,7 @@ lochan_status lochan_update_run_many(lochan_lake *lake, const lochan_update_many
     LOCHAN_CHECK_ARG(lake && which && request && which->struct_size == sizeof *which, err);
     struct many m = {.lake = lake, .which = which, .request = request};
     int parallel = which->parallel > 0 ? which->parallel : 4;
+    lochan_pool *pool = NULL;
     int last = 0;
     lochan_status rc;
     if (which->parallel < 0 || which->parallel > MAX_PARALLEL)
@@ -212,10 +194,12 @@ lochan_status lochan_update_run_many(lochan_lake *lake, const lochan_update_many
     order(&m);
     for (size_t i = 0; i < m.n; i++)
         last = m.entries[i].wave > last ? m.entries[i].wave : last;
+    LOCHAN_TRYG(lochan_pool__create(parallel, &pool, err)); /* not the lake's: its tasks wait */
     for (m.wave = 0; m.wave <= last && !m.stop; m.wave++)
-        run_wave(&m, parallel);
+        LOCHAN_TRYG(lochan_pool__for(pool, m.n, run_task, &m, NULL, err));
     rc = outcome(&m, err);
 done:
+    lochan_pool__free(pool);
     for (size_t i = 0; i < m.n; i++)
         lochan_dataset_spec__free(m.entries[i].spec);
     lochan_mem__free(m.entries);

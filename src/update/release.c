@@ -16,7 +16,8 @@
 /* The records of all files as text columns of the table's schema. */
 struct release {
     lochan_table *table;
-    lochan_builder **columns; /* a text a column of the table */
+    struct ArrowSchema schema; /* the table's columns but for those that it fills itself */
+    lochan_builder **columns;  /* a text a column of the schema */
     int64_t rows;
     lochan_reject_row *files;
     size_t n_files;
@@ -24,7 +25,7 @@ struct release {
 };
 
 static lochan_status add_record(struct release *r, lochan_str record, lochan_error *err) {
-    const struct ArrowSchema *schema = &r->table->def.schema;
+    const struct ArrowSchema *schema = &r->schema;
     lochan_yaml *doc = NULL;
     lochan_status rc = LOCHAN_OK;
     LOCHAN_TRY(lochan_yaml__parse(record.p, record.n, "record", &doc, err));
@@ -53,9 +54,24 @@ static lochan_status add_batch(void *ctx, const lochan_reject_row *file,
     return rc;
 }
 
+static lochan_status choose_schema(struct release *r, lochan_error *err) {
+    const struct ArrowSchema *all = &r->table->def.schema;
+    size_t n = 0;
+    int *columns = lochan_mem__array((size_t)all->n_children + 1, sizeof *columns);
+    if (!columns)
+        return lochan_error__nomem(err);
+    for (int c = 0; c < (int)all->n_children; c++) {
+        if (c != r->table->known_at && c != r->table->derived)
+            columns[n++] = c;
+    }
+    lochan_status rc = lochan_schema__select(all, columns, n, &r->schema, err);
+    lochan_mem__free(columns);
+    return rc;
+}
+
 static lochan_status create_columns(struct release *r, lochan_error *err) {
     const lochan_type text = {.id = LOCHAN_TYPE_STRING};
-    int64_t n = r->table->def.schema.n_children;
+    int64_t n = r->schema.n_children;
     lochan_status rc = LOCHAN_OK;
     r->columns = lochan_mem__array((size_t)n + 1, sizeof *r->columns);
     if (!r->columns)
@@ -63,8 +79,7 @@ static lochan_status create_columns(struct release *r, lochan_error *err) {
     memset(r->columns, 0, ((size_t)n + 1) * sizeof *r->columns);
     for (int64_t c = 0; c < n && rc == LOCHAN_OK; c++) {
         struct ArrowSchema field = {0};
-        rc = lochan_schema__set_field(&field, r->table->def.schema.children[c]->name, &text, true,
-                                      err);
+        rc = lochan_schema__set_field(&field, r->schema.children[c]->name, &text, true, err);
         if (rc == LOCHAN_OK)
             rc = lochan_builder__create(&field, &r->columns[c], err);
         lochan_schema__release(&field);
@@ -75,7 +90,7 @@ static lochan_status create_columns(struct release *r, lochan_error *err) {
 /* Text columns to the table's types. */
 static lochan_status finish_rows(struct release *r, struct ArrowArray *out, lochan_error *err) {
     const lochan_type type = {.id = LOCHAN_TYPE_STRING};
-    const struct ArrowSchema *schema = &r->table->def.schema;
+    const struct ArrowSchema *schema = &r->schema;
     struct ArrowSchema field = {0};
     struct ArrowArray text = {0};
     lochan_status rc;
@@ -120,8 +135,8 @@ static lochan_status write_rows(lochan_lake *lake, const lochan_dataset_spec *sp
                                     .order_column = spec->order_column};
     lochan_status rc;
     LOCHAN_TRYG(finish_rows(r, &rows, err));
-    LOCHAN_TRYG(lochan_array__check(&r->table->def.schema, &rows, err));
-    LOCHAN_TRYG(lochan_write__begin(lake, r->table, &r->table->def.schema, &options, &write, err));
+    LOCHAN_TRYG(lochan_array__check(&r->schema, &rows, err));
+    LOCHAN_TRYG(lochan_write__begin(lake, r->table, &r->schema, &options, &write, err));
     LOCHAN_TRYG(lochan_write__add(write, 0, &rows, err));
     rc = lochan_write__publish(write, put_states, r, NULL, err);
 done:
@@ -170,16 +185,18 @@ lochan_status lochan_rejects_release(lochan_lake *lake, const char *source, cons
     }
     r.files = files.rows;
     r.n_files = files.n;
-    LOCHAN_TRYG(lochan_table__open(lake, source, dataset, -1, &r.table, err));
+    LOCHAN_TRYG(lochan_manage__open_table(lake, spec, &r.table, err));
+    LOCHAN_TRYG(choose_schema(&r, err));
     LOCHAN_TRYG(create_columns(&r, err));
     for (size_t i = 0; i < files.n; i++)
         LOCHAN_TRYG(
             lochan_rejects__read(lochan_lake_path(lake), &files.rows[i], add_batch, &r, err));
     rc = write_rows(lake, spec, &r, err);
 done:
-    for (int64_t c = 0; r.columns && c < r.table->def.schema.n_children; c++)
+    for (int64_t c = 0; r.columns && c < r.schema.n_children; c++)
         lochan_builder__free(r.columns[c]);
     lochan_mem__free(r.columns);
+    lochan_schema__release(&r.schema);
     lochan_table__close(r.table);
     lochan_reject_rows__deinit(&files);
     lochan_lock__release(lock);

@@ -21,7 +21,7 @@ static const char *const known_keys[] = {
     "period_column", "deduplication",   "partition_strategy", "partition_options",
     "update_mode",   "sort_columns",    "point_in_time",      "reference",
     "revision_days", "refresh_days",    "calendar",           "discovery",
-    "order_column",  "update_options",  "validation",         "keep_raw"};
+    "order_column",  "update_options",  "validation"};
 static const char *const normalizers[] = {"standard", "wide_to_long"};
 static const char *const new_columns[] = {"evolve", "ignore", "fail"};
 

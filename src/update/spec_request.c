@@ -280,7 +280,6 @@ static lochan_status read_days(lochan_dataset_spec *spec, const lochan_yaml_node
     spec->revision_days = (int32_t)revision;
     spec->refresh_days = (int32_t)refresh;
     spec->staging_max_age_ns = DAY_NS;
-    LOCHAN_TRY(lochan_yaml__get_bool(root, "keep_raw", &spec->keep_raw, err));
     return lochan_yaml__get_duration_ns(root, "staging_max_age", &spec->staging_max_age_ns, err);
 }
 
