@@ -77,36 +77,32 @@ typedef struct job {
     lochan_run *run;
     int64_t n;
     lochan_append_options append;
+    struct ArrowSchema schema; /* of the rows, made before the clock starts */
+    struct ArrowArray rows;
 } job;
 
-static void append_rows(job *j, int64_t tick, int64_t n, int64_t per_tick) {
+static void append_rows(job *j) {
     lochan_error err;
-    struct ArrowSchema schema;
-    struct ArrowArray rows;
     struct ArrowArrayStream stream;
-    make_rows(tick, n, per_tick, &schema, &rows);
-    must(lochan_stream__of_batches(&schema, &rows, 1, &stream, &err), &err);
+    must(lochan_stream__of_batches(&j->schema, &j->rows, 1, &stream, &err), &err);
     must(lochan_run_append(j->run, "holdings", &stream, &j->append, NULL, &err), &err);
 }
 
 /* The same rows again and again, tick after tick. */
 static void append_many(job *j) {
     lochan_error err;
-    struct ArrowSchema schema, copy;
-    struct ArrowArray rows, lent;
+    struct ArrowSchema copy;
+    struct ArrowArray lent;
     struct ArrowArrayStream stream;
-    make_rows(0, 1000, 1000, &schema, &rows);
-    int64_t *ticks = (int64_t *)(uintptr_t)rows.children[0]->buffers[1];
+    int64_t *ticks = (int64_t *)(uintptr_t)j->rows.children[0]->buffers[1];
     for (int64_t i = 0; i < j->n; i++) {
         for (int k = 0; k < 1000; k++)
             ticks[k] = i;
-        lent = lochan_array__lend(&rows);
-        must(lochan_schema__dup(&schema, &copy, &err), &err);
+        lent = lochan_array__lend(&j->rows);
+        must(lochan_schema__dup(&j->schema, &copy, &err), &err);
         must(lochan_stream__of_batches(&copy, &lent, 1, &stream, &err), &err);
         must(lochan_run_append(j->run, "holdings", &stream, &j->append, NULL, &err), &err);
     }
-    lochan_array__release(&rows);
-    lochan_schema__release(&schema);
 }
 
 static void scan(job *j, const int64_t *min, const int64_t *max) {
@@ -165,10 +161,8 @@ static void run_job(job *j, const char *name, const char *path) {
     const int64_t from = 2000, to = 2009;
     if (strcmp(name, "append") == 0) {
         append_many(j);
-    } else if (strcmp(name, "wide") == 0) {
-        append_rows(j, 0, 10000, 1);
-    } else if (strcmp(name, "million") == 0) {
-        append_rows(j, 0, 1000000, 10000);
+    } else if (strcmp(name, "wide") == 0 || strcmp(name, "million") == 0) {
+        append_rows(j);
     } else if (strcmp(name, "ticks") == 0) {
         scan(j, &from, &to);
     } else if (strcmp(name, "read") == 0) {
@@ -199,11 +193,19 @@ int main(int argc, char **argv) {
         must(lochan_lake_open(argv[1], NULL, &j.lake, &err), &err);
     }
     must(lochan_run_open(j.lake, "bench", &run, &j.run, &err), &err);
+    if (strcmp(argv[2], "wide") == 0)
+        make_rows(0, 10000, 1, &j.schema, &j.rows);
+    else if (strcmp(argv[2], "million") == 0)
+        make_rows(0, 1000000, 10000, &j.schema, &j.rows);
+    else
+        make_rows(0, 1000, 1000, &j.schema, &j.rows);
     double cpu = cpu_seconds();
     int64_t began = lochan_clock__mono_ns();
     run_job(&j, argv[2], argv[1]);
     printf("%s %.6f %.6f\n", argv[2], (double)(lochan_clock__mono_ns() - began) / 1e9,
            cpu_seconds() - cpu);
+    lochan_array__release(&j.rows);
+    lochan_schema__release(&j.schema);
     lochan_run_close(j.run);
     lochan_lake_close(j.lake);
     return 0;

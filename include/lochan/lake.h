@@ -218,8 +218,8 @@ typedef struct lochan_verify_report {
     int64_t rows_checked;
     int64_t bytes_read;
     int64_t problems;      /* rows of the problems stream whose kind is not "unknown" */
-    int64_t unknown_files; /* in data/ but not in the catalog (a write that was cut off leaves
-                              such): never removed here */
+    int64_t unknown_files; /* in data/ and runs/ but not in the catalog (a write that was cut off
+                              leaves such): never removed here */
 } lochan_verify_report;
 
 /* Compares catalog, journal and files. Problems are data, not an error: `problems` (may be NULL)

@@ -255,7 +255,7 @@ static void test_appender__any_step_may_fail(void **state) {
                               .check = check,
                               .ctx = &s,
                               .kinds = FAULT_ALL,
-                              .dense = 4});
+                              .dense = 2});
     tmpdir_remove(s.dir);
 }
 

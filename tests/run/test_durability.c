@@ -196,7 +196,7 @@ static void test_durability__many_power_cuts(void **state) {
     (void)state;
     make_template(&p, "nnnNnNnn");
     p.torn = true;
-    for (p.seed = 0; p.seed < 25; p.seed++) {
+    for (p.seed = 0; p.seed < 12; p.seed++) {
         fresh_copy(&p);
         kill_result r = kill_at_name(body, &p, "test.end", 1, torn_last_act, &p.seed);
         assert_true(r.reached);
@@ -366,7 +366,7 @@ static void check_plan(void *ctx, lochan_status rc) {
 static void test_durability__appends_may_fail_anywhere(void **state) {
     power p;
     (void)state;
-    make_template(&p, "nNf");
+    make_template(&p, "nf");
     p.checkpoint_pages = 4;
     lochan_log_set(quiet, NULL, LOCHAN_LOG_WARN);
     fault_sweep(&(fault_case){.name = "unsynced appends",
@@ -375,7 +375,7 @@ static void test_durability__appends_may_fail_anywhere(void **state) {
                               .check = check_plan,
                               .ctx = &p,
                               .kinds = FAULT_ALL,
-                              .dense = 4});
+                              .dense = 2});
     lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
     free_template(&p);
 }

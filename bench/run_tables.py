@@ -1,0 +1,207 @@
+"""Run tables beside a bare Polars write and beside the algorithm of the Python original: one part and one whole JSON
+manifest an append. Prints ratios of processor time and of wall time in one run; machines differ, only ratios count.
+Usage: run_tables.py [--quick]
+"""
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+import polars
+
+QUICK = "--quick" in sys.argv
+JOB = os.environ.get("RUN_TABLES_JOB", "build/release/bench/run_tables_job")
+ROOT = tempfile.mkdtemp(dir=os.environ.get("BENCH_DIR"))
+PARTS = 500 if QUICK else 5000
+
+
+def holdings(tick, rows, per_tick):
+    return polars.DataFrame(
+        {
+            "tick": [tick + i // per_tick for i in range(rows)],
+            "agent_id": [f"agent-{i * 7919 % 1000:05d}" for i in range(rows)],
+            "token_id": [f"T{i % 10}" for i in range(rows)],
+            "quantity": [i * 31 % 1009 for i in range(rows)],
+        }
+    )
+
+
+def sync(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def bare(folder, frame):
+    """What a careful script does: write, sync, rename, sync the folder."""
+    name = os.path.join(folder, uuid.uuid4().hex)
+    frame.write_parquet(name + ".tmp", compression="zstd")
+    sync(name + ".tmp")
+    os.rename(name + ".tmp", name + ".parquet")
+    sync(folder)
+
+
+class Original:
+    """One part a bucket, then the manifest of the whole table is read, changed and written again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.path = os.path.join(folder, "manifest.json")
+
+    def manifest(self):
+        if not os.path.exists(self.path):
+            return {"table": "holdings", "version": 1, "partitions": {}}
+        with open(self.path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def append(self, frame):
+        frame = frame.with_columns((polars.col("tick") // 100).alias("bucket"))
+        manifest = self.manifest()
+        for bucket in frame["bucket"].unique().sort().to_list():
+            part = frame.filter(polars.col("bucket") == bucket)
+            folder = os.path.join(self.folder, f"bucket={bucket:06d}")
+            os.makedirs(folder, exist_ok=True)
+            name = f"part-{uuid.uuid4().hex}.parquet"
+            part.write_parquet(os.path.join(folder, name + ".tmp"), compression="zstd")
+            sync(os.path.join(folder, name + ".tmp"))
+            os.rename(os.path.join(folder, name + ".tmp"), os.path.join(folder, name))
+            entry = manifest["partitions"].setdefault(f"{bucket:06d}", {"parts": [], "bucket_id": bucket})
+            entry["parts"].append(
+                {
+                    "path": name,
+                    "rows": part.height,
+                    "bytes": os.path.getsize(os.path.join(folder, name)),
+                    "tick_min": part["tick"].min(),
+                    "tick_max": part["tick"].max(),
+                    "created_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+                }
+            )
+        with open(self.path + ".tmp", "w", encoding="utf-8") as file:
+            json.dump(manifest, file, indent=2)
+        os.rename(self.path + ".tmp", self.path)
+
+    def read(self, low=None, high=None):
+        paths = []
+        for entry in self.manifest()["partitions"].values():
+            first = min(p["tick_min"] for p in entry["parts"])
+            last = max(p["tick_max"] for p in entry["parts"])
+            if (low is None or last >= low) and (high is None or first <= high):
+                paths += [os.path.join(self.folder, f"bucket={entry['bucket_id']:06d}", p["path"]) for p in entry["parts"]]
+        frame = polars.scan_parquet(paths)
+        if low is not None:
+            frame = frame.filter(polars.col("tick").is_between(low, high))
+        return frame.collect()
+
+    def rebuild(self):
+        for entry in self.manifest()["partitions"].values():
+            for part in entry["parts"]:
+                path = os.path.join(self.folder, f"bucket={entry['bucket_id']:06d}", part["path"])
+                polars.scan_parquet(path).select(polars.len(), polars.min("tick"), polars.max("tick").alias("m")).collect()
+
+
+def measure(work):
+    """Wall and processor seconds of a call."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    work()
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def lochan(lake, job, n=1, durability="full"):
+    out = subprocess.run(
+        [JOB, os.path.join(ROOT, lake), job, str(n), durability], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ).stdout.split()
+    return float(out[1]), float(out[2])
+
+
+def show(what, ours, theirs, of):
+    wall, cpu = ours[0] / theirs[0], ours[1] / theirs[1] if theirs[1] else float("nan")
+    print(f"{what:58s} {ours[0] * 1e3:9.1f} ms  {wall:6.3f} of {of} (processor {cpu:.3f})", flush=True)
+
+
+def appends(n):
+    folder = os.path.join(ROOT, "bare")
+    os.makedirs(folder)
+    frame = holdings(0, 1000, 1000)
+    bare(folder, frame)
+    peer = measure(lambda: [bare(folder, frame) for _ in range(n)])
+    for durability in ("full", "normal"):
+        lochan("append-" + durability, "append", 20, durability)
+        show(f"{n} appends of 1,000 rows, {durability}", lochan("append-" + durability, "append", n, durability), peer, "bare Polars")
+
+
+def growth():
+    first = lochan("growth", "append", 500, "normal")
+    lochan("growth", "append", PARTS * 2 - 1000, "normal")
+    show(f"500 appends at {PARTS * 2 - 500} parts", lochan("growth", "append", 500, "normal"), first, "those at 0 parts")
+    lochan("growth", "list", 10000 if QUICK else 100000)
+    show("500 appends at 100,000 more listed parts", lochan("growth", "append", 500, "normal"), first, "those at 0 parts")
+
+
+def whole(old):
+    frame = holdings(0, 10000, 1)
+    for name in ("wide-old", "million-old", "parts-old", "rebuild-old"):
+        os.makedirs(os.path.join(ROOT, name), exist_ok=True)
+    peer = measure(lambda: Original(os.path.join(ROOT, "wide-old")).append(frame))
+    for durability in ("full", "normal"):
+        show(f"10,000 rows over 100 buckets, {durability}", lochan("wide-" + durability, "wide", 1, durability), peer, "the original")
+    frame = holdings(0, 1000000, 10000)
+    peer = measure(lambda: Original(os.path.join(ROOT, "million-old")).append(frame))
+    show("1,000,000 rows in one append", lochan("million", "million"), peer, "the original")
+    for tick in range(PARTS):
+        old.append(holdings(tick, 1000, 1000)) if QUICK else old_part(old, tick)
+    lochan("parts", "append", PARTS, "normal")
+    low, high = (100, 109) if QUICK else (2000, 2009)
+    show(f"10 ticks of {PARTS} parts", lochan("parts", "ticks"), measure(lambda: old.read(low, high)), "the original")
+    show(f"all of {PARTS} parts of 1,000 rows", lochan("parts", "read"), measure(old.read), "the original")
+    few = Original(os.path.join(ROOT, "rebuild-old"))
+    for tick in range(1000):
+        old_part(few, tick)
+    lochan("rebuild", "append", 1000, "normal")
+    show("rebuild of 1,000 parts", lochan("rebuild", "rebuild"), measure(few.rebuild), "the original")
+
+
+def old_part(old, tick, cache={}):
+    """A part of the original without the n-th writing of its manifest, which is written once in a hundred."""
+    pending = cache.setdefault(old.folder, {"table": "holdings", "version": 1, "partitions": {}})
+    folder = os.path.join(old.folder, f"bucket={tick // 100:06d}")
+    os.makedirs(folder, exist_ok=True)
+    name = f"part-{tick}.parquet"
+    frame = cache.setdefault("frame", holdings(0, 1000, 1000)).with_columns(
+        polars.lit(tick).alias("tick"), polars.lit(tick // 100).alias("bucket")
+    )
+    frame.write_parquet(os.path.join(folder, name), compression="zstd")
+    entry = pending["partitions"].setdefault(f"{tick // 100:06d}", {"parts": [], "bucket_id": tick // 100})
+    size = os.path.getsize(os.path.join(folder, name))
+    entry["parts"].append({"path": name, "rows": 1000, "bytes": size, "tick_min": tick, "tick_max": tick, "created_at": "2025"})
+    if tick % 100 == 99:
+        with open(old.path, "w", encoding="utf-8") as file:
+            json.dump(pending, file, indent=2)
+
+
+def together():
+    n = 500 if QUICK else 5000
+    for durability in ("full", "normal"):
+        one = lochan("one-" + durability, "append", n, durability)
+        began = time.monotonic()
+        lake = os.path.join(ROOT, "two-" + durability)
+        subprocess.run([JOB, lake, "append", "1", durability], check=True, stdout=subprocess.DEVNULL)
+        both = [subprocess.Popen([JOB, lake, "append", str(n), durability], stdout=subprocess.DEVNULL) for _ in range(2)]
+        assert all(p.wait() == 0 for p in both)
+        wall = time.monotonic() - began
+        rows = subprocess.run([JOB, lake, "read"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+        print(f"two processes x {n} appends, {durability}: {2 * one[0] / wall:.2f} times the throughput of one; {rows.strip()}", flush=True)
+
+
+def main():
+    appends(200 if QUICK else 1000)
+    growth()
+    whole(Original(os.path.join(ROOT, "parts-old")))
+    together()
+
+
+main()
