@@ -559,3 +559,13 @@ int64_t lochan_intake__duplicates(lochan_write *w, uint32_t partition) {
         return 0;
     return in->duplicates[partition].spilled + in->duplicates[partition].merged;
 }
+
+bool lochan_intake__is_large(lochan_write *w, uint32_t partition) {
+    const lochan_intake *in = w->intake;
+    int64_t rows = 0;
+    for (size_t i = 0; in && i < in->n_runs; i++) {
+        const lochan_run_part *part = lochan_run__part(in->runs[i], partition);
+        rows += part ? part->to - part->from : 0;
+    }
+    return in && (uint64_t)rows * 16 * (uint64_t)in->n_own > in->most;
+}

@@ -20,6 +20,9 @@ lochan_status lochan_intake__stream(lochan_write *w, uint32_t partition,
 /* Duplicates of one partition that adding and the last stream left out. */
 int64_t lochan_intake__duplicates(lochan_write *w, uint32_t partition);
 
+/* Whether a partition's rows are more than memory should hold at a time. */
+bool lochan_intake__is_large(lochan_write *w, uint32_t partition);
+
 typedef struct lochan_intake_figures {
     int64_t rows;
     uint64_t spilled_bytes;

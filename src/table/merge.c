@@ -9,6 +9,7 @@
  * call: base/, arrow/, parquet/, match.h, incoming.h.
  */
 #include "table/merge.h"
+#include "table/intake.h"
 #include "table/replace.h"
 
 /* ---- writing ---- */
@@ -97,11 +98,28 @@ done:
     return rc;
 }
 
-static lochan_status walk_file(lochan_merge *m, const lochan_data_file *file, lochan_error *err) {
+/* Takes the new rows of a file's range that a dry walk found to be its own. */
+static lochan_status skip_equal(lochan_merge *m, const lochan_data_file *file, lochan_error *err) {
+    struct ArrowArray rows = {0};
+    for (;;) {
+        LOCHAN_TRY(lochan_incoming__take(&m->in, &file->key_max, true, &rows, err));
+        if (!rows.release)
+            return lochan_output__cut(&m->out, err);
+        m->counts->rows_unchanged += rows.length;
+        lochan_array__release(&rows);
+    }
+}
+
+static lochan_status walk_file(lochan_merge *m, const lochan_data_file *file, const bool *changed,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_segment seg = {0};
     bool whole;
     LOCHAN_TRYG(lochan_merge__write_gap(m, &file->key_min, err));
+    if (changed && !*changed) {
+        rc = skip_equal(m, file, err);
+        goto done;
+    }
     LOCHAN_TRYG(collect(m, file, &seg, &whole, err));
     bool removing = lochan_replace__is_on(m->w) && lochan_replace__may_touch(m->w, file);
     if (removing || lochan_segment__rows(&seg) > 0)
@@ -140,6 +158,46 @@ static lochan_status check_file(lochan_merge *m, const lochan_data_file *file,
     return lochan_error__in_file(err, rc, file->path, -1);
 }
 
+/* Rows below the first key of a file: they change none. */
+static lochan_status skip_gap(lochan_merge *m, const lochan_data_file *file, lochan_error *err) {
+    struct ArrowArray rows = {0};
+    for (;;) {
+        LOCHAN_TRY(lochan_incoming__take(&m->in, &file->key_min, false, &rows, err));
+        if (!rows.release)
+            return LOCHAN_OK;
+        lochan_array__release(&rows);
+    }
+}
+
+/* Finds out which files the rows change when they are too many to be held: they are asked for
+ * twice. */
+static lochan_status walk_dry(lochan_write *w, uint32_t partition, const lochan_write_partition *p,
+                              bool **changed, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_write_counts counts = {0};
+    struct ArrowArrayStream stream = {0};
+    lochan_old_file f = {0};
+    lochan_merge m = {.w = w, .counts = &counts, .dry = true, .in = {.stored = true}};
+    *changed = lochan_mem__array(p->n_files + 1, sizeof **changed);
+    if (!*changed)
+        return lochan_error__nomem(err);
+    LOCHAN_TRYG(lochan_intake__stream(w, partition, &stream, err));
+    LOCHAN_TRYG(lochan_incoming__init(&m.in, w, partition, &stream, NULL, err));
+    for (size_t i = 0; i < p->n_files; i++) {
+        LOCHAN_TRYG(check_file(&m, p->files[i], i > 0 ? p->files[i - 1] : NULL, err));
+        LOCHAN_TRYG(skip_gap(&m, p->files[i], err));
+        LOCHAN_TRYG(lochan_old_file__open(&f, w, p->files[i], err));
+        LOCHAN_TRYG(lochan_merge__compare(&m, &f, &(*changed)[i], err));
+        lochan_old_file__deinit(&f);
+    }
+done:
+    lochan_old_file__deinit(&f);
+    lochan_incoming__deinit(&m.in);
+    lochan_stream__release(&stream);
+    lochan_mem__free(m.remove);
+    return rc;
+}
+
 lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
                                 struct ArrowArrayStream *stream, const struct ArrowArray *batch,
                                 bool stored, lochan_write_counts *counts, lochan_error *err) {
@@ -155,13 +213,15 @@ lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
     for (size_t i = 0; i < p->n_files; i++)
         foreign = foreign || p->files[i]->foreign;
     bool appends = !w->keyed;
+    if (stored && !appends && !foreign && lochan_intake__is_large(w, partition))
+        LOCHAN_TRYG(walk_dry(w, partition, p, &m.changed, err));
     if (appends)
         LOCHAN_TRYG(retire_all(&m, p, err));
     else if (foreign)
         LOCHAN_TRYG(lochan_merge__rebuild(&m, p, err));
     for (size_t i = 0; !appends && !foreign && i < p->n_files; i++) {
         LOCHAN_TRYG(check_file(&m, p->files[i], i > 0 ? p->files[i - 1] : NULL, err));
-        LOCHAN_TRYG(walk_file(&m, p->files[i], err));
+        LOCHAN_TRYG(walk_file(&m, p->files[i], m.changed ? &m.changed[i] : NULL, err));
     }
     LOCHAN_TRYG(lochan_merge__write_gap(&m, NULL, err));
     LOCHAN_TRYG(lochan_output__cut(&m.out, err));
@@ -176,5 +236,6 @@ done:
     lochan_output__deinit(&m.out);
     lochan_incoming__deinit(&m.in);
     lochan_mem__free(m.remove);
+    lochan_mem__free(m.changed);
     return rc;
 }

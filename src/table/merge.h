@@ -13,6 +13,8 @@ typedef struct lochan_merge {
     lochan_write_counts *counts;
     uint8_t *remove; /* of the old batch in hand: rows that may go */
     size_t cap_remove;
+    bool dry;      /* rows are compared and counted, nothing is written */
+    bool *changed; /* by file of the partition, what a dry walk found; NULL: there was none */
 } lochan_merge;
 
 /* Writes what a match found, in order. */
@@ -27,6 +29,10 @@ lochan_status lochan_merge__write_gap(lochan_merge *m, const lochan_str *key, lo
 /* Whether the new rows of the file's range change it, or rows of its own are to be removed. */
 lochan_status lochan_merge__changes(lochan_merge *m, lochan_old_file *f, lochan_segment *seg,
                                     bool *changed, lochan_error *err);
+/* The same for more rows than memory should hold: takes those up to the file's last key. The merge
+ * is a dry one. */
+lochan_status lochan_merge__compare(lochan_merge *m, lochan_old_file *f, bool *changed,
+                                    lochan_error *err);
 /* Writes the file anew with the rows that come up to its last key, and retires it. */
 lochan_status lochan_merge__rewrite(lochan_merge *m, lochan_old_file *f, lochan_error *err);
 /* Notes in m->remove which of the old rows may go; *remove = NULL: none. */

@@ -116,9 +116,11 @@ static lochan_status write_step(lochan_merge *m, lochan_match *match, lochan_sha
     LOCHAN_TRYG(lochan_shared__slice(old, from, to - from, &part, err));
     match->remove = remove ? remove + from : NULL;
     LOCHAN_TRYG(lochan_match__run(match, m->w, &part, &seg, err));
-    LOCHAN_TRYG(lochan_merge__write(m, match, &part, &seg, err));
     count(m, match);
     m->counts->rows_new += lochan_segment__left(&seg); /* above the last old row */
+    if (m->dry)
+        goto done;
+    LOCHAN_TRYG(lochan_merge__write(m, match, &part, &seg, err));
     LOCHAN_TRYG(lochan_segment__write_left(&seg, &m->out, err));
 done:
     lochan_array__release(&part);
@@ -168,7 +170,8 @@ static lochan_status merge_batch(lochan_merge *m, lochan_match *match, struct Ar
             LOCHAN_TRYG(write_step(m, match, old, remove, from, to, &fresh, err));
         else if (fresh.release) {
             m->counts->rows_new += fresh.length;
-            LOCHAN_TRYG(lochan_output__rows(&m->out, &fresh, err));
+            if (!m->dry)
+                LOCHAN_TRYG(lochan_output__rows(&m->out, &fresh, err));
         }
         lochan_array__release(&fresh);
         from = to;
@@ -335,6 +338,49 @@ static lochan_status check_end(lochan_merge *m, const lochan_old_file *f, lochan
     }
 done:
     lochan_buf__deinit(&next);
+    return rc;
+}
+
+/* Drops the rows that are left up to the file's last key; *n = how many. */
+static lochan_status drop_rest(lochan_merge *m, const lochan_old_file *f, int64_t *n,
+                               lochan_error *err) {
+    struct ArrowArray rows = {0};
+    *n = 0;
+    for (;;) {
+        LOCHAN_TRY(lochan_incoming__take(&m->in, &f->file->key_max, true, &rows, err));
+        if (!rows.release)
+            return LOCHAN_OK;
+        *n += rows.length;
+        lochan_array__release(&rows);
+    }
+}
+
+static bool has_changes(const lochan_write_counts *c) {
+    return c->rows_new + c->rows_replaced + c->rows_removed > 0;
+}
+
+lochan_status lochan_merge__compare(lochan_merge *m, lochan_old_file *f, bool *changed,
+                                    lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    bool removing = lochan_replace__is_on(m->w) && lochan_replace__may_touch(m->w, f->file);
+    int64_t left;
+    lochan_buf last;
+    lochan_group_range range;
+    lochan_buf__init(&last, LOCHAN_KEYCODE_MAX * 4);
+    lochan_group_range__init(&range);
+    memset(m->counts, 0, sizeof *m->counts);
+    for (int g = 0; g < lochan_pq_reader__row_groups(f->reader) && !has_changes(m->counts); g++) {
+        bool met = removing;
+        if (!met)
+            LOCHAN_TRYG(is_met(m, f, &range, g, &met, err));
+        if (met)
+            LOCHAN_TRYG(decode_group(m, f, g, &last, err));
+    }
+    LOCHAN_TRYG(drop_rest(m, f, &left, err));
+    *changed = left > 0 || has_changes(m->counts);
+done:
+    lochan_group_range__deinit(&range);
+    lochan_buf__deinit(&last);
     return rc;
 }
 

@@ -88,6 +88,8 @@ static void test_add__spilled_runs(void **state) {
     env->piece = 50000;
     env_write(env, rows);
     env_counts(env, 0, 0, 120 * 1500);
+    assert_int_equal(env->counts.files_written, 0);
+    assert_int_equal(env->snapshot, -1);
     free(rows);
 }
 
