@@ -113,6 +113,8 @@ class Updates:
         max_retries: int | None = None,
         retry_backoff_seconds: float | None = None,
         dry_run: bool = False,
+        validate: str | None = None,
+        record: Path | None = None,
         token: str | None = None,
     ) -> UpdateReport:
         """Asks the source for the days that are missing, failed or not final yet, and publishes them as one snapshot.
@@ -121,7 +123,8 @@ class Updates:
         and today. assets: only these, for datasets that are asked by asset. force: ask again what is final. repair: ask again
         what failed, and only that. workers: requests at a time. source_options: fields of the source, for this call.
         progress: None shows a bar if somebody looks (a terminal, a notebook), False none; or a callable that gets a
-        `Progress`; what it raises stops the update. dry_run: plan only. token: a commit with the same token is not
+        `Progress`; what it raises stops the update. dry_run: plan only. validate: "strict" or "off" instead of what the spec's
+        rules say. record: a folder that gets every answer as it came, for a feed to replay. token: a commit with the same token is not
         repeated; see `DataLake.commit_status`. What is None is the source's or the spec's.
 
         If some scopes failed, the others are published and `PartialError` is raised; the next update asks for the failed
@@ -130,7 +133,7 @@ class Updates:
         """
         return self._run(name, source, start, end, progress, assets=assets, force=force, repair=repair, workers=workers,
                          batch_size=batch_size, source_options=source_options, max_retries=max_retries,
-                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, token=token, backfill=False)
+                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record, token=token, backfill=False)
 
     def datasets(
         self,
@@ -149,6 +152,8 @@ class Updates:
         max_retries: int | None = None,
         retry_backoff_seconds: float | None = None,
         dry_run: bool = False,
+        validate: str | None = None,
+        record: Path | None = None,
     ) -> list[UpdateReport]:
         """Several datasets, one after the other; a report for each.
 
@@ -165,7 +170,7 @@ class Updates:
                 report = self._run(name, source, start, end, progress, assets=asked, force=force, repair=repair,
                                    workers=workers, batch_size=batch_size, source_options=source_options,
                                    max_retries=max_retries, retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run,
-                                   token=None, backfill=False)
+                                   validate=validate, record=record, token=None, backfill=False)
             except _lochan.Error as e:
                 first = first or e
                 if e.report is None:
@@ -191,6 +196,8 @@ class Updates:
         max_retries: int | None = None,
         retry_backoff_seconds: float | None = None,
         dry_run: bool = False,
+        validate: str | None = None,
+        record: Path | None = None,
     ) -> list[UpdateReport]:
         """All enabled datasets of a source, as `datasets` does."""
         self._lake.source_show(name)  # there is such a source
@@ -198,7 +205,7 @@ class Updates:
         names = [row["dataset"] for row in listed if row["source"] == name and row["enabled"]]
         return self.datasets(names, name, start=start, end=end, force=force, repair=repair, workers=workers,
                              source_options=source_options, progress=progress, max_retries=max_retries,
-                             retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run)
+                             retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record)
 
     def backfill(
         self,
@@ -217,12 +224,14 @@ class Updates:
         max_retries: int | None = None,
         retry_backoff_seconds: float | None = None,
         dry_run: bool = False,
+        validate: str | None = None,
+        record: Path | None = None,
         token: str | None = None,
     ) -> UpdateReport:
         """An update between two days, which must be given; recorded as a backfill."""
         return self._run(name, source, start, end, progress, assets=assets, force=force, repair=repair, workers=workers,
                          batch_size=batch_size, source_options=source_options, max_retries=max_retries,
-                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, token=token, backfill=True)
+                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record, token=token, backfill=True)
 
     def _run(
         self,
@@ -241,6 +250,8 @@ class Updates:
         max_retries: int | None,
         retry_backoff_seconds: float | None,
         dry_run: bool,
+        validate: str | None,
+        record: Path | None,
         token: str | None,
         backfill: bool,
     ) -> UpdateReport:
@@ -264,6 +275,8 @@ class Updates:
                 repair=repair,
                 backfill=backfill,
                 dry_run=dry_run,
+                validate=validate,
+                record=None if record is None else os.fspath(record),
                 workers=workers or 0,
                 batch_size=batch_size or 0,
                 max_retries=-1 if max_retries is None else max_retries,
@@ -315,6 +328,32 @@ class Status:
         if name is not None:
             source, dataset = _names(name, source)
         return Table(self._lake.list("files", source, dataset), order=FILES)
+
+    def _of(self, what: str, name: str | None, source: str | None, limit: int | None = None, *more: str | None) -> Table:
+        dataset = None
+        if name is not None:
+            source, dataset = _names(name, source)
+        return Table(self._lake.list(what, source, dataset, -1 if limit is None else limit, *more))
+
+    def partitions(self, name: str | None = None, source: str | None = None) -> Table:
+        """source, dataset, partition, files, rows, bytes, published_at."""
+        return self._of("partitions", name, source)
+
+    def scopes(self, name: str | None = None, source: str | None = None) -> Table:
+        """What was asked of the provider, and with what result: asset, variant, day_from, day_to, state, rows, attempts, ..."""
+        return self._of("scopes", name, source)
+
+    def failures(self, limit: int | None = None, name: str | None = None, source: str | None = None) -> Table:
+        """Scopes that past updates gave up, newest first."""
+        return self._of("failures", name, source, limit)
+
+    def gaps(self, name: str, source: str | None = None, *, start: Date | None = None, end: Date | None = None) -> Table:
+        """What the provider still owes: days that are not final, with the reason."""
+        return self._of("gaps", name, source, None, _date(start), _date(end))
+
+    def rejects(self, name: str | None = None, source: str | None = None, *, update_id: str | None = None) -> Table:
+        """Rows that a rule quarantined: scope, page, row, column, rule, reason, record."""
+        return self._of("rejects", name, source, None, update_id)
 
     def __repr__(self) -> str:
         return repr(self.summary())
@@ -394,6 +433,21 @@ class Datasets:
     def get(self, name: str, source: str | None = None) -> str:
         """A dataset as YAML."""
         return self._lake.dataset_show(*_names(name, source))
+
+    def enable(self, name: str, source: str | None = None) -> None:
+        """Takes `disable` back."""
+        self._lake.dataset_enable(*_names(name, source), True)
+
+    def disable(self, name: str, source: str | None = None) -> None:
+        """A disabled dataset is refused by updates, and left out by those of a whole source."""
+        self._lake.dataset_enable(*_names(name, source), False)
+
+    def remove(self, name: str, source: str | None = None, *, delete_data: bool = False, confirm: bool = False) -> None:
+        """Forgets a dataset and what was asked for it. Its rows stay and can be read, unless delete_data, which wants
+        confirm=True; older snapshots show them until they expire."""
+        if delete_data and not confirm:
+            raise _lochan.ArgumentError("delete_data: say confirm=True too")
+        self._lake.dataset_remove(*_names(name, source), delete_data)
 
     def list(self) -> Table:
         """source, dataset, category, enabled, key, partition, update_mode, rows, last_update."""

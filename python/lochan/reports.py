@@ -56,6 +56,10 @@ class UpdateReport(NamedTuple):
     rows_duplicate: int
     rows_rejected: int
     rows_filtered: int
+    rows_removed: int
+    """Old rows that a replacement took out."""
+    rows_warned: int
+    """Rows that broke a rule which only warns."""
     partitions_written: int
     partitions_skipped: int
     files_written: int
@@ -96,6 +100,7 @@ class UpdateReport(NamedTuple):
             fetched += f", {self.retries:,} retries"
         kinds = ("new", "replaced", "unchanged", "duplicate", "rejected", "filtered")
         numbers = [(getattr(self, f"rows_{kind}"), kind) for kind in kinds]
+        numbers += [(self.rows_removed, "old ones removed"), (self.rows_warned, "with a warning")]
         rows = ", ".join(f"{n:,} {kind}" for n, kind in numbers if n or kind == "new")
         written = f"{count(self.files_written, 'file')}, {_show.size(self.bytes_written)}" if self.files_written else "nothing"
         if self.partitions_skipped:

@@ -286,6 +286,7 @@ static PyObject *lake_commit_status(PyObject *self, PyObject *args) {
 /* What a list is asked for. */
 typedef struct asked {
     const char *source, *dataset; /* also: of which run table */
+    const char *first, *second;   /* days, or an update */
     int64_t limit;
 } asked;
 
@@ -330,13 +331,38 @@ static lochan_status runs_of(lochan_lake *l, const asked *a, struct ArrowArraySt
     return lochan_runs_of(l, a->dataset, out, err);
 }
 
+static lochan_status gaps(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                          lochan_error *err) {
+    return lochan_status_gaps(l, a->source, a->dataset, a->first, a->second, out, err);
+}
+static lochan_status scopes(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                            lochan_error *err) {
+    return lochan_status_scopes(l, a->source, a->dataset, out, err);
+}
+static lochan_status failures(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                              lochan_error *err) {
+    return lochan_status_failures(l, a->source, a->dataset, a->limit, out, err);
+}
+static lochan_status partitions(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                                lochan_error *err) {
+    return lochan_status_partitions(l, a->source, a->dataset, out, err);
+}
+static lochan_status rejects(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
+                             lochan_error *err) {
+    return lochan_status_rejects(l, a->source, a->dataset, a->first, out, err);
+}
+
 static const struct {
     const char *name;
     lochan_status (*read)(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
                           lochan_error *err);
-} lists[] = {{"sources", sources}, {"datasets", datasets}, {"status", status},
-             {"updates", updates}, {"files", files},       {"tables", tables},
-             {"columns", columns}, {"runs", all_runs},     {"runs_of", runs_of}};
+} lists[] = {{"sources", sources},       {"datasets", datasets},
+             {"status", status},         {"updates", updates},
+             {"files", files},           {"tables", tables},
+             {"columns", columns},       {"runs", all_runs},
+             {"runs_of", runs_of},       {"gaps", gaps},
+             {"scopes", scopes},         {"failures", failures},
+             {"partitions", partitions}, {"rejects", rejects}};
 
 static PyObject *lake_list(PyObject *self, PyObject *args) {
     enum { N = sizeof lists / sizeof *lists };
@@ -346,7 +372,8 @@ static PyObject *lake_list(PyObject *self, PyObject *args) {
     struct ArrowArrayStream rows = {0};
     py_call c;
     size_t i = 0;
-    if (!PyArg_ParseTuple(args, "s|zzL:list", &what, &a.source, &a.dataset, &limit))
+    if (!PyArg_ParseTuple(args, "s|zzLzz:list", &what, &a.source, &a.dataset, &limit, &a.first,
+                          &a.second))
         return NULL;
     a.limit = limit;
     while (i < N && strcmp(lists[i].name, what) != 0)
@@ -375,7 +402,7 @@ static PyMethodDef lake_methods[] = {
     {"sql", lake_sql, METH_NOARGS, "The statement with which DuckDB attaches the lake."},
     {"commit_status", lake_commit_status, METH_VARARGS, "(done, snapshot_id) of a token."},
     {"list", lake_list, METH_VARARGS,
-     "A Table: sources, datasets, status, updates, files, tables, columns, runs, runs_of."},
+     "A Table: sources, datasets, status, updates, files, gaps, ...; see lists."},
     {"source_add", py_lake__source_add, METH_VARARGS, "Adds a source from YAML."},
     {"source_add_bundled", py_lake__source_add_bundled, METH_VARARGS, "Adds a bundled source."},
     {"source_set", py_lake__source_set, METH_VARARGS, "Overrides a field of a source."},
@@ -384,6 +411,8 @@ static PyMethodDef lake_methods[] = {
     {"dataset_add_bundled", py_lake__dataset_add_bundled, METH_VARARGS,
      "Adds bundled datasets; returns how many were new."},
     {"dataset_show", py_lake__dataset_show, METH_VARARGS, "A dataset as YAML."},
+    {"dataset_enable", py_lake__dataset_enable, METH_VARARGS, "Enables or disables a dataset."},
+    {"dataset_remove", py_lake__dataset_remove, METH_VARARGS, "Forgets a dataset."},
     {"update", KEYWORDS(py_lake__update), METH_VARARGS | METH_KEYWORDS,
      "Brings a dataset up to date; fills the report on every outcome."},
     {"verify", KEYWORDS(py_lake__verify), METH_VARARGS | METH_KEYWORDS,

@@ -90,3 +90,26 @@ PyObject *py_lake__dataset_show(PyObject *self, PyObject *args) {
         return NULL;
     return py_call__end_text(&c, lochan_dataset_show(l, source, dataset, &yaml, &c.err), &yaml);
 }
+
+typedef lochan_status switch_function(lochan_lake *, const char *, const char *, bool,
+                                      lochan_error *);
+
+/* (source, dataset, flag) */
+static PyObject *call_switch(PyObject *self, PyObject *args, switch_function *function) {
+    const char *source, *dataset;
+    int flag;
+    py_call c;
+    if (!PyArg_ParseTuple(args, "ssp", &source, &dataset, &flag))
+        return NULL;
+    lochan_lake *l = py_call__begin(self, &c);
+    return l ? none_or_error(py_call__end(&c, function(l, source, dataset, flag != 0, &c.err)))
+             : NULL;
+}
+
+PyObject *py_lake__dataset_enable(PyObject *self, PyObject *args) {
+    return call_switch(self, args, lochan_dataset_enable);
+}
+
+PyObject *py_lake__dataset_remove(PyObject *self, PyObject *args) {
+    return call_switch(self, args, lochan_dataset_remove);
+}

@@ -44,6 +44,8 @@ static int fill_report(PyObject *dict, const lochan_update_request *request,
                    {"rows_duplicate", r->rows_duplicate},
                    {"rows_rejected", r->rows_rejected},
                    {"rows_filtered", r->rows_filtered},
+                   {"rows_removed", r->rows_removed},
+                   {"rows_warned", r->rows_warned},
                    {"partitions_written", r->partitions_written},
                    {"partitions_skipped", r->partitions_skipped},
                    {"files_written", r->files_written},
@@ -103,16 +105,19 @@ PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs) {
                             "source_options",
                             "token",
                             "progress",
+                            "validate",
+                            "record",
                             NULL};
     lochan_update_request r = LOCHAN_UPDATE_REQUEST_INIT;
     PyObject *report, *assets = NULL, *options = NULL, *progress = NULL, *keeps[2] = {0};
     const char **asset_texts = NULL, **option_texts = NULL;
     int force = 0, repair = 0, backfill = 0, dry_run = 0;
     py_callback callback = {0};
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!ss|$zzOppppiiidOzO:update", names, &PyDict_Type, &report, &r.source,
-            &r.dataset, &r.start, &r.end, &assets, &force, &repair, &backfill, &dry_run, &r.workers,
-            &r.batch_size, &r.max_retries, &r.retry_backoff_seconds, &options, &r.token, &progress))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!ss|$zzOppppiiidOzOzz:update", names,
+                                     &PyDict_Type, &report, &r.source, &r.dataset, &r.start, &r.end,
+                                     &assets, &force, &repair, &backfill, &dry_run, &r.workers,
+                                     &r.batch_size, &r.max_retries, &r.retry_backoff_seconds,
+                                     &options, &r.token, &progress, &r.validate, &r.record))
         return NULL;
     r.force = force;
     r.repair = repair;

@@ -175,6 +175,8 @@ PyObject *py_lake__source_show(PyObject *self, PyObject *args);
 PyObject *py_lake__dataset_add(PyObject *self, PyObject *args);
 PyObject *py_lake__dataset_add_bundled(PyObject *self, PyObject *args);
 PyObject *py_lake__dataset_show(PyObject *self, PyObject *args);
+PyObject *py_lake__dataset_enable(PyObject *self, PyObject *args);
+PyObject *py_lake__dataset_remove(PyObject *self, PyObject *args);
 PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs);

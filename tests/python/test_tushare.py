@@ -243,3 +243,66 @@ def test_gaps_and_scopes_tell_of_assets(world):
     assert {(g["day_from"], g["day_to"], g["reason"]) for g in found} == {("2024-03-01", "2024-03-10", "never asked")}
     scopes = lochan("scopes", "tushare/income", "--json", lake=world["lake"]).stdout.splitlines()
     assert len(scopes) <= 2 * len(STOCKS)
+
+
+def add(world, name, text):
+    path = world["folder"] / f"{name}.yaml"
+    path.write_text(text)
+    lochan("dataset", "add", path, lake=world["lake"])
+
+
+def report(world, *args):
+    return json.loads(lochan("update", *args, "--json", lake=world["lake"]).stdout.splitlines()[-1])
+
+
+PRICES = """
+asset_column: ts_code
+time_column: trade_date
+columns: {asset_id: string, time: date, close: float64}
+primary_key: [asset_id, time]
+"""
+
+
+def test_by_date_asks_for_days_of_the_calendar_only(world):
+    add(world, "daily_by_date", "name: daily_by_date\nsource: tushare\nsource_dataset: daily\nrequest_planner: by_date\n"
+        "request_options: {params: {trade_date: '{date}'}}\n"
+        "calendar: {dataset: trade_cal, column: asset_id, where: is_open = 1}\n" + PRICES)
+    done = report(world, "tushare/daily_by_date", "--start", "2024-01-01", "--end", "2024-01-31")
+    assert done["scopes"] == 23 and done["rows_new"] == 23 * len(STOCKS)
+    assert report(world, "tushare/daily_by_date", "--start", "2024-01-01", "--end", "2024-01-31")["requests"] == 0
+
+
+def test_a_batch_shapes_requests_and_not_the_ledger(world):
+    add(world, "daily_by_asset", "name: daily_by_asset\nsource: tushare\nsource_dataset: daily\nrequest_planner: by_asset\n"
+        "request_options: {reference_dataset: stock_basic, request_param: ts_code, params: {start_date: '{start}', "
+        "end_date: '{end}'}}\n" + PRICES)
+    window = ("--start", "2024-01-01", "--end", "2024-01-31")
+    assert report(world, "tushare/daily_by_asset", *window, "--assets", ",".join(STOCKS[:2]))["requests"] == 2
+    done = report(world, "tushare/daily_by_asset", *window, "--batch-size", "4")
+    assert done["scopes"] == 2 and done["rows_new"] == 6 * 23  # the six that were missing, four and two
+    assert report(world, "tushare/daily_by_asset", *window, "--batch-size", "1")["nothing_to_do"]
+
+
+def test_params_keep_a_series_each(world):
+    add(world, "calendars", "name: calendars\nsource: tushare\nsource_dataset: trade_cal\nrequest_planner: params\n"
+        "request_options: {param_sets: [{exchange: SSE}, {exchange: SZSE}]}\nasset_column: cal_date\n"
+        "columns: {asset_id: date, exchange: string}\ndeduplication: none\nupdate_mode: snapshot_replace\n")
+    done = report(world, "tushare/calendars")
+    assert done["scopes"] == 2 and done["rows_new"] == 107
+    scopes = lochan("scopes", "tushare/calendars", "--json", lake=world["lake"]).stdout.splitlines()
+    assert {json.loads(s)["variant"]: json.loads(s)["state"] for s in scopes} == {"exchange=SSE": "success", "exchange=SZSE": "empty"}
+
+
+def test_by_period_asks_for_whole_periods(world):
+    add(world, "by_quarter", "name: by_quarter\nsource: tushare\nsource_dataset: income\nrequest_planner: by_period\n"
+        "request_options: {params: {period: '{period}'}}\nasset_column: ts_code\ntime_column: f_ann_date\nperiod_column: end_date\n"
+        "columns: {asset_id: string, time: date, period: date}\nupdate_mode: replace_asset\ndeduplication: exact_record_hash\n")
+    done = report(world, "tushare/by_quarter", "--start", "2023-02-01", "--end", "2024-01-15", "--dry-run")
+    assert done["scopes"] == 5
+
+
+@pytest.mark.parametrize("args", [("--workers", "-3"), ("--start", "2024-02-01", "--end", "2024-01-01"), ("--batch-size", "0"),
+                                  ("--validate", "lenient"), ("--force", "--repair"), ("--start", "yesterday")])
+def test_wrong_requests_are_errors(world, args):
+    done = lochan("update", "tushare/daily", *args, lake=world["lake"], check=False)
+    assert done.returncode == 2, done.stderr
