@@ -89,6 +89,8 @@ static lochan_status print_json(const lochan_cli_name *name, const lochan_update
                    {"rows_duplicate", r->rows_duplicate},
                    {"rows_rejected", r->rows_rejected},
                    {"rows_filtered", r->rows_filtered},
+                   {"rows_removed", r->rows_removed},
+                   {"rows_warned", r->rows_warned},
                    {"partitions_written", r->partitions_written},
                    {"partitions_skipped", r->partitions_skipped},
                    {"files_written", r->files_written},
@@ -129,6 +131,8 @@ static void add_fetched(lochan_cli_text *t, const lochan_update_report *r) {
     add_rows(t, r->rows_duplicate, "duplicate");
     add_rows(t, r->rows_rejected, "rejected");
     add_rows(t, r->rows_filtered, "outside of the window asked for");
+    add_rows(t, r->rows_removed, "removed");
+    add_rows(t, r->rows_warned, "with a warning");
     lochan_cli__adds(t, "\n  written    ");
     if (r->files_written == 0) {
         lochan_cli__adds(t, "nothing");
