@@ -189,7 +189,8 @@ lochan_status lochan_replace__mark(const lochan_write *w, const struct ArrowArra
     lochan_view asset = {0}, time = {0};
     bool all = w->options.mode == LOCHAN_WRITE_REPLACE_ALL;
     *any = all && batch->length > 0;
-    memset(remove, all ? 1 : 0, (size_t)batch->length);
+    for (int64_t i = 0; i < batch->length; i++)
+        remove[i] = all ? 1 : 0;
     if (all || r->n == 0)
         return LOCHAN_OK;
     LOCHAN_TRYG(view_column(w, batch, r->asset_column, &asset, err));
