@@ -149,8 +149,46 @@ static void test_spec__fault_sweep(void **state) {
     assert_true(t.failed > 10);
 }
 
+static void test_spec__answers_and_limits(void **state) {
+    (void)state;
+    lochan_source_spec *s = parse(
+        BASE "format: table\nresponse: {fields: a.f, items: a.i, error_code: code, ok: [0], "
+             "message: msg}\nerrors: [{code: [1, 2], meaning: retry, wait: 5s}, {http: 404, "
+             "meaning: empty}]\nrate_limit: {per_minute: 500, concurrent: 3, scope: endpoint}\n"
+             "retry_budget: 7\nbreaker_failures: 2\nmethod: POST\nbody: {a: [1, \"{x:int}\"]}\n");
+    const lochan_source_error_rule *rule;
+    assert_int_equal(lochan_source_spec__code_meaning(s, "2", &rule), LOCHAN_MEANING_RETRY);
+    assert_int_equal(rule->wait_ns, 5000000000);
+    assert_int_equal(lochan_source_spec__code_meaning(s, "9", &rule), LOCHAN_MEANING_FATAL);
+    assert_null(rule);
+    assert_int_equal(lochan_source_spec__meaning(s, 404), LOCHAN_MEANING_EMPTY);
+    assert_int_equal(s->limits.per_minute, 500);
+    assert_int_equal(s->limits.concurrent, 3);
+    assert_true(s->limits.per_endpoint);
+    assert_int_equal(s->retry_budget, 7);
+    assert_int_equal(s->breaker_failures, 2);
+    assert_non_null(s->body_tree);
+    lochan_source_spec__free(s);
+    refused(BASE "format: table\n", 1, "response");
+    refused(BASE "format: table\nresponse: {fields: a}\n", 5, "items");
+    refused(BASE "response: {items: a}\n", 4, "only with format table or records");
+    refused(BASE "format: records\nresponse: {items: a., x: 1}\n", 5, "x");
+    refused(BASE "format: records\nresponse: {items: a.}\n", 5, "expected a path");
+    refused(BASE "format: records\nresponse: {ok: [0]}\n", 5, "ok needs error_code");
+    refused(BASE "errors: [{code: 1, meaning: retry}]\n", 4, "code needs response.error_code");
+    refused(BASE "errors: [{meaning: retry}]\n", 4, "either http");
+    refused(BASE "errors: [{http: 404, code: 1, meaning: retry}]\n", 4, "either http");
+    refused(BASE "rate_limit: {per_minute: 0}\n", 4, "per_minute");
+    refused(BASE "rate_limit: {per_month: 5}\n", 4, "per_month");
+    refused(BASE "method: POST\nbody: {a: \"{x:date}\"}\n", 5, "types of placeholders");
+    refused(BASE "method: POST\nbody: {a: [\"{secret}\"]}\n", 1, "'secret'");
+    refused(BASE "body: {a: 1}\n", 4, "only for method POST");
+    refused(BASE "breaker_failures: 0\n", 4, "breaker_failures");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spec__answers_and_limits),
         cmocka_unit_test(test_spec__defaults),
         cmocka_unit_test(test_spec__every_field),
         cmocka_unit_test(test_spec__refusals),
