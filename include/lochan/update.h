@@ -27,6 +27,9 @@ LOCHAN_API lochan_status lochan_source_add_bundled(lochan_lake *lake, const char
  * are references (env:NAME, file:PATH). */
 LOCHAN_API lochan_status lochan_source_set(lochan_lake *lake, const char *name, const char *key,
                                            const char *value, lochan_error *err) LOCHAN_MUST_CHECK;
+/* Forgets a source and its overrides. EXISTS while datasets of it are there. */
+LOCHAN_API lochan_status lochan_source_remove(lochan_lake *lake, const char *name,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
 /* Columns: name, kind, url, bundled (bool), datasets (int64). */
 LOCHAN_API lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out,
                                             lochan_error *err) LOCHAN_MUST_CHECK;

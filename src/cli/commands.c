@@ -10,6 +10,7 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__source_set,
     &lochan_cli__source_test,
     &lochan_cli__spec_draft,
+    &lochan_cli__source_remove,
     &lochan_cli__dataset_add,
     &lochan_cli__dataset_list,
     &lochan_cli__dataset_show,

@@ -11,6 +11,7 @@ extern const lochan_cli_command lochan_cli__source_show;
 extern const lochan_cli_command lochan_cli__source_set;
 extern const lochan_cli_command lochan_cli__source_test;
 extern const lochan_cli_command lochan_cli__spec_draft;
+extern const lochan_cli_command lochan_cli__source_remove;
 extern const lochan_cli_command lochan_cli__dataset_add;
 extern const lochan_cli_command lochan_cli__dataset_list;
 extern const lochan_cli_command lochan_cli__dataset_show;

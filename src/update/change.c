@@ -1,4 +1,4 @@
-/* change.c - datasets switched off and on, removed; what a changed spec would mean.
+/* change.c - datasets switched off and on, removed, sources too; what a changed spec would mean.
  * Invariant: a dataset is changed under its lock, so never while an update of it runs. May call:
  * base/, catalog/, table/, manage.h.
  */
@@ -95,6 +95,37 @@ done:
     lochan_lock__release(lock);
     lochan_dataset_spec__free(spec);
     lochan_dataset_rows__deinit(&rows);
+    return rc;
+}
+
+/* ---- sources ---- */
+
+lochan_status lochan_source_remove(lochan_lake *lake, const char *name, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && name, err);
+    lochan_source_spec *source = NULL;
+    lochan_dataset_rows rows = {0};
+    lochan_txn *txn = NULL;
+    bool done = false;
+    lochan_txn_options options = {.kind = "source"};
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
+    LOCHAN_TRYG(lochan_manage__load_source(lake, name, NULL, 0, &source, err));
+    LOCHAN_TRYG(lochan_txn__begin(lake->catalog, &options, &done, NULL, &txn, err));
+    /* under the lock, so that no dataset of it can be added meanwhile */
+    rc = lochan_catalog__datasets(lake->catalog, name, NULL, &rows, err);
+    if (rc == LOCHAN_OK && rows.n > 0)
+        rc = lochan_error__set(err, LOCHAN_ERR_EXISTS,
+                               "source %.100s has %zu datasets; remove them first", name, rows.n);
+    if (rc == LOCHAN_OK)
+        rc = lochan_txn__delete_source(txn, name, err);
+    if (rc != LOCHAN_OK) {
+        lochan_txn__abort(txn);
+        goto done;
+    }
+    rc = lochan_txn__commit(txn, NULL, err);
+done:
+    lochan_dataset_rows__deinit(&rows);
+    lochan_source_spec__free(source);
     return rc;
 }
 

@@ -228,9 +228,12 @@ static void test_choices__disabled_and_removed_datasets(void **state) {
     assert_ok(lochan_dataset_enable(p.lake, "market", "daily", true, &err));
     assert_ok(pipe_update(&p, "2020-02-09", NULL, &report, &err));
     assert_true(report.nothing_to_do);
+    assert_status(lochan_source_remove(p.lake, "market", &err), LOCHAN_ERR_EXISTS);
     assert_ok(lochan_dataset_remove(p.lake, "market", "daily", true, &err));
     assert_int_equal(pipe_rows(p.lake, NULL), 0);
     assert_status(pipe_update(&p, "2020-02-09", NULL, &report, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_ok(lochan_source_remove(p.lake, "market", &err));
+    assert_status(lochan_source_remove(p.lake, "market", &err), LOCHAN_ERR_NOT_FOUND);
     pipe_verify(p.lake);
     pipe_stop(&p);
 }
