@@ -7,14 +7,12 @@
 #include "base/civil.h"
 
 #define DEFAULT_PAGES 10000
-#define MAX_AHEAD     64
 
 static const char *const kind_names[] = {"none", "offset", "page", "cursor", "link", "window"};
 
 const char *const lochan_paging__keys[] = {
-    "page_size",  "limit_param",  "offset_param", "offset_start", "page_param",
-    "page_start", "cursor_param", "next",         "has_more",     "total",
-    "max_rows",   "max_pages",    "ahead"};
+    "page_size",    "limit_param", "offset_param", "offset_start", "page_param", "page_start",
+    "cursor_param", "next",        "has_more",     "total",        "max_rows",   "max_pages"};
 const size_t lochan_paging__n_keys = LOCHAN_COUNTOF(lochan_paging__keys);
 
 /* ---- the block ---- */
@@ -72,16 +70,12 @@ static lochan_status check_key_of_kind(const lochan_yaml_node *map, const lochan
 lochan_status lochan_paging__from_yaml(const lochan_yaml_node *map, const char *kind_key,
                                        lochan_arena *arena, lochan_paging *paging,
                                        lochan_error *err) {
-    int64_t ahead = paging->ahead;
     LOCHAN_TRY(read_kind(map, kind_key, paging, err));
-    LOCHAN_TRY(check_key_of_kind(map, paging, err));
     LOCHAN_TRY(lochan_yaml__get_int64(map, "page_size", 1, INT32_MAX, &paging->page_size, err));
     LOCHAN_TRY(lochan_yaml__get_int64(map, "max_rows", 1, INT32_MAX, &paging->max_rows, err));
     LOCHAN_TRY(lochan_yaml__get_int64(map, "max_pages", 1, INT32_MAX, &paging->max_pages, err));
     LOCHAN_TRY(lochan_yaml__get_int64(map, "offset_start", 0, INT32_MAX, &paging->start, err));
     LOCHAN_TRY(lochan_yaml__get_int64(map, "page_start", 0, INT32_MAX, &paging->start, err));
-    LOCHAN_TRY(lochan_yaml__get_int64(map, "ahead", 0, MAX_AHEAD, &ahead, err));
-    paging->ahead = (int32_t)ahead;
     LOCHAN_TRY(copy_text(map, "limit_param", arena, &paging->limit_param, err));
     LOCHAN_TRY(copy_text(map, "offset_param", arena, &paging->offset_param, err));
     LOCHAN_TRY(copy_text(map, "page_param", arena, &paging->offset_param, err));
@@ -104,11 +98,7 @@ lochan_status lochan_paging__check(const lochan_paging *paging, const lochan_yam
     if (paging->max_rows > 0 && paging->page_size > paging->max_rows)
         return lochan_yaml__error(place, err, "page_size %lld is more than max_rows %lld",
                                   (long long)paging->page_size, (long long)paging->max_rows);
-    if (paging->ahead > 0 && (kind != LOCHAN_PAGING_OFFSET || paging->max_rows == 0))
-        return lochan_yaml__error(
-            place, err,
-            "ahead: only with pagination offset and max_rows, the provider's cap of rows a page");
-    return LOCHAN_OK;
+    return check_key_of_kind(place, paging, err);
 }
 
 /* ---- one scope ---- */

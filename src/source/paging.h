@@ -26,7 +26,6 @@ typedef struct lochan_paging {
     int64_t max_rows;         /* the provider's cap of rows an answer, 0 = not known */
     int64_t max_pages;        /* of one scope */
     int64_t start;            /* of offset or page number */
-    int32_t ahead;            /* pages asked before the last one came; needs max_rows */
     const char *limit_param;  /* NULL = none */
     const char *offset_param; /* takes offset, page number or cursor; NULL = templates say where */
     const char *next;         /* path of the cursor or url in the answer, NULL = none */
@@ -41,14 +40,15 @@ extern const char *const lochan_paging__keys[];
 extern const size_t lochan_paging__n_keys;
 /* Reads what `map` has of: kind_key ("kind" in a source's `paging`, "pagination" in a dataset's
  * request_options), page_size, limit_param, offset_param, offset_start, page_param, page_start,
- * cursor_param, next, has_more, total, max_rows, max_pages, ahead; other keys are left alone.
+ * cursor_param, next, has_more, total, max_rows, max_pages; other keys are left alone.
  * *paging holds what was said before (a source's, for a dataset) and keeps what `map` does not
  * name; another kind begins with the defaults. Strings go to the arena. SPEC errors have line and
  * column. */
 lochan_status lochan_paging__from_yaml(const lochan_yaml_node *map, const char *kind_key,
                                        lochan_arena *arena, lochan_paging *paging,
                                        lochan_error *err);
-/* A whole one is checked after all was read: what each kind needs. `place` is blamed. */
+/* A whole one is checked after all was read: what each kind needs, and keys of `place` that mean
+ * nothing for it. `place` is blamed. */
 lochan_status lochan_paging__check(const lochan_paging *paging, const lochan_yaml_node *place,
                                    lochan_error *err);
 
