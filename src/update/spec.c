@@ -426,10 +426,16 @@ static lochan_status read_partition(lochan_dataset_spec *spec, const lochan_yaml
         spec->n_partition_columns = needed;
     }
     for (size_t i = 0; i < spec->n_partition_columns; i++) {
-        if (!lochan_dataset_spec__column(spec, spec->partition_columns[i]))
-            return lochan_yaml__error(node, err, "partition_strategy %s needs a column '%s'%s",
-                                      spec->partition_strategy, spec->partition_columns[i],
-                                      i == 0 ? " (a date or timestamp)" : "");
+        const char *name = spec->partition_columns[i];
+        if (lochan_dataset_spec__column(spec, name))
+            continue;
+        if (strcmp(name, "time") == 0)
+            return lochan_yaml__error(node, err,
+                                      "partition_strategy %s needs a time column (a date or "
+                                      "timestamp)",
+                                      spec->partition_strategy);
+        return lochan_yaml__error(node, err, "partition_strategy %s needs a column '%s'",
+                                  spec->partition_strategy, name);
     }
     return LOCHAN_OK;
 }
