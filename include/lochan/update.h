@@ -96,6 +96,7 @@ typedef struct lochan_progress {
     int64_t retries;
     const char
         *waiting_for; /* why nothing moves ("back-off 2 s after HTTP 503"), NULL = it moves */
+    const char *source, *dataset;
 } lochan_progress;
 typedef void (*lochan_progress_fn)(void *payload, const lochan_progress *progress);
 

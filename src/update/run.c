@@ -33,6 +33,8 @@ static void init_job(lochan_job *job, lochan_lake *lake, const lochan_update_req
     job->started_ns = lochan_clock__wall_ns();
     job->started_mono = job->stage_mono = lochan_clock__mono_ns();
     job->progress.struct_size = sizeof job->progress;
+    job->progress.source = request->source;
+    job->progress.dataset = request->dataset;
     lochan_uuid__make(job->update_id);
     memcpy(report->update_id, job->update_id, sizeof job->update_id);
     (void)lochan_format(job->full_name, sizeof job->full_name, "%s.%s",
