@@ -80,7 +80,7 @@ typedef struct lochan_scan_options {
     const char *where;  /* predicate, see docs/scan.md; NULL = every row */
     int64_t limit;      /* rows, -1 = all */
     const char *as_of;  /* snapshot id, tag, or UTC time ("2026-10-30 12:00:00"); NULL = newest */
-    int64_t batch_rows; /* at most this many rows a batch, 0 = 65,536 */
+    int64_t batch_rows; /* at most this many rows a batch, 0 = 131,072 */
     uint8_t reserved[32];
 } lochan_scan_options;
 /* clang-format off */

@@ -137,6 +137,7 @@ static lochan_status open_part(lochan_output *o, lochan_error *err) {
                                        .level =
                                            w->codec == LOCHAN_PQ_ZSTD ? w->options.zstd_level : 0,
                                        .row_group_rows = group_rows(o),
+                                       .sink_any_thread = true,
                                        .sorting = w->table->order,
                                        .n_sorting = w->table->n_order};
     LOCHAN_TRYG(

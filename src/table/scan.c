@@ -185,7 +185,7 @@ static lochan_status make_scan(lochan_lake *lake, const char *source, const char
         return lochan_error__nomem(err);
     pthread_mutex_init(&s->shared.mutex, NULL);
     s->limit = what->limit;
-    s->shared.batch_rows = what->batch_rows > 0 ? what->batch_rows : 65536;
+    s->shared.batch_rows = what->batch_rows; /* 0: as the reader likes */
     LOCHAN_TRYG(
         lochan_scan_plan__init(&s->shared.plan, lake, source, name, snapshot_id, what, err));
     first = lochan_mem__array(s->shared.plan.n_output + 1, sizeof *first);

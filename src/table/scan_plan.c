@@ -5,6 +5,7 @@
 #include "table/scan_plan.h"
 
 #include "base/str.h"
+#include "table/scan_leaf.h"
 
 /* ---- order ---- */
 
@@ -58,11 +59,11 @@ static lochan_status choose_columns(lochan_scan_plan *plan, const lochan_table_s
         plan->columns[plan->n_columns++] = scan->columns ? scan->columns[i] : (int)i;
     plan->n_output = plan->n_columns;
     for (size_t i = 0; i < n_where; i++) {
-        int c = lochan_schema__find(schema, lochan_expr__column(plan->where, i));
-        add_column(plan, c);
-        if (c == plan->table->known_at)
+        lochan_leaf leaf = lochan_leaf__find(schema, lochan_expr__column(plan->where, i));
+        add_column(plan, leaf.child[0]);
+        if (leaf.child[0] == plan->table->known_at)
             plan->where_known_at = true;
-        plan->stat_columns[plan->n_stat_columns++] = lochan_schema__field_id(schema->children[c]);
+        plan->stat_columns[plan->n_stat_columns++] = lochan_schema__field_id(leaf.field);
     }
     plan->known_at = -1;
     for (size_t i = 0; i < plan->n_columns; i++) {
@@ -82,10 +83,10 @@ typedef struct stats_of {
 static bool find_stats(void *ctx, const char *column, lochan_expr_stats *out) {
     const stats_of *s = ctx;
     const struct ArrowSchema *schema = &s->plan->table->def.schema;
-    int c = lochan_schema__find(schema, column);
-    if (c < 0 || c == s->plan->table->known_at)
+    lochan_leaf leaf = lochan_leaf__find(schema, column);
+    if (leaf.depth == 0 || leaf.child[0] == s->plan->table->known_at)
         return false;
-    int64_t id = lochan_schema__field_id(schema->children[c]);
+    int64_t id = lochan_schema__field_id(leaf.field);
     for (size_t i = 0; i < s->plan->n_stat_columns; i++) {
         if (s->plan->stat_columns[i] == id && s->file->stats_known[i]) {
             *out = s->file->stats[i];
@@ -125,7 +126,7 @@ lochan_status lochan_scan_plan__init(lochan_scan_plan *plan, lochan_lake *lake, 
     LOCHAN_TRY(lochan_table__open(lake, source, name, snapshot_id, &plan->table, err));
     lochan_status rc = lochan_expr__parse(scan->where, &plan->where, err);
     if (rc == LOCHAN_OK && plan->where)
-        rc = lochan_expr__bind(plan->where, &plan->table->def.schema, err);
+        rc = lochan_leaf__bind(&plan->table->def.schema, plan->where, err);
     if (rc == LOCHAN_OK)
         rc = choose_columns(plan, scan, err);
     if (rc == LOCHAN_OK)

@@ -4,6 +4,8 @@
  */
 #include "table/scan_unit.h"
 
+#include "table/scan_leaf.h"
+
 /* ---- files ---- */
 
 void lochan_scan_file__unref(lochan_scan_shared *s, lochan_scan_file *f) {
@@ -42,11 +44,11 @@ static bool can_push(const lochan_scan_shared *s, const struct ArrowSchema *file
         return false;
     for (size_t i = 0; i < lochan_expr__columns(e); i++) {
         const char *name = lochan_expr__column(e, i);
-        int t = lochan_schema__find(table, name), f = lochan_schema__find(file, name);
-        if (f < 0 || t < 0 || !lochan_field__same_type(table->children[t], file->children[f]) ||
-            (lochan_schema__field_id(file->children[f]) !=
-                 lochan_schema__field_id(table->children[t]) &&
-             lochan_schema__field_id(file->children[f]) >= 0))
+        lochan_leaf t = lochan_leaf__find(table, name), f = lochan_leaf__find(file, name);
+        if (f.depth == 0 || t.depth != f.depth || !lochan_field__same_type(t.field, f.field))
+            return false;
+        int32_t id = lochan_schema__field_id(f.field);
+        if (id >= 0 && id != lochan_schema__field_id(t.field))
             return false;
     }
     return true;
@@ -140,7 +142,7 @@ static lochan_status finish_batch(lochan_scan_shared *s, lochan_scan_file *f,
         rc = lochan_error__nomem(err);
         goto done;
     }
-    LOCHAN_TRYG(lochan_expr__apply(p->where, &p->work, &filled, bits, &kept, err));
+    LOCHAN_TRYG(lochan_leaf__apply(&p->work, &filled, p->where, bits, &kept, err));
     LOCHAN_TRYG(lochan_filter(&p->work, &filled, bits, &work, err));
     LOCHAN_TRYG(lochan_projection__init(&trim, &p->work, &s->output, LOCHAN_BY_NAME, err));
     LOCHAN_TRYG(lochan_projection__apply(&trim, &work, out, err));

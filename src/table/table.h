@@ -265,7 +265,7 @@ typedef struct lochan_table_scan {
     size_t n_columns;
     const char *where;                   /* text of arrow/expr.h; NULL = every row */
     int64_t limit;                       /* -1 = all */
-    int64_t batch_rows;                  /* 0 = 65,536 */
+    int64_t batch_rows;                  /* 0 = 131,072 */
     const lochan_file_range *partitions; /* only files in these; NULL = all */
     size_t n_partitions;
 } lochan_table_scan;
