@@ -1,7 +1,9 @@
 /* decode.c - chooses the decoder of a format.
- * Invariant: as in decode.h. May call: base/, arrow/, csv.h.
+ * Invariant: as in decode.h. May call: base/, arrow/, csv.h, typed.h.
  */
 #include "source/decode.h"
+
+#include "source/typed.h"
 
 static lochan_status decode_csv(const lochan_ctx *ctx, const lochan_source_spec *spec,
                                 const lochan_csv_options *options, const lochan_buf *body,
@@ -53,5 +55,11 @@ lochan_status lochan_source__decode(const lochan_ctx *ctx, const lochan_source_s
     memset(facts, 0, sizeof(*facts));
     if (spec->format == LOCHAN_FORMAT_CSV)
         return decode_csv(ctx, spec, options, body, schema, batch, facts, err);
-    return lochan_json__decode(ctx, spec, paging, options, body, schema, batch, facts, err);
+    if (spec->format != LOCHAN_FORMAT_PARQUET)
+        return lochan_json__decode(ctx, spec, paging, options, body, schema, batch, facts, err);
+    LOCHAN_TRY(
+        lochan_typed__decode_parquet(ctx, options, body->data, body->len, schema, batch, err));
+    facts->rows = batch->length;
+    facts->hash = lochan_hash__128(body->data, body->len);
+    return LOCHAN_OK;
 }

@@ -12,14 +12,14 @@
 
 /* The words of the spec, in the order of the enums. A new kind or format is one entry here and one
  * file of its own. */
-static const char *const kind_names[] = {"http"};
-static const char *const format_names[] = {"csv", "table", "records", "ndjson"};
+static const char *const kind_names[] = {"http", "files", "callback"};
+static const char *const format_names[] = {"csv", "table", "records", "ndjson", "parquet"};
 static const char *const method_names[] = {"GET", "POST"};
 
 /* Folders of a lake and schemas of its catalog. */
 static const char *const reserved_names[] = {"staging", "runs", "main"};
 
-static const char *const spec_keys[] = {
+static const char *const http_keys[] = {
     "name",          "description",   "kind",        "url",
     "path",          "method",        "headers",     "query",
     "body",          "secret",        "format",      "csv",
@@ -29,12 +29,29 @@ static const char *const spec_keys[] = {
     "retry_budget",  "retry_backoff", "max_backoff", "breaker_failures",
     "user_agent",
 };
+static const char *const files_keys[] = {
+    "name", "description", "kind",        "path",     "format",  "csv",
+    "json", "response",    "date_format", "max_body", "workers",
+};
+static const char *const callback_keys[] = {
+    "name",    "description", "kind",          "options",     "date_format",
+    "workers", "max_retries", "retry_backoff", "max_backoff",
+};
+static const struct {
+    const char *const *keys;
+    size_t n;
+} keys_of_kind[] = {
+    [LOCHAN_SOURCE_HTTP] = {http_keys, LOCHAN_COUNTOF(http_keys)},
+    [LOCHAN_SOURCE_FILES] = {files_keys, LOCHAN_COUNTOF(files_keys)},
+    [LOCHAN_SOURCE_CALLBACK] = {callback_keys, LOCHAN_COUNTOF(callback_keys)},
+};
 
 #define SECOND_NS ((int64_t)1000000000)
 
 static void set_defaults(lochan_source_spec *spec) {
     static const char *const empty_text[] = {""};
     spec->description = "";
+    spec->url = "";
     spec->path = "";
     spec->csv_delimiter = ',';
     spec->csv_null_texts = empty_text;
@@ -260,11 +277,7 @@ static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_n
         if (strcmp(spec->name, reserved_names[i]) == 0)
             return lochan_yaml__error(node, err, "name: '%s' is reserved", spec->name);
     LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "description", &spec->description, err));
-    LOCHAN_TRY(lochan_yaml__require(root, "kind", &node, err));
-    int choice;
-    LOCHAN_TRY(lochan_yaml__to_choice(node, kind_names, LOCHAN_COUNTOF(kind_names), &choice, err));
-    spec->kind = (lochan_source_kind)choice;
-    choice = LOCHAN_FORMAT_CSV;
+    int choice = spec->kind == LOCHAN_SOURCE_CALLBACK ? LOCHAN_FORMAT_PARQUET : LOCHAN_FORMAT_CSV;
     LOCHAN_TRY(lochan_yaml__get_choice(root, "format", format_names, LOCHAN_COUNTOF(format_names),
                                        &choice, err));
     spec->format = (lochan_source_format)choice;
@@ -286,10 +299,8 @@ static lochan_status check_secret_use(const lochan_source_spec *spec, const loch
     return LOCHAN_OK;
 }
 
-static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *root,
-                              lochan_error *err) {
-    LOCHAN_TRY(lochan_yaml__check_keys(root, spec_keys, LOCHAN_COUNTOF(spec_keys), err));
-    LOCHAN_TRY(read_identity(spec, root, err));
+static lochan_status read_http(lochan_source_spec *spec, const lochan_yaml_node *root,
+                               lochan_error *err) {
     LOCHAN_TRY(read_where(spec, root, err));
     LOCHAN_TRY(read_pairs(spec, root, "headers", &spec->headers, &spec->n_headers, err));
     LOCHAN_TRY(check_headers(lochan_yaml__get(root, "headers"), err));
@@ -298,7 +309,34 @@ static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *
     const lochan_yaml_node *node = lochan_yaml__get(root, "secret");
     if (node)
         LOCHAN_TRY(at_node(node, lochan_secret__check_reference(spec->secret, err), err));
-    LOCHAN_TRY(check_secret_use(spec, root, err));
+    return check_secret_use(spec, root, err);
+}
+
+static lochan_status read_files(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                lochan_error *err) {
+    const lochan_yaml_node *node;
+    LOCHAN_TRY(lochan_yaml__require(root, "path", &node, err));
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "path", &spec->path, err));
+    LOCHAN_TRY(check_one_line(node, spec->path, err));
+    spec->url = spec->path;
+    return spec->path[0] ? LOCHAN_OK : lochan_yaml__error(node, err, "path: is empty");
+}
+
+static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *root,
+                              lochan_error *err) {
+    const lochan_yaml_node *node;
+    int kind;
+    LOCHAN_TRY(lochan_yaml__require(root, "kind", &node, err));
+    LOCHAN_TRY(lochan_yaml__to_choice(node, kind_names, LOCHAN_COUNTOF(kind_names), &kind, err));
+    spec->kind = (lochan_source_kind)kind;
+    LOCHAN_TRY(lochan_yaml__check_keys(root, keys_of_kind[kind].keys, keys_of_kind[kind].n, err));
+    LOCHAN_TRY(read_identity(spec, root, err));
+    if (spec->kind == LOCHAN_SOURCE_HTTP)
+        LOCHAN_TRY(read_http(spec, root, err));
+    else if (spec->kind == LOCHAN_SOURCE_FILES)
+        LOCHAN_TRY(read_files(spec, root, err));
+    else
+        LOCHAN_TRY(read_pairs(spec, root, "options", &spec->options, &spec->n_options, err));
     const char *format = "%Y-%m-%d";
     LOCHAN_TRY(lochan_yaml__get_string(root, "date_format", &format, err));
     node = lochan_yaml__get(root, "date_format");

@@ -13,12 +13,17 @@
 #include "source/yaml.h"
 
 /* New kinds and formats are appended here and in the name tables of spec.c. */
-typedef enum lochan_source_kind { LOCHAN_SOURCE_HTTP = 0 } lochan_source_kind;
+typedef enum lochan_source_kind {
+    LOCHAN_SOURCE_HTTP = 0,
+    LOCHAN_SOURCE_FILES = 1,   /* `path` is a folder or a pattern of names */
+    LOCHAN_SOURCE_CALLBACK = 2 /* functions that the process registers */
+} lochan_source_kind;
 typedef enum lochan_source_format {
     LOCHAN_FORMAT_CSV = 0,
     LOCHAN_FORMAT_TABLE = 1,   /* JSON: a list of field names and a list of lists of values */
     LOCHAN_FORMAT_RECORDS = 2, /* JSON: a list of objects */
-    LOCHAN_FORMAT_NDJSON = 3   /* one JSON object a line */
+    LOCHAN_FORMAT_NDJSON = 3,  /* one JSON object a line */
+    LOCHAN_FORMAT_PARQUET = 4  /* a whole Parquet file; what callbacks give is staged as such */
 } lochan_source_format;
 typedef enum lochan_source_method {
     LOCHAN_METHOD_GET = 0,
@@ -31,7 +36,7 @@ typedef enum lochan_error_meaning {
     LOCHAN_MEANING_EMPTY = 3 /* the provider's way to say "no rows" */
 } lochan_error_meaning;
 
-typedef struct lochan_source_pair { /* header or query parameter; value may hold placeholders */
+typedef struct lochan_source_pair { /* header, query parameter (with placeholders), option */
     const char *name;
     const char *value;
 } lochan_source_pair;
@@ -70,13 +75,15 @@ typedef struct lochan_source_spec {
     const char *name;
     const char *description; /* "" if none */
     lochan_source_kind kind;
-    const char *url;
+    const char *url;  /* of files the path, of a callback "" */
     const char *path; /* "" if none */
     lochan_source_method method;
     const lochan_source_pair *headers;
     size_t n_headers;
     const lochan_source_pair *query;
     size_t n_query;
+    const lochan_source_pair *options; /* of a callback */
+    size_t n_options;
     const char *body;                  /* template text, NULL if none */
     const lochan_body_node *body_tree; /* or a tree, NULL if none */
     const char

@@ -160,6 +160,8 @@ lochan_status lochan_lake__open_salvaged(const char *path, const lochan_lake_opt
 void lochan_lake_close(lochan_lake *lake) {
     if (!lake)
         return;
+    if (lake->callbacks)
+        lake->free_callbacks(lake->callbacks);
     lochan_pool__free(lake->ctx.pool);
     lochan_store__close(lake->store);
     lochan_catalog__close(lake->catalog);

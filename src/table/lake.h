@@ -21,6 +21,8 @@ struct lochan_lake {
     char *path;              /* as given, without trailing slash */
     int64_t lock_timeout_ms; /* -1 = for ever */
     bool read_only;
+    void *callbacks; /* of update/: the sources in code that this handle knows; NULL = none */
+    void (*free_callbacks)(void *callbacks); /* called by close */
 };
 
 /* Opens a lake whose lake.db is gone, read-only, from its journal; *records = of that. Nothing is

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "source/decode.h"
 #include "source/page_request.h"
+#include "update/direct.h"
 #include "update/page.h"
 #include <pthread.h>
 
@@ -70,23 +71,6 @@ static void free_walk(struct walk *walk) {
 }
 
 /* ---- workers ---- */
-
-/* Failures that are not the page's fault end the update: the scope would fail for them again. */
-static bool ends_update(lochan_status code) {
-    switch (code) {
-    case LOCHAN_ERR_PAGE:
-    case LOCHAN_ERR_VALIDATION:
-    case LOCHAN_ERR_SCHEMA:
-    case LOCHAN_ERR_VALUE:
-    case LOCHAN_ERR_HTTP:
-    case LOCHAN_ERR_NETWORK:
-    case LOCHAN_ERR_RATE_LIMIT:
-    case LOCHAN_ERR_UNSUPPORTED:
-        return false;
-    default:
-        return true;
-    }
-}
 
 static lochan_status stage_page(struct page_task *task, lochan_error *err) {
     lochan_scope *scope = &task->all->job->scopes[task->index];
@@ -155,7 +139,7 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     if (rc != LOCHAN_OK) {
         lochan_fetcher__redact(task->all->fetcher, &error);
         scope->error = error;
-        if (ends_update(rc))
+        if (lochan_page__ends_update(rc))
             stop_update(task->all, &error);
     }
     task->usable = rc == LOCHAN_OK;
@@ -489,6 +473,8 @@ static lochan_status run_all(collector *all, lochan_error *err) {
 }
 
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
+    if (job->source->kind != LOCHAN_SOURCE_HTTP)
+        return lochan_direct__collect(job, err);
     collector all = {.job = job};
     all.paging = job->spec->paging ? job->spec->paging : &job->source->paging;
     pthread_mutex_init(&all.mutex, NULL);

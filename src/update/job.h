@@ -64,6 +64,7 @@ typedef struct lochan_scope {
     int64_t rows_rejected; /* quarantined by a rule */
     int64_t rows_warned;   /* broke a rule that only warns */
     lochan_rejects rejects;
+    const struct lochan_listed_file *file; /* of a source of kind files, else NULL */
 } lochan_scope;
 
 /* Gives a page's canonical rows to its scope: takes both, also on failure. Pages may come in any
@@ -90,6 +91,7 @@ struct lochan_job {
     const lochan_dataset_row *dataset;
     lochan_dataset_spec *spec;
     lochan_source_spec *source;
+    struct lochan_registered *registered; /* of a source of kind callback, else NULL */
     lochan_lock *lock;
     lochan_book book;   /* the ledger: as it was, and with this update's results */
     lochan_arena arena; /* texts of the plan */

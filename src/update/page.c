@@ -4,12 +4,13 @@
  * Declared columns come in their declared type. Fields the spec does not declare come as text and
  * stay so here: their type is decided once for the table, over all pages (assemble.c), never page
  * by page. Errors: PAGE if the answer is broken and another one may be better; VALIDATION if it is
- * whole but breaks the dataset's contract. May call: base/, arrow/, source/csv.h.
+ * whole but breaks the dataset's contract. May call: base/, arrow/, source/.
  */
 #include "update/validate.h"
 
 #include "arrow/builder.h"
 #include "arrow/view.h"
+#include "source/typed.h"
 #include "update/page.h"
 
 #define SECONDS_PER_DAY INT64_C(86400)
@@ -17,6 +18,22 @@
 void lochan_rows__release(lochan_rows *rows) {
     lochan_array__release(&rows->batch);
     lochan_schema__release(&rows->schema);
+}
+
+bool lochan_page__ends_update(lochan_status code) {
+    switch (code) {
+    case LOCHAN_ERR_PAGE:
+    case LOCHAN_ERR_VALIDATION:
+    case LOCHAN_ERR_SCHEMA:
+    case LOCHAN_ERR_VALUE:
+    case LOCHAN_ERR_HTTP:
+    case LOCHAN_ERR_NETWORK:
+    case LOCHAN_ERR_RATE_LIMIT:
+    case LOCHAN_ERR_UNSUPPORTED:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* ---- decode ---- */
@@ -39,9 +56,9 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
         if (lochan_validate__type_rule(job->spec, column->name))
             out[n].type = (lochan_type){.id = LOCHAN_TYPE_STRING};
         out[n].nullable = true;
-        /* records leave out what is null */
-        out[n].optional = column->nullable && (job->source->format == LOCHAN_FORMAT_RECORDS ||
-                                               job->source->format == LOCHAN_FORMAT_NDJSON);
+        /* records leave out what is null, older files and batches what came later */
+        out[n].optional = column->nullable && job->source->format != LOCHAN_FORMAT_CSV &&
+                          job->source->format != LOCHAN_FORMAT_TABLE;
         out[n].null_texts = column->n_null_texts ? column->null_texts : NULL;
         out[n].n_null_texts = column->n_null_texts;
         if (out[n].type.id == LOCHAN_TYPE_STRING)
@@ -55,26 +72,45 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
     return n;
 }
 
+/* What the decoder is told; options->columns is to be freed. */
+static lochan_status choose_options(const lochan_job *job, lochan_csv_options *options,
+                                    lochan_error *err) {
+    const lochan_dataset_spec *spec = job->spec;
+    lochan_csv_column *columns = lochan_mem__array(spec->n_columns + 1, sizeof *columns);
+    *options = (lochan_csv_options){.columns = columns, .rest_type = {.id = LOCHAN_TYPE_STRING}};
+    if (!columns)
+        return lochan_error__nomem(err);
+    options->n_columns = list_columns(job, columns);
+    if (spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
+        options->rest_type = lochan_dataset_spec__column(spec, spec->wide_value_to)->type;
+        options->null_texts = spec->wide_skip;
+        options->n_null_texts = spec->n_wide_skip;
+    } else if (spec->new_columns == LOCHAN_NEW_COLUMNS_IGNORE) {
+        options->rest = LOCHAN_CSV_REST_SKIP;
+    }
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_page__decode(const lochan_job *job, const lochan_scope *scope,
                                   const lochan_paging *paging, lochan_buf *body, lochan_rows *rows,
                                   lochan_page_facts *facts, lochan_error *err) {
-    const lochan_dataset_spec *spec = job->spec;
-    lochan_csv_column *columns = lochan_mem__array(spec->n_columns + 1, sizeof *columns);
-    if (!columns)
-        return lochan_error__nomem(err);
-    lochan_csv_options options = {.columns = columns, .strict_end = scope->open_ended};
-    options.n_columns = list_columns(job, columns);
-    options.rest_type.id = LOCHAN_TYPE_STRING;
-    if (spec->normalizer == LOCHAN_NORMALIZER_WIDE_TO_LONG) {
-        options.rest_type = lochan_dataset_spec__column(spec, spec->wide_value_to)->type;
-        options.null_texts = spec->wide_skip;
-        options.n_null_texts = spec->n_wide_skip;
-    } else if (spec->new_columns == LOCHAN_NEW_COLUMNS_IGNORE) {
-        options.rest = LOCHAN_CSV_REST_SKIP;
-    }
+    lochan_csv_options options;
+    LOCHAN_TRY(choose_options(job, &options, err));
+    options.strict_end = scope->open_ended;
     lochan_status rc = lochan_source__decode(&job->lake->ctx, job->source, paging, &options, body,
                                              &rows->schema, &rows->batch, facts, err);
-    lochan_mem__free(columns);
+    lochan_mem__free((void *)(uintptr_t)options.columns);
+    return rc;
+}
+
+lochan_status lochan_page__conform(const lochan_job *job, const struct ArrowSchema *schema,
+                                   const struct ArrowArray *batch, lochan_rows *rows,
+                                   lochan_error *err) {
+    lochan_csv_options options;
+    LOCHAN_TRY(choose_options(job, &options, err));
+    lochan_status rc =
+        lochan_typed__conform(&options, schema, batch, &rows->schema, &rows->batch, err);
+    lochan_mem__free((void *)(uintptr_t)options.columns);
     return rc;
 }
 

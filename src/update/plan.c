@@ -5,6 +5,8 @@
  */
 #include "update/job.h"
 
+#include "update/callback.h"
+#include "update/files.h"
 #include "update/mode.h"
 
 #define MAX_SCOPES 1000000
@@ -275,6 +277,10 @@ static lochan_status add_scope(struct planning *p, const lochan_scope *scope, lo
         p->cap = cap;
     }
     job->scopes[job->n_scopes] = *scope;
+    if (job->source->kind != LOCHAN_SOURCE_HTTP) {
+        job->n_scopes++;
+        return LOCHAN_OK;
+    }
     return lochan_job__page_request(job, scope, NULL, &job->scopes[job->n_scopes++].request, err);
 }
 
@@ -298,6 +304,8 @@ static lochan_status add_scopes(struct planning *p, const struct batch *batch, l
     }
     for (size_t i = 0; i < batch->gaps.count && !job->timeless; i++)
         LOCHAN_TRYG(job->spec->planner->cut(job, batch->gaps.items[i], &windows, err));
+    if (job->registered && !job->timeless)
+        LOCHAN_TRYG(lochan_callback__plan(job, &scope, &windows, err));
     for (size_t i = 0; i < windows.count; i++) {
         if (i > 0 && windows.items[i].from == windows.items[i - 1].from)
             continue; /* two gaps in one period */
@@ -392,6 +400,12 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     if (spec->revision_days > spec->settle_days)
         job->finality.settle_days = spec->revision_days;
     LOCHAN_TRY(lochan_book__load(&job->book, job->lake->catalog, job->dataset->dataset_id, err));
+    job->gap_kind = gap_kind(job->request);
+    if (job->source->kind == LOCHAN_SOURCE_FILES) {
+        LOCHAN_TRY(lochan_files__plan(job, err));
+        job->report->scopes = job->progress.pages_total = (int64_t)job->n_scopes;
+        return LOCHAN_OK;
+    }
     LOCHAN_TRY(choose_start(job, err));
     if (spec->calendar.source)
         LOCHAN_TRY(

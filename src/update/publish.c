@@ -2,6 +2,7 @@
  * transaction. Invariant: the ledger never says more than the table holds, nor less. Staging goes
  * only after the commit. May call: base/, catalog/, table/, ledger.h, staging.h.
  */
+#include "update/files.h"
 #include "update/mode.h"
 #include "update/validate.h"
 
@@ -114,6 +115,8 @@ static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lo
     memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
     if (scope->state != LOCHAN_SCOPE_DONE)
         return record_failed(job, scope, &cover, f, err);
+    if (scope->file)
+        memcpy(cover.hash, scope->file->state, sizeof cover.hash);
     /* rows of an update that replaces the table land together or not at all */
     if (job->spec->update_mode->all_scopes && job->report->scopes_failed > 0)
         return LOCHAN_OK;

@@ -4,6 +4,7 @@
 #include "update/job.h"
 
 #include "base/clock.h"
+#include "update/callback.h"
 #include "update/manage.h"
 #include "update/mode.h"
 #include "update/validate.h"
@@ -155,6 +156,8 @@ static lochan_status load_specs(lochan_job *job, lochan_error *err) {
                                  job->full_name);
     LOCHAN_TRY(lochan_manage__load_source(job->lake, r->source, r->source_options,
                                           r->n_source_options, &job->source, err));
+    if (job->source->kind == LOCHAN_SOURCE_CALLBACK)
+        LOCHAN_TRY(lochan_callback__acquire(job, err));
     return lochan_dataset_spec__join_paging(job->spec, job->dataset->spec, &job->source->paging,
                                             err);
 }

@@ -1,7 +1,7 @@
 /* run.c - one update from start to end: the order of the steps, their times, what the caller is
  * told. May call: base/, catalog/, table/, source/, the rest of update/.
  */
-#include "update/job.h"
+#include "update/callback.h"
 
 #include "base/clock.h"
 
@@ -56,6 +56,7 @@ static void deinit_job(lochan_job *job) {
     lochan_book__deinit(&job->book);
     lochan_arena__deinit(&job->arena);
     lochan_lock__release(job->lock);
+    lochan_callback__release(job);
     lochan_source_spec__free(job->source);
     lochan_dataset_spec__free(job->spec);
     lochan_dataset_rows__deinit(&job->dataset_rows);
