@@ -75,7 +75,7 @@ void lochan_catalog__remove_salvage(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */
 
-#define LOCHAN_MIGRATION_NEWEST 5
+#define LOCHAN_MIGRATION_NEWEST 6
 #define LOCHAN_MIGRATION_TAGS   5
 /* All tables and indexes of the newest version in an empty database. */
 lochan_status lochan_catalog__create_tables(lochan_db *db, lochan_error *err);

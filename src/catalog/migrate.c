@@ -73,7 +73,8 @@ static const struct {
                     {2, LOCHAN_ROW_RUN},
                     {3, LOCHAN_ROW_COLUMN_ORIGIN},
                     {4, LOCHAN_ROW_REJECT},
-                    {LOCHAN_MIGRATION_TAGS, LOCHAN_ROW_SNAPSHOT_TAG}};
+                    {LOCHAN_MIGRATION_TAGS, LOCHAN_ROW_SNAPSHOT_TAG},
+                    {6, LOCHAN_ROW_LEASE}};
 
 static bool has_table(lochan_db *db, const char *name) {
     sqlite3_stmt *stmt = NULL;
