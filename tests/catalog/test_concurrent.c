@@ -2,6 +2,7 @@
  * nothing is lost, nobody sees "database is locked", and the journal holds every commit.
  */
 #include "lake.h"
+#include "support/no_sync.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -223,5 +224,6 @@ int main(void) {
         cmocka_unit_test(test_concurrent__another_program_beside_two_writers),
         cmocka_unit_test(test_concurrent__threads_share_a_catalog),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "catalog/internal.h"
 #include "support/fault.h"
+#include "support/no_sync.h"
 
 #include <sqlite3.h>
 
@@ -318,5 +319,6 @@ int main(void) {
         cmocka_unit_test(test_faults__commit),
         cmocka_unit_test(test_faults__many_commits),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

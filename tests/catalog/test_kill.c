@@ -6,6 +6,7 @@
 
 #include "catalog/internal.h"
 #include "support/kill.h"
+#include "support/no_sync.h"
 #include "support/torn.h"
 
 typedef struct env {
@@ -228,5 +229,6 @@ int main(void) {
         cmocka_unit_test(test_kill__init_at_every_failpoint),
         cmocka_unit_test(test_kill__commits_at_any_time),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

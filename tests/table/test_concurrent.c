@@ -1,5 +1,6 @@
 /* test_concurrent.c - readers beside writers, writers beside writers, merges of partitions in
  * parallel. */
+#include "support/no_sync.h"
 #include "table/lake_env.h"
 
 enum { ROWS = 60, ROUNDS = 15 };
@@ -179,5 +180,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_concurrent__partitions_merge_in_parallel, env_setup,
                                         env_teardown),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

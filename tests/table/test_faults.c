@@ -1,5 +1,6 @@
 /* test_faults.c - every call that can fail does, at every place; the lake stays whole. */
 #include "support/fault.h"
+#include "support/no_sync.h"
 #include "table/lake_env.h"
 
 #include <lochan/parquet.h>
@@ -221,5 +222,6 @@ int main(void) {
         cmocka_unit_test(test_faults__init_can_be_repeated),
         cmocka_unit_test(test_faults__export),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_faults_snapshots.c - every call that can fail does, at every place, in replace modes, rows
  * added in any order, diff, rollback, expire and gc; the lake stays whole. */
 #include "support/fault.h"
+#include "support/no_sync.h"
 #include "table/lake_env.h"
 
 #define ONE "2024-01-01 A 1 1\n2024-01-03 B 3 3\n2024-02-01 A 5 5\n"
@@ -156,5 +157,6 @@ int main(void) {
         cmocka_unit_test(test_faults_snapshots__expire_and_gc),
         cmocka_unit_test(test_faults_snapshots__diff),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_kill.c - a process killed at any step of a write leaves the old snapshot or the new one. */
 #include "support/kill.h"
+#include "support/no_sync.h"
 #include "support/torn.h"
 #include "table/lake_env.h"
 
@@ -174,5 +175,6 @@ int main(void) {
         cmocka_unit_test(test_kill__at_any_moment),
         cmocka_unit_test(test_kill__leftovers_can_be_cleaned),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_kill_snapshots.c - a process killed at any step of rolling back, expiring and removing files
  * leaves the table as it was or as it should be. */
 #include "support/kill.h"
+#include "support/no_sync.h"
 #include "table/lake_env.h"
 #include <unistd.h>
 
@@ -105,5 +106,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill_snapshots__at_every_failpoint),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_model.c - random merges against a plain array that says what the table must hold. */
 #include "support/clock_fake.h"
+#include "support/no_sync.h"
 #include "table/lake_env.h"
 
 enum { DAYS = 75, ASSETS = 9, ROUNDS = 24, CAP = DAYS * ASSETS * 40 };
@@ -110,5 +111,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_model__single_file, env_setup, env_teardown),
         cmocka_unit_test_setup_teardown(test_model__one_thread, env_setup, env_teardown),
     };
+    no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
