@@ -232,6 +232,98 @@ LOCHAN_API lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_veri
                                             struct ArrowArrayStream *problems,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* ---- making whole again, see docs/maintenance.md ---- */
+
+typedef struct lochan_lake_rebuild_options {
+    uint32_t struct_size;
+    bool cut;   /* lake.db wins over a journal that is ahead of it: what it lacks is set aside */
+    bool adopt; /* whole appends that no catalog knows become part of their tables */
+    uint8_t reserved[30];
+} lochan_lake_rebuild_options;
+/* clang-format off */
+#define LOCHAN_LAKE_REBUILD_OPTIONS_INIT \
+    {sizeof(lochan_lake_rebuild_options), false, false, {0}}
+/* clang-format on */
+typedef struct lochan_lake_rebuild_report {
+    int64_t records; /* of the journal: replayed, or with `cut` set aside */
+    int64_t tables, files, rows; /* the lake has now */
+    int64_t missing;             /* of these files are not there, or not whole */
+    int64_t unknown_files;       /* that belong to no commit */
+    int64_t adopted;             /* of them are part of tables now */
+    uint8_t reserved[32];
+} lochan_lake_rebuild_report;
+/* Makes lake.db of a lake again from its journal, whatever became of it; the old one is set aside
+ * as lake.db.damaged-<uuid>. Where the journal is ahead of lake.db it wins, unless `cut` is set:
+ * then lake.db stays, and the records it lacks go to a folder journal.cut-<uuid>. Nobody who had the
+ * lake open can write into it any more. problems (may be NULL): kind, source, dataset, path, detail;
+ * kinds are those of verify, and "kept" for a file that `adopt` did not take. NOT_FOUND: there is no
+ * journal; CORRUPT: it is damaged, or misses commits that lake.db has. Close the lake first. */
+LOCHAN_API lochan_status lochan_lake_rebuild(const char *path,
+                                             const lochan_lake_options *lake_options,
+                                             const lochan_lake_rebuild_options *options,
+                                             lochan_lake_rebuild_report *report,
+                                             struct ArrowArrayStream *problems,
+                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
+typedef struct lochan_backup_options {
+    uint32_t struct_size;
+    bool all;  /* also the files of snapshots that are neither newest nor tagged */
+    bool link; /* hard links where the file system has them: no space, but the same bytes */
+    /* files; may be NULL */
+    void (*progress)(void *payload, int64_t done, int64_t total);
+    void *payload;
+    uint8_t reserved[32];
+} lochan_backup_options;
+/* clang-format off */
+#define LOCHAN_BACKUP_OPTIONS_INIT \
+    {sizeof(lochan_backup_options), false, false, NULL, NULL, {0}}
+/* clang-format on */
+typedef struct lochan_backup_report {
+    int64_t snapshot_id;
+    int64_t files, bytes;               /* of the whole backup */
+    int64_t files_copied, bytes_copied; /* that were not there yet */
+    int64_t files_removed;              /* that only the backup before needed */
+    uint8_t reserved[32];
+} lochan_backup_report;
+/* Copies catalog, journal and the files of the newest snapshot and of every tag into a folder of its
+ * own (new, empty, or a backup of this lake: then only what is new is copied). Writers wait while
+ * the catalog is copied, not while files are. Cut off anywhere, the backup before is still whole.
+ * EXISTS: the folder holds something else. CORRUPT names a file that is missing or cut. */
+LOCHAN_API lochan_status lochan_lake_backup(lochan_lake *lake, const char *dir,
+                                            const lochan_backup_options *options,
+                                            lochan_backup_report *report,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
+
+typedef struct lochan_restore_options {
+    uint32_t struct_size;
+    bool verify; /* read everything back, to the last page */
+    bool link;   /* as of a backup */
+    void (*progress)(void *payload, int64_t done, int64_t total);
+    void *payload;
+    uint8_t reserved[32];
+} lochan_restore_options;
+/* clang-format off */
+#define LOCHAN_RESTORE_OPTIONS_INIT \
+    {sizeof(lochan_restore_options), false, false, NULL, NULL, {0}}
+/* clang-format on */
+typedef struct lochan_restore_report {
+    int64_t snapshot_id; /* as backed up */
+    int64_t files, bytes;
+    int64_t forgotten; /* snapshots whose files the backup does not hold */
+    int64_t problems;  /* of `verify` */
+    uint8_t reserved[32];
+} lochan_restore_report;
+/* Makes a lake in `path` (missing or empty, or left by a restore that was cut off) from a backup.
+ * Snapshots whose files were not backed up are forgotten in it. problems (may be NULL) as of
+ * lochan_lake_verify, if `verify` is set. NOT_FOUND: no backup there; EXISTS: something else is in
+ * the way; CORRUPT: the backup lacks a file or never ended. */
+LOCHAN_API lochan_status lochan_lake_restore(const char *backup, const char *path,
+                                             const lochan_lake_options *lake_options,
+                                             const lochan_restore_options *options,
+                                             lochan_restore_report *report,
+                                             struct ArrowArrayStream *problems,
+                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
 /* The fate of the commit that carried this token. */
 typedef enum lochan_commit_state {
     LOCHAN_COMMIT_UNKNOWN = 0,

@@ -6,6 +6,8 @@
 
 #include "arrow/builder.h"
 #include "base/str.h"
+#include "catalog/rebuild.h"
+#include "catalog/snapshots.h"
 #include "table/scan_plan.h"
 #include <stdio.h>
 
@@ -38,7 +40,7 @@ lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err
         v->findings[v->n++] = f;
         if (strcmp(kind, "unknown") == 0)
             v->report->unknown_files++;
-        else
+        else if (strcmp(kind, "kept") != 0)
             v->report->problems++;
     }
     pthread_mutex_unlock(&v->mutex);
@@ -168,26 +170,21 @@ done:
 
 typedef struct unknown_check {
     lochan_verification *v;
-    lochan_known_files known;
+    const char **known; /* sorted */
+    size_t n;
 } unknown_check;
+
+static int compare_paths(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static lochan_status check_known(void *ctx, const char *path, const lochan_stat *st, bool temporary,
                                  lochan_error *err) {
     unknown_check *u = ctx;
-    size_t low = 0, high = u->known.n;
     (void)st;
-    if (strncmp(path, "data/staging/", 13) == 0)
+    if (strncmp(path, "data/staging/", 13) == 0 ||
+        (u->n > 0 && bsearch(&path, u->known, u->n, sizeof *u->known, compare_paths)))
         return LOCHAN_OK;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int c = strcmp(u->known.files[mid].path, path);
-        if (c == 0)
-            return LOCHAN_OK;
-        if (c < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
     return lochan_verification__add(u->v, err, "unknown", NULL, path, "%s",
                                     temporary ? "temporary file of a write under way or cut off"
                                               : "not in the catalog, so no reader sees it");
@@ -203,9 +200,32 @@ static lochan_status check_known_run(void *ctx, const char *path, const lochan_s
     return other ? LOCHAN_OK : check_known(ctx, path, st, temporary, err);
 }
 
+/* Files of tables, files that expire forgot and gc did not remove yet, delete files of other
+ * programs. */
+static lochan_status collect_known(unknown_check *u, const lochan_known_files *known,
+                                   const lochan_scheduled_files *scheduled,
+                                   const lochan_backup_file *others, size_t n_others,
+                                   lochan_error *err) {
+    u->known = lochan_mem__array(known->n + scheduled->n + n_others + 1, sizeof *u->known);
+    if (!u->known)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < known->n; i++)
+        u->known[u->n++] = known->files[i].path;
+    for (size_t i = 0; i < scheduled->n; i++)
+        u->known[u->n++] = scheduled->files[i].path;
+    for (size_t i = 0; i < n_others; i++)
+        u->known[u->n++] = others[i].path;
+    if (u->n > 1)
+        qsort((void *)u->known, u->n, sizeof *u->known, compare_paths);
+    return LOCHAN_OK;
+}
+
 static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     unknown_check u = {.v = v};
+    lochan_known_files known = {0};
+    lochan_scheduled_files scheduled = {0};
+    lochan_backup others = {0};
     lochan_buf folder;
     const lochan_verify_options *o = v->options;
     lochan_buf__init(&folder, 1024);
@@ -214,13 +234,19 @@ static lochan_status check_unknown(lochan_verification *v, lochan_error *err) {
         LOCHAN_TRYG(lochan_buf__printf(&folder, err, "/%s", o->source));
     if (o->dataset)
         LOCHAN_TRYG(lochan_buf__printf(&folder, err, "/%s", o->dataset));
-    LOCHAN_TRYG(lochan_catalog__known_files(v->lake->catalog, &u.known, err));
+    LOCHAN_TRYG(lochan_catalog__known_files(v->lake->catalog, &known, err));
+    LOCHAN_TRYG(lochan_catalog__scheduled(v->lake->catalog, &scheduled, err));
+    LOCHAN_TRYG(lochan_catalog__side_files(v->lake->catalog, &others, err));
+    LOCHAN_TRYG(collect_known(&u, &known, &scheduled, others.files, others.n_files, err));
     LOCHAN_TRYG(
         lochan_store__list(v->lake->store, (const char *)folder.data, check_known, &u, err));
     if (!o->source || strcmp(o->source, "runs") == 0)
         LOCHAN_TRYG(lochan_store__list(v->lake->store, "runs", check_known_run, &u, err));
 done:
-    lochan_known_files__deinit(&u.known);
+    lochan_mem__free((void *)u.known);
+    lochan_known_files__deinit(&known);
+    lochan_scheduled_files__deinit(&scheduled);
+    lochan_backup__deinit(&others);
     lochan_buf__deinit(&folder);
     return rc;
 }
@@ -271,6 +297,36 @@ static lochan_status catalog_problem(void *ctx, const char *kind, const char *pa
     return lochan_verification__add(ctx, err, kind, NULL, path, "%s", detail);
 }
 
+void lochan_verification__init(lochan_verification *v, lochan_lake *lake,
+                               const lochan_verify_options *options, lochan_verify_report *report) {
+    memset(v, 0, sizeof *v);
+    memset(report, 0, sizeof *report);
+    v->lake = lake;
+    v->options = options;
+    v->report = report;
+    lochan_arena__init(&v->arena, 0);
+    pthread_mutex_init(&v->mutex, NULL);
+}
+
+void lochan_verification__deinit(lochan_verification *v) {
+    pthread_mutex_destroy(&v->mutex);
+    lochan_mem__free(v->findings);
+    lochan_arena__deinit(&v->arena);
+}
+
+lochan_status lochan_verification__collect(lochan_verification *v, lochan_error *err) {
+    LOCHAN_TRY(lochan_catalog__verify(v->lake->catalog, catalog_problem, v, err));
+    LOCHAN_TRY(check_tables(v, err));
+    return check_unknown(v, err);
+}
+
+lochan_status lochan_verification__finish(lochan_verification *v, struct ArrowArrayStream *out,
+                                          lochan_error *err) {
+    if (v->n > 0)
+        qsort(v->findings, v->n, sizeof *v->findings, compare_findings);
+    return out ? make_stream(v, out, err) : LOCHAN_OK;
+}
+
 static lochan_status read_options(const lochan_verify_options *options, lochan_verify_options *out,
                                   lochan_error *err) {
     static const uint8_t zero[sizeof out->reserved];
@@ -299,19 +355,11 @@ lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options 
         memset(problems, 0, sizeof *problems);
     LOCHAN_CHECK_ARG(lake, err);
     LOCHAN_TRY(read_options(options, &o, err));
-    lochan_verification v = {.lake = lake, .options = &o, .report = report};
-    lochan_arena__init(&v.arena, 0);
-    pthread_mutex_init(&v.mutex, NULL);
-    LOCHAN_TRYG(lochan_catalog__verify(lake->catalog, catalog_problem, &v, err));
-    LOCHAN_TRYG(check_tables(&v, err));
-    LOCHAN_TRYG(check_unknown(&v, err));
-    if (v.n > 0)
-        qsort(v.findings, v.n, sizeof *v.findings, compare_findings);
-    if (problems)
-        LOCHAN_TRYG(make_stream(&v, problems, err));
-done:
-    pthread_mutex_destroy(&v.mutex);
-    lochan_mem__free(v.findings);
-    lochan_arena__deinit(&v.arena);
+    lochan_verification v;
+    lochan_verification__init(&v, lake, &o, report);
+    rc = lochan_verification__collect(&v, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_verification__finish(&v, problems, err);
+    lochan_verification__deinit(&v);
     return rc;
 }

@@ -24,7 +24,9 @@ typedef struct lochan_verification {
 } lochan_verification;
 
 /* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page",
- * "statistics", "order", "key", "partition", "unknown". NULL names become "". */
+ * "statistics", "order", "key", "partition"; "unknown" and "kept" are no problems. NULL names
+ * become
+ * "". */
 lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
                                        const lochan_table *table, const char *path, const char *fmt,
                                        ...) LOCHAN_PRINTF(6, 7);
@@ -33,5 +35,17 @@ lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err
  * no error. */
 lochan_status lochan_verification__file(lochan_verification *v, const lochan_table *table,
                                         const lochan_data_file *file, lochan_error *err);
+
+/* ---- verify.c: a whole verification ---- */
+
+/* Zeroes *report, which is borrowed like the options. */
+void lochan_verification__init(lochan_verification *v, lochan_lake *lake,
+                               const lochan_verify_options *options, lochan_verify_report *report);
+void lochan_verification__deinit(lochan_verification *v);
+/* Catalog, journal, tables, files that nobody knows. */
+lochan_status lochan_verification__collect(lochan_verification *v, lochan_error *err);
+/* The findings as the stream of lochan_lake_verify; out may be NULL. */
+lochan_status lochan_verification__finish(lochan_verification *v, struct ArrowArrayStream *out,
+                                          lochan_error *err);
 
 #endif
