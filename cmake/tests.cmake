@@ -14,7 +14,7 @@ set(test_environment LOCHAN_BIN=${PROJECT_BINARY_DIR}/lochan LOCHAN_SOURCE_DIR=$
 
 function(lochan_add_test name label)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS ${label} ENVIRONMENT "${test_environment}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 LABELS ${label} ENVIRONMENT "${test_environment}")
 endfunction()
 
 file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.c)
