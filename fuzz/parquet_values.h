@@ -16,7 +16,7 @@ enum { FUZZ_PIECE = 64, FUZZ_VALUES = 1000 };
 
 static inline void fuzz_read_bytes(lochan_pq_values *v, size_t piece) {
     lochan_pq_slice slices[FUZZ_PIECE];
-    size_t sum = 0;
+    static volatile uint8_t seen; /* keeps the reads */
     for (size_t n = 0; n < FUZZ_VALUES;) {
         size_t m = v->ops->bytes(v, piece, slices);
         if (m == 0)
@@ -25,12 +25,10 @@ static inline void fuzz_read_bytes(lochan_pq_values *v, size_t piece) {
             abort();
         for (size_t i = 0; i < m; i++) { /* touch both ends */
             if (slices[i].n > 0)
-                sum += slices[i].p[0] + slices[i].p[slices[i].n - 1];
+                seen = slices[i].p[0] ^ slices[i].p[slices[i].n - 1];
         }
         n += m;
     }
-    if (sum == 1)
-        abort(); /* keeps the reads */
 }
 
 static inline void fuzz_read_values(lochan_pq_values *v, size_t piece) {
