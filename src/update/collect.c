@@ -15,6 +15,7 @@
 #include "source/decode.h"
 #include "source/page_request.h"
 #include "update/direct.h"
+#include "update/deliver.h"
 #include "update/page.h"
 #include <pthread.h>
 
@@ -108,6 +109,7 @@ static lochan_status take_page(struct page_task *task, lochan_error *err) {
     lochan_page_facts facts = {0};
     bool discard = false;
     int64_t number = walk->pager.number;
+    scope->page_request = walk->hash;
     lochan_status rc =
         lochan_page__decode(job, scope, task->all->paging, &task->body, &rows, &facts, err);
     task->rows = facts.rows;
@@ -121,6 +123,8 @@ static lochan_status take_page(struct page_task *task, lochan_error *err) {
         rc = lochan_page__keep(job, scope, number, &rows, err);
     if (rc == LOCHAN_OK && task->stage)
         rc = stage_page(task, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_deliver__page_taken(job, task->index, !walk->more, err);
     lochan_rows__release(&rows);
     lochan_page_facts__deinit(&facts);
     return rc;
@@ -139,7 +143,7 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     if (rc != LOCHAN_OK) {
         lochan_fetcher__redact(task->all->fetcher, &error);
         scope->error = error;
-        if (lochan_page__ends_update(rc))
+        if (lochan_page__ends_update(rc) || job->broken)
             stop_update(task->all, &error);
     }
     task->usable = rc == LOCHAN_OK;
@@ -476,6 +480,7 @@ lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
     if (job->source->kind != LOCHAN_SOURCE_HTTP)
         return lochan_direct__collect(job, err);
     collector all = {.job = job};
+    lochan_deliver__begin(job);
     all.paging = job->spec->paging ? job->spec->paging : &job->source->paging;
     pthread_mutex_init(&all.mutex, NULL);
     lochan_status rc = run_all(&all, err);

@@ -1,9 +1,9 @@
 /* job.h - one update of one dataset, from request to report: the state its steps share.
  * The steps, each in a file of its own: request.c, plan.c, collect.c (fetch, stage, decode in
- * parallel), page.c (one page to canonical rows), assemble.c (one table schema, deduplicate, split,
- * merge), publish.c; run.c calls them in this order. Invariant: the dataset's lock is held from
- * plan to the end; nothing of a failed scope reaches the table. May call: base/, arrow/, catalog/,
- * table/, source/.
+ * parallel), page.c (one page to canonical rows), deliver.c (whole scopes to the table's writer),
+ * assemble.c (one table schema, the rest of the rows, merge), publish.c; run.c calls them.
+ * Invariant: the dataset's lock is held from plan to the end; nothing of a failed scope reaches the
+ * table. May call: base/, arrow/, catalog/, table/, source/.
  */
 #ifndef LOCHAN_UPDATE_JOB_H
 #define LOCHAN_UPDATE_JOB_H
@@ -11,6 +11,7 @@
 #include "catalog/txn.h"
 #include "source/fetch.h"
 #include "table/table.h"
+#include "update/extras.h"
 #include "update/ledger.h"
 #include "update/planner.h"
 #include "update/series.h"
@@ -32,13 +33,26 @@ typedef enum lochan_scope_state {
     LOCHAN_SCOPE_FAILED /* given up: error says why */
 } lochan_scope_state;
 
-/* Canonical rows of one page. */
+/* Canonical rows of one page. They are held only while there is memory for them: what staging has
+ * can be decoded again (deliver.h). */
 typedef struct lochan_scope_page {
-    int64_t number; /* from 0 */
+    int64_t number;         /* from 0 */
+    lochan_hash128 request; /* under which staging has the answer; zero: nothing has it */
+    int64_t rows;           /* of the batch */
+    bool conformed;         /* the batch has the table's columns */
     struct ArrowSchema schema;
-    struct ArrowArray batch;
-    size_t budget; /* bytes taken for it */
+    struct ArrowArray batch; /* released = not held */
+    size_t budget;           /* bytes taken for it */
+    uint8_t *kept;           /* bits: rows of the answer that rule unique left; NULL = all */
+    int64_t answered;        /* rows that `kept` speaks of */
 } lochan_scope_page;
+
+/* A field of a scope's answer that the spec does not declare; see extras.h. */
+typedef struct lochan_scope_extra {
+    uint32_t field;  /* number in the job's extras */
+    bool has_values; /* some are not null */
+    bool has_text;   /* some are no number as JSON writes it */
+} lochan_scope_extra;
 
 typedef struct lochan_job lochan_job;
 
@@ -55,10 +69,16 @@ typedef struct lochan_scope {
     bool open_ended; /* nothing but the connection's end says that the answer is whole */
     lochan_error error;
     int32_t attempts;
-    int64_t asked_ns;         /* when the answer came, or was given up */
-    int64_t bytes;            /* of the answer */
-    lochan_scope_page *pages; /* with rows, in the order in which they were asked */
+    int64_t asked_ns;            /* when the answer came, or was given up */
+    int64_t bytes;               /* of the answer */
+    lochan_hash128 page_request; /* of the page that is being taken, if staging gets it */
+    lochan_scope_page *pages;    /* with rows, in the order in which they were asked */
     size_t n_pages, cap_pages;
+    lochan_scope_extra *extras; /* in the order in which they were met */
+    size_t n_extras, cap_extras;
+    bool delivered;        /* the table's writer has the rows */
+    bool again;            /* a copy for a page that is decoded again: counts nothing */
+    int64_t *series_rows;  /* delivered rows of each series, NULL = none */
     int64_t rows_fetched;  /* after wide-to-long */
     int64_t rows_filtered; /* outside of the window asked for, or of row_filter */
     int64_t rows_rejected; /* quarantined by a rule */
@@ -72,8 +92,10 @@ typedef struct lochan_scope {
 lochan_status lochan_scope__give_page(lochan_job *job, lochan_scope *scope, int64_t number,
                                       struct ArrowSchema *schema, struct ArrowArray *batch,
                                       lochan_error *err);
-/* Frees the rows; counts and rejects stay. */
-void lochan_scope__drop_pages(lochan_job *job, lochan_scope *scope);
+/* Takes the budget for rows that are to stay in memory, if it was not there when they came. */
+lochan_status lochan_scope__hold(lochan_job *job, lochan_scope_page *page, lochan_error *err);
+/* Frees the rows of one page; its place stays. */
+void lochan_scope__drop_rows(lochan_job *job, lochan_scope_page *page);
 /* Drops all pages, counts and rejects, before the scope is asked anew. */
 void lochan_scope__clear(lochan_job *job, lochan_scope *scope);
 
@@ -112,6 +134,11 @@ struct lochan_job {
     lochan_progress progress;
     int64_t last_progress_mono;
 
+    lochan_extras extras;      /* fields that the spec does not declare */
+    _Atomic size_t held;       /* bytes of rows that wait in memory */
+    bool streams;              /* scopes may be delivered before the others are there */
+    _Atomic bool broken;       /* a delivery failed halfway: nothing can be published */
+    bool opened;               /* write, table and schema are there; under extras.mutex */
     struct ArrowSchema schema; /* of the table's rows in this update */
     lochan_table *table;
     lochan_write *write;
@@ -154,7 +181,7 @@ void lochan_job__fail_scope(lochan_job *job, size_t index, const lochan_error *e
 lochan_status lochan_job__check_rows(lochan_job *job, lochan_scope *scope, int64_t page,
                                      struct ArrowSchema *schema, struct ArrowArray *batch,
                                      lochan_error *err);
-/* assemble.c: rows of all good scopes into job->write. */
+/* assemble.c: what good scopes have not delivered yet into job->write; then the table is merged. */
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err);
 /* rejects.c: the rejects of all good scopes into a file, before the update is published; and the
  * row by which the catalog knows it. */

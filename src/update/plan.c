@@ -411,7 +411,6 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(
             lochan_calendar__read(job->lake, &spec->calendar, &job->arena, &job->calendar, err));
     LOCHAN_TRY(choose_assets(job, &assets, err));
-    job->gap_kind = gap_kind(job->request);
     LOCHAN_TRY(plan_variants(&p, &assets, err));
     if (spec->update_mode->all_scopes && job->n_scopes > 0 && job->gap_kind != LOCHAN_GAP_ALL) {
         clear_scopes(job); /* a table that becomes what comes needs all of it */

@@ -31,62 +31,16 @@ static lochan_cover_state failed_state(lochan_status code) {
     return invalid ? LOCHAN_COVER_INVALID : LOCHAN_COVER_FAILED;
 }
 
-static int compare_series(const void *name, const void *series) {
-    return strcmp(name, (*(lochan_series *const *)series)->asset);
-}
-
-/* Rows of each asset of a batch; assets that came unasked are nobody's. */
-static lochan_status count_assets(const lochan_scope *scope, int64_t *counts, lochan_error *err) {
-    lochan_buf name;
-    lochan_status rc = LOCHAN_OK;
-    lochan_buf__init(&name, 1u << 20);
-    for (size_t p = 0; p < scope->n_pages && rc == LOCHAN_OK; p++) {
-        const lochan_scope_page *page = &scope->pages[p];
-        int at = lochan_schema__find(&page->schema, "asset_id");
-        lochan_view view;
-        LOCHAN_TRYG(
-            lochan_view__init(&view, page->schema.children[at], page->batch.children[at], err));
-        for (int64_t i = 0; i < view.length && rc == LOCHAN_OK; i++) {
-            lochan_buf__clear(&name);
-            rc = lochan_view__print(&view, i, &name, err);
-            if (rc == LOCHAN_OK)
-                rc = lochan_buf__putc(&name, 0, err);
-            lochan_series **found = rc == LOCHAN_OK
-                                        ? bsearch(name.data, scope->series, scope->n_series,
-                                                  sizeof *scope->series, compare_series)
-                                        : NULL;
-            if (found)
-                counts[found - scope->series]++;
-        }
-        lochan_view__deinit(&view);
-    }
-done:
-    lochan_buf__deinit(&name);
-    return rc;
-}
-
 static lochan_status record_good(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,
                                  lochan_finality f, lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    int64_t *counts = lochan_mem__array(scope->n_series + 1, sizeof *counts);
-    if (!counts)
-        return lochan_error__nomem(err);
-    memset(counts, 0, (scope->n_series + 1) * sizeof *counts);
-    counts[0] = scope->rows_fetched - scope->rows_filtered - scope->rows_rejected;
-    if (scope->n_series > 1) {
-        counts[0] = 0;
-        LOCHAN_TRYG(count_assets(scope, counts, err));
-    }
     for (size_t i = 0; i < scope->n_series; i++) {
-        cover->rows = counts[i];
-        cover->state = counts[i] > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
+        cover->rows = scope->series_rows ? scope->series_rows[i] : 0;
+        cover->state = cover->rows > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
         if (job->timeless)
             lochan_series__clear(scope->series[i]);
-        LOCHAN_TRYG(lochan_series__record(scope->series[i], cover, f, err));
+        LOCHAN_TRY(lochan_series__record(scope->series[i], cover, f, err));
     }
-done:
-    lochan_mem__free(counts);
-    return rc;
+    return LOCHAN_OK;
 }
 
 static lochan_status record_failed(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,

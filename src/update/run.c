@@ -51,6 +51,7 @@ static void deinit_job(lochan_job *job) {
         lochan_scope__clear(job, &job->scopes[i]);
     }
     lochan_mem__free(job->scopes);
+    lochan_extras__deinit(job);
     lochan_budget__give(job->lake->ctx.budget, job->plan_budget);
     lochan_schema__release(&job->schema);
     lochan_book__deinit(&job->book);
@@ -124,6 +125,7 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
         return LOCHAN_OK;
     }
     LOCHAN_TRY(lochan_job__plan(job, err));
+    LOCHAN_TRY(lochan_extras__init(job, err));
     job->report->nothing_to_do = job->n_scopes == 0;
     if (job->n_scopes == 0 || job->request->dry_run)
         return LOCHAN_OK;

@@ -30,21 +30,41 @@ static lochan_scope_page *make_room(lochan_scope *scope, int64_t number) {
     return &scope->pages[at];
 }
 
+/* Rows for which there is no budget are held all the same if they can be got again:
+ * lochan_job__taken lets them go at once. */
+static lochan_status take_budget(lochan_job *job, const lochan_scope *scope, size_t bytes,
+                                 size_t *taken, lochan_error *err) {
+    static const lochan_hash128 none;
+    bool can_go = scope->again || memcmp(&scope->page_request, &none, sizeof none) != 0;
+    *taken = 0;
+    if (can_go && !lochan_budget__try_take(job->lake->ctx.budget, bytes))
+        return LOCHAN_OK;
+    if (!can_go)
+        LOCHAN_TRY(lochan_budget__take(job->lake->ctx.budget, bytes, "rows of an update", err));
+    *taken = bytes;
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_scope__give_page(lochan_job *job, lochan_scope *scope, int64_t number,
                                       struct ArrowSchema *schema, struct ArrowArray *batch,
                                       lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    size_t bytes = batch_bytes(schema, batch);
+    size_t bytes = batch_bytes(schema, batch), taken;
     if (batch->length == 0)
         goto done;
-    LOCHAN_TRYG(lochan_budget__take(job->lake->ctx.budget, bytes, "rows of an update", err));
+    if (!scope->again)
+        LOCHAN_TRYG(lochan_extras__note(job, scope, schema, batch, err));
+    LOCHAN_TRYG(take_budget(job, scope, bytes, &taken, err));
     lochan_scope_page *page = make_room(scope, number);
     if (!page) {
-        lochan_budget__give(job->lake->ctx.budget, bytes);
+        lochan_budget__give(job->lake->ctx.budget, taken);
         rc = lochan_error__nomem(err);
         goto done;
     }
-    page->budget = bytes;
+    page->request = scope->page_request;
+    page->rows = batch->length;
+    page->budget = taken;
+    job->held += taken;
     lochan_schema__move(schema, &page->schema);
     lochan_array__move(batch, &page->batch);
 done:
@@ -53,19 +73,38 @@ done:
     return rc;
 }
 
-void lochan_scope__drop_pages(lochan_job *job, lochan_scope *scope) {
-    for (size_t i = 0; i < scope->n_pages; i++) {
-        lochan_schema__release(&scope->pages[i].schema);
-        lochan_array__release(&scope->pages[i].batch);
-        lochan_budget__give(job->lake->ctx.budget, scope->pages[i].budget);
-    }
-    lochan_mem__free(scope->pages);
-    scope->pages = NULL;
-    scope->n_pages = scope->cap_pages = 0;
+lochan_status lochan_scope__hold(lochan_job *job, lochan_scope_page *page, lochan_error *err) {
+    if (page->budget > 0)
+        return LOCHAN_OK;
+    size_t bytes = batch_bytes(&page->schema, &page->batch);
+    LOCHAN_TRY(lochan_budget__take(job->lake->ctx.budget, bytes, "rows of an update", err));
+    page->budget = bytes;
+    job->held += bytes;
+    return LOCHAN_OK;
+}
+
+void lochan_scope__drop_rows(lochan_job *job, lochan_scope_page *page) {
+    lochan_schema__release(&page->schema);
+    lochan_array__release(&page->batch);
+    lochan_budget__give(job->lake->ctx.budget, page->budget);
+    job->held -= page->budget;
+    page->budget = 0;
+    page->conformed = false;
 }
 
 void lochan_scope__clear(lochan_job *job, lochan_scope *scope) {
-    lochan_scope__drop_pages(job, scope);
+    for (size_t i = 0; i < scope->n_pages; i++) {
+        lochan_scope__drop_rows(job, &scope->pages[i]);
+        lochan_mem__free(scope->pages[i].kept);
+    }
+    lochan_mem__free(scope->pages);
+    lochan_mem__free(scope->extras);
+    lochan_mem__free(scope->series_rows);
+    scope->pages = NULL;
+    scope->extras = NULL;
+    scope->series_rows = NULL;
+    scope->n_pages = scope->cap_pages = scope->n_extras = scope->cap_extras = 0;
     lochan_rejects__deinit(&scope->rejects);
     scope->rows_fetched = scope->rows_filtered = scope->rows_rejected = scope->rows_warned = 0;
+    scope->delivered = false;
 }

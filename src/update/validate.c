@@ -7,6 +7,7 @@
  * are never null) holds at every level. May call: base/, arrow/, rejects.h, reference.h.
  */
 #include "update/validate.h"
+#include "update/deliver.h"
 
 #include "arrow/builder.h"
 #include "arrow/view.h"
@@ -448,8 +449,28 @@ static bool meet(struct seen *seen, lochan_hash128 hash) {
     return false;
 }
 
+/* Which rows of the answer are left, for when it is decoded again. */
+static lochan_status note_kept(const struct check *c, lochan_scope_page *page, lochan_error *err) {
+    if (c->dropped == 0)
+        return LOCHAN_OK;
+    int64_t rows = page->kept ? page->answered : c->batch->length;
+    uint8_t *kept = lochan_mem__zalloc((size_t)rows / 8 + 1);
+    if (!kept)
+        return lochan_error__nomem(err);
+    for (int64_t i = 0, at = 0; i < rows; i++) {
+        if (page->kept && !lochan_bit__get(page->kept, i))
+            continue;
+        if (lochan_bit__get(c->keep, at++))
+            lochan_bit__set(kept, i);
+    }
+    lochan_mem__free(page->kept);
+    page->kept = kept;
+    page->answered = rows;
+    return LOCHAN_OK;
+}
+
 static lochan_status check_unique_page(struct check *c, const lochan_rule *rule, struct seen *seen,
-                                       lochan_error *err) {
+                                       lochan_scope_page *page, lochan_error *err) {
     size_t rows = (size_t)c->batch->length, bytes = rows / 8 + 1;
     int *columns = lochan_mem__array(rule->n_columns + 1, sizeof *columns);
     lochan_hash128 *hashes = lochan_mem__array(rows + 1, sizeof *hashes);
@@ -470,7 +491,10 @@ static lochan_status check_unique_page(struct check *c, const lochan_rule *rule,
                                "columns of rule unique",
                                err));
     }
-    rc = apply_keep(c, err);
+    rc = note_kept(c, page, err);
+    if (rc == LOCHAN_OK)
+        rc = apply_keep(c, err);
+    page->rows = c->batch->length;
 done:
     lochan_mem__free(c->keep);
     lochan_mem__free(columns);
@@ -495,12 +519,16 @@ static lochan_status check_unique(lochan_job *job, const lochan_rule *rule, size
         lochan_error_init(&why);
         for (size_t p = 0;
              scope->state == LOCHAN_SCOPE_DONE && p < scope->n_pages && rc == LOCHAN_OK; p++) {
+            lochan_scope_page *page = &scope->pages[p];
             struct check c = {.job = job,
                               .scope = scope,
-                              .page = scope->pages[p].number,
-                              .schema = &scope->pages[p].schema,
-                              .batch = &scope->pages[p].batch};
-            rc = check_unique_page(&c, rule, &seen, &why);
+                              .page = page->number,
+                              .schema = &page->schema,
+                              .batch = &page->batch};
+            rc = lochan_deliver__load(job, scope, page, &why);
+            if (rc == LOCHAN_OK)
+                rc = check_unique_page(&c, rule, &seen, page, &why);
+            lochan_deliver__relieve(job, scope);
         }
         if (rc == LOCHAN_ERR_VALIDATION) {
             lochan_scope__clear(job, scope);
@@ -519,7 +547,7 @@ lochan_status lochan_job__check_unique(lochan_job *job, lochan_error *err) {
     size_t rows = 0;
     for (size_t i = 0; i < job->n_scopes; i++) {
         for (size_t p = 0; p < job->scopes[i].n_pages; p++)
-            rows += (size_t)job->scopes[i].pages[p].batch.length;
+            rows += (size_t)job->scopes[i].pages[p].rows;
     }
     for (size_t i = 0; i < job->spec->n_rules && job->level != LOCHAN_VALIDATE_OFF; i++) {
         if (job->spec->rules[i].kind == LOCHAN_RULE_UNIQUE)
