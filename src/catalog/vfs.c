@@ -48,6 +48,9 @@ static int vfs_close(sqlite3_file *file) {
     int rc = SQLITE_OK;
     if (f->shm)
         lochan_vfs__shm_unmap(file, 0);
+    lochan_vfs__log_close(f);
+    if (f->log_file)
+        lochan_vfs__log_close(f->log_file);
     if (lochan_file__close(f->file, &err) != LOCHAN_OK)
         rc = lochan_vfs__code(&err, SQLITE_IOERR_CLOSE);
     if (f->delete_on_close)
@@ -61,6 +64,8 @@ static int vfs_read(sqlite3_file *file, void *p, int n, sqlite3_int64 offset) {
     lochan_vfs_file *f = (lochan_vfs_file *)file;
     lochan_error err;
     size_t got = 0;
+    if (lochan_vfs__log_flush(f) != SQLITE_OK)
+        return SQLITE_IOERR_READ;
     if (lochan_file__read_some(f->file, p, (size_t)n, (uint64_t)offset, &got, &err) != LOCHAN_OK)
         return lochan_vfs__code(&err, SQLITE_IOERR_READ);
     if (got == (size_t)n)
@@ -70,16 +75,15 @@ static int vfs_read(sqlite3_file *file, void *p, int n, sqlite3_int64 offset) {
 }
 
 static int vfs_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 offset) {
-    lochan_vfs_file *f = (lochan_vfs_file *)file;
-    lochan_error err;
-    if (lochan_file__write(f->file, p, (size_t)n, (uint64_t)offset, &err) != LOCHAN_OK)
-        return lochan_vfs__code(&err, SQLITE_IOERR_WRITE);
-    return SQLITE_OK;
+    return lochan_vfs__log_write((lochan_vfs_file *)file, p, (size_t)n, (uint64_t)offset);
 }
 
 static int vfs_truncate(sqlite3_file *file, sqlite3_int64 size) {
     lochan_vfs_file *f = (lochan_vfs_file *)file;
     lochan_error err;
+    int flushed = lochan_vfs__log_flush(f);
+    if (flushed != SQLITE_OK)
+        return flushed;
     if (lochan_file__truncate(f->file, (uint64_t)size, &err) != LOCHAN_OK)
         return lochan_vfs__code(&err, SQLITE_IOERR_TRUNCATE);
     return SQLITE_OK;
@@ -101,11 +105,14 @@ static int sync_folder(const char *path) {
 static int vfs_sync(sqlite3_file *file, int flags) {
     lochan_vfs_file *f = (lochan_vfs_file *)file;
     lochan_error err;
+    int rc = lochan_vfs__log_flush(f);
+    if (rc != SQLITE_OK)
+        return rc;
     if (lochan_file__sync(f->file, (flags & SQLITE_SYNC_DATAONLY) != 0, &err) != LOCHAN_OK)
         return lochan_vfs__code(&err, SQLITE_IOERR_FSYNC);
     if (!f->sync_dir)
         return SQLITE_OK;
-    int rc = sync_folder(f->path);
+    rc = sync_folder(f->path);
     if (rc == SQLITE_OK)
         f->sync_dir = false;
     return rc;
@@ -115,6 +122,9 @@ static int vfs_file_size(sqlite3_file *file, sqlite3_int64 *size) {
     lochan_vfs_file *f = (lochan_vfs_file *)file;
     lochan_error err;
     lochan_stat st;
+    int rc = lochan_vfs__log_flush(f);
+    if (rc != SQLITE_OK)
+        return rc;
     if (lochan_file__stat(f->file, &st, &err) != LOCHAN_OK)
         return lochan_vfs__code(&err, SQLITE_IOERR_FSTAT);
     *size = (sqlite3_int64)st.size;
@@ -296,6 +306,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
     f->sync_dir = created;
     f->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
     f->base.pMethods = &methods;
+    if (write && (flags & SQLITE_OPEN_WAL))
+        lochan_vfs__log_open(f, (lochan_vfs_file *)sqlite3_database_file_object(name));
     if (out_flags)
         *out_flags = flags;
     return SQLITE_OK;

@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHM_BASE 120ull
-#define SHM_DMS  (SHM_BASE + SQLITE_SHM_NLOCK)
+#define SHM_BASE   120ull
+#define SHM_DMS    (SHM_BASE + SQLITE_SHM_NLOCK)
+#define WRITE_LOCK 0 /* number of the lock that a writer of the log holds */
 
 static int shm_range(lochan_file *file, lochan_lock_kind kind, uint64_t offset, uint64_t n) {
     lochan_error err;
@@ -150,6 +151,8 @@ int lochan_vfs__shm_lock(sqlite3_file *file, int offset, int n, int flags) {
     lochan_lock_kind kind = flags & SQLITE_SHM_UNLOCK   ? LOCHAN_LOCK_NONE
                             : flags & SQLITE_SHM_SHARED ? LOCHAN_LOCK_SHARED
                                                         : LOCHAN_LOCK_EXCLUSIVE;
+    if (kind == LOCHAN_LOCK_NONE && offset == WRITE_LOCK)
+        lochan_vfs__log_end(f);
     return shm_range(f->shm->file, kind, SHM_BASE + (uint64_t)offset, (uint64_t)n);
 }
 

@@ -1,5 +1,6 @@
 /* test_append.c - what an append takes, what it refuses, and that a refusal leaves no trace. */
 #include "run_env.h"
+#include "support/no_sync.h"
 
 static void test_append__rows_come_back_by_bucket(void **state) {
     run_env *env = *state;
@@ -208,6 +209,7 @@ static void test_append__refused_rows_add_no_columns(void **state) {
 }
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_append__rows_come_back_by_bucket, env_setup,
                                         env_teardown),

@@ -3,6 +3,7 @@
 #include "run_env.h"
 #include "support/fault.h"
 #include "support/kill.h"
+#include "support/no_sync.h"
 
 static lochan_run *open_run(run_env *env) {
     lochan_error err;
@@ -277,6 +278,7 @@ static void test_appender__killed_at_every_failpoint(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_appender__##name, env_setup, env_teardown)
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         TEST(rows_are_seen_when_they_were_flushed),
         TEST(ticks_and_bytes_are_thresholds),

@@ -1,6 +1,7 @@
 /* test_concurrent.c - many processes append to one table, while others read it and while it grows.
  */
 #include "run_env.h"
+#include "support/no_sync.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +117,7 @@ static void test_concurrent__threads_share_a_run(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_concurrent__##name, env_setup, env_teardown)
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {TEST(none_lost_none_twice), TEST(threads_share_a_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

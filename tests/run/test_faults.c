@@ -2,6 +2,7 @@
 #include "run_env.h"
 #include "support/fault.h"
 #include "support/kill.h"
+#include "support/no_sync.h"
 
 #define SCHEMA EXCHANGE "{a:l b:u}"
 #define BEFORE "0 1 v t trade - - - - - - {\"a\":1}\n"
@@ -278,6 +279,7 @@ static void test_faults__rebuild_killed(void **state) {
 }
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults__append_files),
         cmocka_unit_test(test_faults__append_memory),

@@ -1,6 +1,7 @@
 /* test_hostile.c - Arrow data that lies, streams that fail, arguments that are missing: an error,
  * nothing written, everything released once. */
 #include "run_env.h"
+#include "support/no_sync.h"
 
 #include <errno.h>
 
@@ -183,6 +184,7 @@ static void test_hostile__arguments(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_hostile__##name, env_setup, env_teardown)
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         TEST(lengths_offsets_counts),       TEST(text_and_offsets), TEST(schemas),
         TEST(a_stream_that_fails_half_way), TEST(arguments),

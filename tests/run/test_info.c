@@ -1,6 +1,7 @@
 /* test_info.c - what is noted of runs, and reading a lake whose lake.db is gone or damaged. */
 #include "run_env.h"
 #include "support/fault.h"
+#include "support/no_sync.h"
 
 static void describe(run_env *env, const char *run_id, const char *parameters, const char *seed) {
     lochan_error err;
@@ -232,6 +233,7 @@ static void test_info__any_step_may_fail(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_info__##name, env_setup, env_teardown)
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         TEST(runs_of_a_table),
         TEST(parameters_are_json),

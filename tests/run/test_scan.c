@@ -1,5 +1,6 @@
 /* test_scan.c - reading one run and many, the manifest, the list of runs, the end of a run. */
 #include "run_env.h"
+#include "support/no_sync.h"
 
 static void test_scan__ticks_columns_predicate_limit(void **state) {
     run_env *env = *state;
@@ -218,6 +219,7 @@ static void test_scan__runs_are_described(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_scan__##name, env_setup, env_teardown)
 
 int main(void) {
+    no_sync_start();
     const struct CMUnitTest tests[] = {
         TEST(ticks_columns_predicate_limit),
         TEST(nothing_gives_the_columns),
