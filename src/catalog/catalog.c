@@ -325,7 +325,8 @@ static lochan_status setup(lochan_catalog *c, const char *path, const lochan_cat
     return LOCHAN_OK;
 }
 
-/* Is the journal behind lake.db, or are there commits of others to record? Reads the journal first:
+/* Is the journal behind lake.db or damaged where that holds the records, or are there commits of
+ * others to record? Reads the journal first:
  * lake.db can only have moved on meanwhile. */
 static lochan_status compare_journal(lochan_catalog *c, bool *behind, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -344,7 +345,8 @@ static lochan_status compare_journal(lochan_catalog *c, bool *behind, lochan_err
         known = lochan_reader__int_or(&r, 0, 0);
     LOCHAN_TRYG(lochan_reader__end(&r));
     /* ahead: the next transaction takes over what it may, or tells */
-    *behind = j->seq != seq || j->size > j->end || known < newest;
+    *behind = j->seq != seq || j->size > j->end || known < newest ||
+              !lochan_journal__check_back(j, oldest); /* a power cut took bytes of its middle */
 done:
     j->known = false; /* this look was without the lock */
     lochan_catalog__read_end(c);
