@@ -28,6 +28,8 @@ typedef struct lochan_local_writer {
     lochan_file *file; /* NULL once closed */
     char *temp;        /* full paths */
     char *target;
+    char *small; /* writes that wait to be one; NULL = none, or no memory for it */
+    size_t n_small;
 } lochan_local_writer;
 
 /* A growing set of folders (full paths). */

@@ -10,6 +10,12 @@
 
 #include <string.h>
 
+/* Up to this many files are kept open and synced one by one; past it all are closed and one syncfs
+ * is cheaper. Folders likewise. */
+#define FSYNC_MAX 16
+
+enum { SMALL_BYTES = 32 << 10 };
+
 /* ---- folders ---- */
 
 static size_t dirs_find(char *const *names, size_t n, const char *dir, size_t len, bool *found) {
@@ -111,7 +117,9 @@ static void mark_durable(lochan_local *local, const lochan_dir_set *set) {
 
 lochan_status lochan_local__dirs_sync(lochan_local *local, const lochan_dir_set *set,
                                       lochan_error *err) {
-    for (size_t i = set->n;
+    if (set->n > FSYNC_MAX)
+        LOCHAN_TRY(lochan_fs__sync_all(local->base.root, err));
+    for (size_t i = set->n <= FSYNC_MAX ? set->n : 0;
          i-- > 0;) /* deeper folders first: sorted order puts a parent before its children */
         LOCHAN_TRY(lochan_fs__sync_dir(set->names[i], err));
     mark_durable(local, set);
@@ -126,6 +134,7 @@ static void writer_free(lochan_local_writer *w) {
     lochan_mem__free(w->temp);
     lochan_mem__free(w->target);
     lochan_mem__free(w->base.path);
+    lochan_mem__free(w->small);
     lochan_mem__free(w);
 }
 
@@ -174,10 +183,26 @@ done:
     return LOCHAN_OK;
 }
 
+static lochan_status flush_small(lochan_local_writer *w, lochan_error *err) {
+    size_t n = w->n_small;
+    w->n_small = 0;
+    return n > 0 ? lochan_file__write(w->file, w->small, n, w->base.size - n, err) : LOCHAN_OK;
+}
+
+/* A Parquet file of few rows is written in many small pieces: they wait to be one. */
 lochan_status lochan_local__write(lochan_store_writer *writer, const void *p, size_t n,
                                   lochan_error *err) {
     lochan_local_writer *w = (lochan_local_writer *)writer;
-    LOCHAN_TRY(lochan_file__write(w->file, p, n, writer->size, err));
+    if (!w->small && n < SMALL_BYTES)
+        w->small = lochan_mem__alloc(SMALL_BYTES);
+    if (w->n_small + n > SMALL_BYTES)
+        LOCHAN_TRY(flush_small(w, err));
+    if (w->small && n < SMALL_BYTES) {
+        memcpy(w->small + w->n_small, p, n);
+        w->n_small += n;
+    } else {
+        LOCHAN_TRY(lochan_file__write(w->file, p, n, writer->size, err));
+    }
     writer->size += n;
     return LOCHAN_OK;
 }
@@ -205,10 +230,6 @@ done:
 }
 
 /* ---- a batch ---- */
-
-/* Up to this many files are kept open and synced one by one; past it all are closed and one syncfs
- * is cheaper. */
-#define FSYNC_MAX 16
 
 typedef struct lochan_local_batch {
     lochan_store_batch base;
@@ -250,7 +271,11 @@ lochan_status lochan_local__batch_add(lochan_store_batch *batch, lochan_store_wr
                                       lochan_error *err) {
     lochan_local_batch *b = (lochan_local_batch *)batch;
     lochan_local_writer *w = (lochan_local_writer *)writer;
-    lochan_status rc = batch_grow(b, err);
+    lochan_status rc = flush_small(w, err);
+    lochan_mem__free(w->small);
+    w->small = NULL;
+    if (rc == LOCHAN_OK)
+        rc = batch_grow(b, err);
     if (rc != LOCHAN_OK) {
         lochan_local__abort(writer);
         return rc;
