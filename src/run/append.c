@@ -163,7 +163,7 @@ static lochan_status begin_write(append *a, lochan_error *err) {
                                     .stats_columns = STATS_COLUMNS,
                                     .unsynced = a->options.durability == LOCHAN_DURABILITY_NORMAL,
                                     .metadata = (const char *const(*)[2])a->metadata,
-                                    .n_metadata = 2};
+                                    .n_metadata = LOCHAN_COUNTOF(a->metadata)};
     for (int tries = 0;; tries++) {
         lochan_error seen;
         lochan_error_init(&seen);
@@ -461,6 +461,8 @@ static lochan_status choose_bucket_size(append *a, lochan_error *err) {
     a->metadata[0][1] = a->run->run_id;
     a->metadata[1][0] = "lochan.tick_bucket_size";
     a->metadata[1][1] = a->size_text;
+    a->metadata[2][0] = "lochan.schema_version"; /* of the descriptor, not of the lake's table */
+    a->metadata[2][1] = a->known->d->version;
     return rc;
 }
 

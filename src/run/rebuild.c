@@ -241,6 +241,32 @@ static lochan_status check_part(rebuild *r, const lochan_data_file *f, bool *who
     return LOCHAN_OK;
 }
 
+/* Parts of the catalog, looked at on the pool. */
+typedef struct checking {
+    rebuild *r;
+    const lochan_file_list *files;
+    struct verdict {
+        bool looked_at, whole;
+        char *why; /* NULL if whole */
+    } * verdicts;
+} checking;
+
+static lochan_status check_one(void *ctx, size_t index, lochan_error *err) {
+    checking *c = ctx;
+    struct verdict *v = &c->verdicts[index];
+    char why[300];
+    const lochan_data_file *f = &c->files->files[index];
+    const char *run = f->partition_values ? f->partition_values[0] : NULL;
+    if (!run || strcmp(run, c->r->run->run_id) != 0)
+        return LOCHAN_OK; /* just added by another client */
+    LOCHAN_TRY(check_part(c->r, f, &v->whole, why, err));
+    v->looked_at = true;
+    if (v->whole)
+        return LOCHAN_OK;
+    v->why = lochan_mem__strdup(why);
+    return v->why ? LOCHAN_OK : lochan_error__nomem(err);
+}
+
 static lochan_status note_damaged(rebuild *r, const lochan_data_file *f, const char *why,
                                   lochan_error *err) {
     if (r->n_damaged == r->cap_damaged) {
@@ -260,28 +286,29 @@ static lochan_status check_parts(rebuild *r, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_file_range range;
     lochan_file_list files = {0};
+    checking c = {.r = r, .files = &files};
+    lochan_ctx *ctx = &r->lake->ctx;
     const lochan_table_def *def = &r->stored->def;
     int tick = lochan_schema__find(&def->schema, LOCHAN_RUN_TICK);
     int64_t id = tick >= 0 ? lochan_schema__field_id(def->schema.children[tick]) : -1;
     LOCHAN_TRY(lochan_run__range(&r->arena, r->run->run_id, -1, &range, err));
     LOCHAN_TRYG(lochan_catalog__files_in(r->lake->catalog, def, &range, 1, &id, 1, &files, err));
+    c.verdicts = lochan_mem__array(files.n + 1, sizeof *c.verdicts);
+    if (!c.verdicts) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
+    LOCHAN_TRYG(lochan_pool__for(ctx->pool, files.n, check_one, &c, ctx->cancel, err));
     for (size_t i = 0; i < files.n; i++) {
-        bool whole;
-        char why[300];
-        const lochan_data_file *f = &files.files[i];
-        const char *run = f->partition_values ? f->partition_values[0] : NULL;
-        if (!run || strcmp(run, r->run->run_id) != 0)
-            continue; /* just added by another client */
-        LOCHAN_TRYG(lochan_cancel__check(r->lake->ctx.cancel, err));
-        LOCHAN_TRYG(check_part(r, f, &whole, why, err));
-        if (whole) {
-            r->report->parts_whole++;
-            r->report->rows += f->rows;
-        } else {
-            LOCHAN_TRYG(note_damaged(r, f, why, err));
-        }
+        r->report->parts_whole += c.verdicts[i].whole;
+        r->report->rows += c.verdicts[i].whole ? files.files[i].rows : 0;
+        if (c.verdicts[i].looked_at && !c.verdicts[i].whole)
+            LOCHAN_TRYG(note_damaged(r, &files.files[i], c.verdicts[i].why, err));
     }
 done:
+    for (size_t i = 0; c.verdicts && i < files.n; i++)
+        lochan_mem__free(c.verdicts[i].why);
+    lochan_mem__free(c.verdicts);
     lochan_file_list__deinit(&files);
     return rc;
 }

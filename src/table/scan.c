@@ -9,6 +9,8 @@
 #include "table/scan_unit.h"
 
 enum { SMALL_FILE_ROWS = 262144, MAX_AHEAD = 4, LARGE_UNIT_BYTES = 48 << 20 };
+/* Of tiny files more may be ahead, so that nobody waits for the next one. */
+enum { TINY_AHEAD = 32, TINY_AHEAD_ROWS = 65536 };
 
 typedef struct scan {
     lochan_scan_shared shared;
@@ -18,6 +20,7 @@ typedef struct scan {
     int next_group;
     lochan_scan_unit *head, *tail;
     size_t ahead;
+    int64_t ahead_rows;
 } scan;
 
 /* ---- units ---- */
@@ -87,6 +90,7 @@ static lochan_status start_unit(scan *s, bool *more, lochan_error *err) {
         return lochan_error__nomem(err);
     }
     u->budget = whole ? bytes : 0;
+    u->rows = rows;
     if (whole)
         LOCHAN_TRYG(lochan_scan_unit__submit(u, err));
     pass_unit(s);
@@ -96,6 +100,7 @@ static lochan_status start_unit(scan *s, bool *more, lochan_error *err) {
         s->head = u;
     s->tail = u;
     s->ahead++;
+    s->ahead_rows += rows;
     *more = true;
     u = NULL;
 done:
@@ -109,6 +114,8 @@ static size_t wanted_ahead(const scan *s) {
     size_t threads = (size_t)lochan_pool__threads(s->shared.plan.lake->ctx.pool);
     if (threads == 1 || (s->limit >= 0 && s->limit < SMALL_FILE_ROWS))
         return 1;
+    if (s->ahead_rows < TINY_AHEAD_ROWS)
+        return TINY_AHEAD;
     return threads + 1 < MAX_AHEAD ? threads + 1 : MAX_AHEAD;
 }
 
@@ -118,6 +125,7 @@ static void drop_head(scan *s) {
     if (!s->head)
         s->tail = NULL;
     s->ahead--;
+    s->ahead_rows -= u->rows;
     lochan_scan_unit__free(u);
 }
 

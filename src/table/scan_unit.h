@@ -47,6 +47,7 @@ typedef struct lochan_scan_unit {
     struct ArrowArray *batches; /* decoded by the task */
     size_t n, at, cap;
     size_t budget;
+    int64_t rows; /* before any predicate */
 } lochan_scan_unit;
 
 /* Of `file` (a reference is taken) one row group, or the whole of `small`. */
