@@ -97,11 +97,14 @@ typedef struct lochan_parquet_read_options {
      * the system ends the process with SIGBUS. Files that are replaced by renaming, as those of a
      * lake are, never shrink. */
     bool map;
-    uint8_t reserved[31];
+    /* A few bytes of brotli can stand for a page of any size. One that claims more than 4096 times
+     * its bytes and more than this is refused with MEMORY_LIMIT; 0 = 16 MiB. */
+    uint64_t max_page_bytes;
+    uint8_t reserved[16];
 } lochan_parquet_read_options;
 #define LOCHAN_PARQUET_READ_OPTIONS_INIT                                                           \
     {                                                                                              \
-        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, false, NULL, false, {                     \
+        sizeof(lochan_parquet_read_options), 0, 0, 0, 0, false, NULL, false, 0, {                  \
             0                                                                                      \
         }                                                                                          \
     }

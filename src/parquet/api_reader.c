@@ -135,6 +135,7 @@ static lochan_status open_over(lochan_pq_source *source, const lochan_parquet_re
         LOCHAN_TRYG(lochan_pool__create(o->threads, &r->ctx.pool, err));
     lochan_pq_read_options inner = {.strings = (lochan_pq_strings)o->strings,
                                     .arrow_schema = !o->no_arrow_schema,
+                                    .max_page_bytes = o->max_page_bytes,
                                     .max_footer = o->max_footer < SIZE_MAX ? (size_t)o->max_footer
                                                                            : SIZE_MAX};
     given = true;

@@ -19,7 +19,7 @@ typedef struct codec_entry {
     int32_t id;
     const char *name;
     uint32_t max_ratio; /* of decompressed to compressed size */
-    uint32_t free_size; /* a size that is believed whatever the ratio */
+    bool no_bound;      /* a usual ratio: the format allows any */
     int min_level, max_level;
     size_t (*bound)(size_t n);
     /* Both return false on failure. compress sets *out_n. */
@@ -257,17 +257,18 @@ static bool lz4_legacy(lochan_pq_codec_cache *cache, const uint8_t *src, size_t 
 }
 
 /* Ratios: snappy copies at most 64 bytes per 3; lz4 255 per byte; deflate reaches 1032; a zstd
- * block of a few bytes stands for 128 KiB, a brotli block for more. */
+ * block of a few bytes stands for 128 KiB. A few bytes of brotli stand for as many as they like. */
 static const codec_entry codecs[] = {
-    {LOCHAN_PQ_UNCOMPRESSED, "none", 1, 0, 0, 0, plain_bound, plain_compress, plain_decompress},
-    {LOCHAN_PQ_SNAPPY, "snappy", 64, 0, 0, 0, snappy_max_compressed_length, snappy_do_compress,
+    {LOCHAN_PQ_UNCOMPRESSED, "none", 1, false, 0, 0, plain_bound, plain_compress, plain_decompress},
+    {LOCHAN_PQ_SNAPPY, "snappy", 64, false, 0, 0, snappy_max_compressed_length, snappy_do_compress,
      snappy_do_decompress},
-    {LOCHAN_PQ_GZIP, "gzip", 1100, 0, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
-    {LOCHAN_PQ_BROTLI, "brotli", 4096, 64 << 20, 1, 11, brotli_bound, brotli_compress,
+    {LOCHAN_PQ_GZIP, "gzip", 1100, false, 1, 12, gzip_bound, gzip_compress, gzip_decompress},
+    {LOCHAN_PQ_BROTLI, "brotli", 4096, true, 1, 11, brotli_bound, brotli_compress,
      brotli_decompress},
-    {LOCHAN_PQ_LZ4_LEGACY, "lz4 (legacy)", 260, 0, 0, 0, NULL, NULL, lz4_legacy},
-    {LOCHAN_PQ_ZSTD, "zstd", 45000, 0, -7, 22, ZSTD_compressBound, zstd_compress, zstd_decompress},
-    {LOCHAN_PQ_LZ4_RAW, "lz4", 260, 0, 1, 12, lz4_bound, lz4_compress, lz4_decompress},
+    {LOCHAN_PQ_LZ4_LEGACY, "lz4 (legacy)", 260, false, 0, 0, NULL, NULL, lz4_legacy},
+    {LOCHAN_PQ_ZSTD, "zstd", 45000, false, -7, 22, ZSTD_compressBound, zstd_compress,
+     zstd_decompress},
+    {LOCHAN_PQ_LZ4_RAW, "lz4", 260, false, 1, 12, lz4_bound, lz4_compress, lz4_decompress},
 };
 
 static const codec_entry *find(int32_t codec) {
@@ -317,8 +318,12 @@ bool lochan_pq_codec__level_ok(int32_t codec, int level) {
 
 uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n) {
     const codec_entry *e = find(codec);
-    uint64_t size = e ? (uint64_t)n * e->max_ratio : 0;
-    return e && size < e->free_size ? e->free_size : size;
+    return e ? (uint64_t)n * e->max_ratio : 0;
+}
+
+bool lochan_pq_codec__has_bound(int32_t codec) {
+    const codec_entry *e = find(codec);
+    return e && !e->no_bound;
 }
 
 lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level,

@@ -1,7 +1,6 @@
 /* codec.h - the compression codecs, one table.
- * Invariants: decompression gives exactly the size asked or fails; a page can only claim a size
- * that its codec could have reached. Contexts of a cache may be used by several threads. May call:
- * base/, the codec libraries.
+ * Invariant: decompression gives exactly the size asked or fails. Contexts of a cache may be used
+ * by several threads. May call: base/, the codec libraries.
  */
 #ifndef LOCHAN_PARQUET_CODEC_H
 #define LOCHAN_PARQUET_CODEC_H
@@ -42,8 +41,9 @@ bool lochan_pq_codec__level_ok(int32_t codec, int level);
  * Other codecs take it for 0. */
 enum { LOCHAN_PQ_LEVEL_NUMBERS = 1000 };
 
-/* Largest size that `n` compressed bytes can stand for. */
+/* Largest size that `n` compressed bytes can stand for; without a bound: usually stand for. */
 uint64_t lochan_pq_codec__max_size(int32_t codec, size_t n);
+bool lochan_pq_codec__has_bound(int32_t codec);
 
 /* Appends the compressed form of src to dst. */
 lochan_status lochan_pq_codec__compress(lochan_pq_codec_cache *cache, int32_t codec, int level,

@@ -55,8 +55,6 @@ void lochan_pq_column__close(lochan_pq_column *c) {
 }
 
 void lochan_pq_column__clear(lochan_pq_column *c) {
-    c->before_slots = c->out.length;
-    c->before_bytes = c->out.bytes.len;
     lochan_pq_out__free(&c->out);
     c->defs.len = c->reps.len = 0;
     if (c->page_left == 0 && c->window_at == c->window_n) /* nothing of the page is to come */
@@ -89,6 +87,13 @@ void lochan_pq_column__suspend(lochan_pq_column *c) {
 
 lochan_status lochan_pq_column__damaged(lochan_pq_column *c, const char *what, lochan_error *err) {
     return lochan_pq_pages__fail(&c->pages, &c->page, LOCHAN_ERR_CORRUPT, err, "%s", what);
+}
+
+static lochan_status bad_keys(lochan_pq_column *c, lochan_error *err) {
+    return lochan_pq_pages__fail(
+        &c->pages, &c->page, LOCHAN_ERR_CORRUPT, err,
+        "the keys of a page are damaged, too few, or lie past the %u values of the dictionary",
+        c->dictionary.n);
 }
 
 /* ---- pages ---- */
@@ -239,7 +244,7 @@ static lochan_status reserve_texts(lochan_pq_column *c, lochan_error *err) {
     if (!c->page_has_keys || n == 0 || c->out.bytes.len > 0)
         return LOCHAN_OK;
     double mean = (double)(all[n - 1].p + all[n - 1].n - all[0].p) / (double)n;
-    double want = mean * (double)c->before_rows;
+    double want = mean * (double)c->asked;
     return lochan_pq_vec__reserve(&c->out.bytes, want < MOST ? (size_t)want : MOST, err);
 }
 
@@ -274,7 +279,7 @@ static lochan_status decode_dictionary_views(lochan_pq_column *c, int64_t n, boo
     return lochan_pq_dictionary__gather(&c->dictionary, &c->keys, (size_t)n, 16,
                                         lochan_pq_out__slot(&c->out, c->out.length))
                ? LOCHAN_OK
-               : lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
+               : bad_keys(c, err);
 }
 
 static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *err) {
@@ -285,7 +290,7 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         uint32_t *keys = (void *)lochan_pq_out__slot(&c->out, c->out.length);
         return lochan_pq_dictionary__keys(&c->dictionary, &c->keys, (size_t)n, keys)
                    ? LOCHAN_OK
-                   : lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
+                   : bad_keys(c, err);
     }
     LOCHAN_TRY(decode_dictionary_views(c, n, &done, err));
     if (done)
@@ -297,12 +302,14 @@ static lochan_status decode_bytes(lochan_pq_column *c, int64_t n, lochan_error *
         LOCHAN_TRY(lochan_pq_dictionary__append_short(&c->dictionary, &c->keys, &c->out, (size_t)n,
                                                       &done, &bad, err));
         if (bad)
-            return lochan_pq_column__damaged(c, "the keys of a page are damaged", err);
+            return bad_keys(c, err);
         if (done)
             return LOCHAN_OK;
     }
     for (int64_t at = 0; at < n;) {
         size_t m = next_slices(c, n - at < BLOCK ? (size_t)(n - at) : BLOCK, slices);
+        if (m == 0 && c->page_has_keys)
+            return bad_keys(c, err);
         if (m == 0)
             return lochan_pq_column__damaged(c, "the values of a page are damaged or too few", err);
         if (!c->page_has_keys && lochan_pq_leaf__is_text(c->leaf) &&
@@ -372,6 +379,8 @@ static lochan_status decode_values(lochan_pq_column *c, int64_t n, lochan_error 
             return decode_converted(c, n, err);
     }
     }
+    if (!ok && c->page_has_keys)
+        return bad_keys(c, err);
     return ok ? LOCHAN_OK
               : lochan_pq_column__damaged(c, "the values of a page are damaged or too few", err);
 }
@@ -556,21 +565,6 @@ static lochan_status read_nested(lochan_pq_column *c, int64_t rows, lochan_error
     }
 }
 
-/* Room for what the batch before suggests, so that buffers need not grow again and again. */
-static lochan_status reserve_as_before(lochan_pq_column *c, int64_t rows, lochan_error *err) {
-    int64_t few = rows < RESERVE_ROWS ? rows : RESERVE_ROWS;
-    if (c->before_rows == 0 || rows > 2 * c->before_rows)
-        return c->keep_levels ? lochan_pq_out__reserve(&c->out, few, err) : LOCHAN_OK;
-    double scale = 1.06 * (double)rows / (double)c->before_rows;
-    if (c->before_slots > 0 && c->keep_levels)
-        LOCHAN_TRY(
-            lochan_pq_out__reserve(&c->out, (int64_t)(scale * (double)c->before_slots), err));
-    if (c->before_bytes > 0)
-        LOCHAN_TRY(
-            lochan_pq_vec__reserve(&c->out.bytes, (size_t)(scale * (double)c->before_bytes), err));
-    return LOCHAN_OK;
-}
-
 lochan_status lochan_pq_column__read_rows(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_column__resume(c, err));
     LOCHAN_TRY(c->keep_levels ? read_nested(c, rows, err) : read_flat(c, rows, err));
@@ -581,9 +575,9 @@ lochan_status lochan_pq_column__read_rows(lochan_pq_column *c, int64_t rows, loc
 lochan_status lochan_pq_column__read(lochan_pq_column *c, int64_t rows, lochan_error *err) {
     if (rows == 0)
         return lochan_pq_out__reserve(&c->out, 0, err);
-    if (c->out.length == 0)
-        LOCHAN_TRY(reserve_as_before(c, rows, err));
-    c->before_rows = rows;
+    if (c->keep_levels && c->out.length == 0)
+        LOCHAN_TRY(lochan_pq_out__reserve(&c->out, rows < RESERVE_ROWS ? rows : RESERVE_ROWS, err));
+    c->asked = rows;
     c->few = false;
     return lochan_pq_column__read_rows(c, rows, err);
 }

@@ -44,10 +44,8 @@ typedef struct lochan_pq_column {
     lochan_pq_scratch made, last; /* of decoders that put values together */
     lochan_pq_vec extra;          /* as_keys: texts of pages without keys, as slices' bytes */
     lochan_pq_vec extra_ends;
-    /* of the batch before: what this one may need */
-    int64_t before_rows, before_slots;
-    size_t before_bytes;
-    size_t held; /* what the group of columns has counted for this one */
+    int64_t asked; /* rows of the read under way */
+    size_t held;   /* what the group of columns has counted for this one */
 } lochan_pq_column;
 
 lochan_status lochan_pq_column__open(lochan_pq_column *c, lochan_pq_file *file,

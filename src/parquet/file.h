@@ -14,6 +14,7 @@ typedef struct lochan_pq_file {
     lochan_pq_source source;
     char *name;
     bool short_chunks; /* sizes of chunks may be too small by a page header */
+    uint64_t believed; /* size of a page that is believed though its bytes hardly explain it */
     lochan_pq_codec_cache codecs;
     _Atomic uint64_t bytes_read, pages_decoded, row_groups_read, row_groups_pruned;
 } lochan_pq_file;

@@ -272,14 +272,33 @@ static void drop_window(lochan_pq_pages *p, const lochan_pq_page *page) {
     p->window_size = 0;
 }
 
+/* Whether `n` bytes may be a page of `size`. */
+static lochan_status check_size(const lochan_pq_pages *p, const lochan_pq_page *page, int32_t codec,
+                                size_t n, size_t size, lochan_error *err) {
+    if (size <= lochan_pq_codec__max_size(codec, n))
+        return LOCHAN_OK;
+    if (lochan_pq_codec__has_bound(codec))
+        return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
+                                     "%zu bytes cannot be a page of %zu", n, size);
+    if (size <= p->file->believed)
+        return LOCHAN_OK;
+    lochan_status rc = lochan_pq_pages__fail(
+        p, page, LOCHAN_ERR_MEMORY_LIMIT, err,
+        "a page of %zu bytes of %s claims to hold %zu: more than the %llu that are believed", n,
+        lochan_pq_codec__label(codec), size, (unsigned long long)p->file->believed);
+    lochan_error__hint(err, "raise max_page_bytes if the file can be trusted");
+    return rc;
+}
+
 /* Decompresses src into body after `keep` bytes that stay as they are (the levels of a v2 page). */
 static lochan_status inflate(lochan_pq_pages *p, lochan_pq_page *page, const uint8_t *src, size_t n,
                              size_t keep, size_t size, bool compressed, const uint8_t **out,
                              lochan_error *err) {
     int32_t codec = compressed ? p->meta->codec : LOCHAN_PQ_UNCOMPRESSED;
-    if (size < keep || n < keep || size - keep > lochan_pq_codec__max_size(codec, n - keep))
+    if (size < keep || n < keep)
         return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
                                      "%zu bytes cannot be a page of %zu", n, size);
+    LOCHAN_TRY(check_size(p, page, codec, n - keep, size - keep, err));
     if (codec == LOCHAN_PQ_UNCOMPRESSED && n != size)
         return lochan_pq_pages__fail(p, page, LOCHAN_ERR_CORRUPT, err,
                                      "an uncompressed page of %zu bytes claims %zu", n, size);

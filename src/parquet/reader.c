@@ -6,7 +6,7 @@
 #include "parquet/reader.h"
 #include "parquet/reader_own.h"
 
-enum { DEFAULT_MAX_FOOTER = 256 << 20, MAX_ROW_GROUPS = 1 << 24 };
+enum { DEFAULT_MAX_FOOTER = 256 << 20, DEFAULT_BELIEVED = 16 << 20, MAX_ROW_GROUPS = 1 << 24 };
 
 static lochan_status corrupt(lochan_pq_reader *r, int64_t offset, lochan_error *err,
                              const char *fmt, ...) LOCHAN_PRINTF(4, 5);
@@ -247,6 +247,7 @@ lochan_status lochan_pq_reader__open(const lochan_ctx *ctx, const lochan_pq_sour
     r->file.source = *source;
     if (options)
         r->options = *options;
+    r->file.believed = r->options.max_page_bytes ? r->options.max_page_bytes : DEFAULT_BELIEVED;
     lochan_arena__init(&r->arena, 0);
     r->file.name = lochan_mem__strdup(source->name ? source->name : "");
     if (!r->file.name) {

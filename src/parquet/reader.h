@@ -37,6 +37,9 @@ typedef enum lochan_pq_strings {
 typedef struct lochan_pq_read_options {
     lochan_pq_strings strings;
     size_t max_footer; /* refuse larger footers, 0 = 256 MiB */
+    /* Pages whose few bytes could stand for any size (brotli) are believed up to this, 0 = 16 MiB.
+     */
+    uint64_t max_page_bytes;
     bool arrow_schema; /* show types as the file's key ARROW:schema has them, where it fits */
 } lochan_pq_read_options;
 
