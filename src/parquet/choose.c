@@ -11,11 +11,13 @@
 
 enum {
     SAMPLE_VALUES = 8192,
+    LEAST_SAMPLE = 2048,
     FEW_VALUES = 256,
     DICTIONARY_SAMPLE = 64 << 10,
-    /* shared by the columns of a file, so that a wide table does not take more memory than a narrow
-       one */
+    /* shared by the columns of a file, so that a wide table takes no more memory for them, and no
+       more time, than a narrow one */
     TRIAL_VALUES = 16 * 65536,
+    SAMPLES_VALUES = 16 * SAMPLE_VALUES,
     DICTIONARY_BYTES = 32 << 20,
     PAGE_ROWS = 20000,
     NESTED_PAGE_ROWS = 8 * PAGE_ROWS,
@@ -42,6 +44,12 @@ static size_t trial_values(const lochan_pq_column_writer *w) {
     return limited(w, share(w, TRIAL_VALUES, SAMPLE_VALUES, 65536), 64, FEW_VALUES);
 }
 
+/* Values that every encoding is tried with. */
+static size_t sample_values(const lochan_pq_column_writer *w) {
+    size_t n = share(w, SAMPLES_VALUES, LEAST_SAMPLE, SAMPLE_VALUES);
+    return w->n_values < n ? w->n_values : n;
+}
+
 /* Rows of a page. Skipping pages pays by flat columns only; nested ones, where they are few, end
  * theirs by bytes, which lets the codec see more. */
 static size_t page_rows(const lochan_pq_column_writer *w) {
@@ -66,7 +74,18 @@ int32_t lochan_pq_write_options__encoding(const lochan_pq_write_options *o, cons
 static lochan_status values_of_keys(const lochan_pq_column_writer *w, size_t n, lochan_pq_vec *to,
                                     lochan_error *err) {
     const uint32_t *keys = (const void *)w->keys.data;
+    const uint8_t *entries = w->dictionary.values.data;
     size_t head = w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY ? 4 : 0, total = 0;
+    if (w->leaf->width == 4 || w->leaf->width == 8) {
+        LOCHAN_TRY(lochan_pq_vec__reserve(to, n * (size_t)w->leaf->width, err));
+        uint8_t *at = to->data + to->len;
+        for (size_t i = 0; w->leaf->width == 4 && i < n; i++)
+            memcpy(at + 4 * i, entries + 4 * (size_t)keys[i], 4);
+        for (size_t i = 0; w->leaf->width == 8 && i < n; i++)
+            memcpy(at + 8 * i, entries + 8 * (size_t)keys[i], 8);
+        to->len += n * (size_t)w->leaf->width;
+        return LOCHAN_OK;
+    }
     for (size_t i = 0; i < n; i++)
         total += lochan_pq_dict_builder__entry(&w->dictionary, keys[i]).n + head;
     LOCHAN_TRY(lochan_pq_vec__reserve(to, total, err));
@@ -170,18 +189,18 @@ static bool dictionary_pays(const lochan_pq_column_writer *w) {
            w->dictionary.values.len + w->n_values * width / 8 <= w->plain_size - w->plain_size / 4;
 }
 
-/* Whether plain numbers of eight bytes repeat in a way for which zstd's default is not made. */
+/* Whether plain numbers of eight bytes repeat in a way for which zstd's default, which makes
+ * `usual` bytes of them, is not made. */
 static lochan_status choose_level(lochan_pq_column_writer *w, const uint8_t *values, size_t n,
-                                  lochan_error *err) {
+                                  size_t usual, lochan_error *err) {
     const lochan_pq_write_options *o = w->options;
-    size_t usual, numbers;
+    size_t numbers;
     w->level = o->level;
     if (o->codec != LOCHAN_PQ_ZSTD || o->level != 0 || w->leaf->width != 8 ||
         w->encoding != LOCHAN_PQ_PLAIN)
         return LOCHAN_OK;
     lochan_buf__clear(&w->raw);
     LOCHAN_TRY(lochan_buf__append(&w->raw, values, n * 8, err));
-    LOCHAN_TRY(compressed_size(w, &usual, err));
     LOCHAN_TRY(size_at_level(w, LOCHAN_PQ_LEVEL_NUMBERS, &numbers, err));
     if (numbers < usual - usual / 32)
         w->level = LOCHAN_PQ_LEVEL_NUMBERS;
@@ -189,7 +208,7 @@ static lochan_status choose_level(lochan_pq_column_writer *w, const uint8_t *val
 }
 
 static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error *err) {
-    size_t n = w->n_values < SAMPLE_VALUES ? w->n_values : SAMPLE_VALUES, plain = 0, keys, entries;
+    size_t n = sample_values(w), plain = 0, keys, entries;
     bool keep = w->use_dictionary && !full;
     w->decided = true;
     w->encoding = LOCHAN_PQ_PLAIN;
@@ -210,7 +229,7 @@ static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error 
         keep = (double)entries + (double)keys * scale <= (double)plain * scale * lead;
     }
     if (!keep)
-        LOCHAN_TRY(choose_level(w, sample, n, err));
+        LOCHAN_TRY(choose_level(w, sample, n, plain, err));
     return w->use_dictionary && !keep ? drop_dictionary(w, err) : LOCHAN_OK;
 }
 
