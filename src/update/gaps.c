@@ -233,7 +233,7 @@ static lochan_status list_timeless(struct look *look, const lochan_series *serie
 }
 
 static lochan_status list_gaps(struct look *look, lochan_error *err) {
-    bool timeless = !lochan_dataset_spec__column(look->spec, look->spec->planner->window_column);
+    bool timeless = !look->spec->window_column;
     int32_t start = look->start, known = INT32_MAX;
     for (size_t i = 0; i < look->book.n; i++) {
         const lochan_ledger *ledger = &look->book.items[i]->before;

@@ -68,7 +68,7 @@ lochan_status lochan_plan__cut_chunks(lochan_chunk_unit unit, int32_t count, loc
 }
 
 const char *lochan_job__window_column(const lochan_job *job) {
-    return job->timeless ? NULL : job->spec->planner->window_column;
+    return job->spec->window_column;
 }
 
 int64_t lochan_job__asked_at(const lochan_job *job, const lochan_scope *scope) {
@@ -395,7 +395,7 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     lochan_names assets = {0};
     const lochan_dataset_spec *spec = job->spec;
     lochan_arena__init(&job->arena, 0);
-    job->timeless = !lochan_dataset_spec__column(spec, spec->planner->window_column);
+    job->timeless = !spec->window_column;
     job->finality = (lochan_finality){spec->settle_days, spec->refresh_days, job->started_ns};
     if (spec->revision_days > spec->settle_days)
         job->finality.settle_days = spec->revision_days;

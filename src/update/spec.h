@@ -120,6 +120,7 @@ typedef struct lochan_dataset_spec {
     size_t n_filter_in;
     int32_t revision_days; /* so many days are asked again although they are final */
     int32_t refresh_days;  /* what was asked longer ago is asked again; -1 = never */
+    const char *window_column; /* whose days windows are made of; NULL: rows have no days */
     bool has_default_start;
     int32_t default_start; /* days */
     int32_t settle_days;

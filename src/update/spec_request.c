@@ -19,7 +19,7 @@ static const char *const option_keys[] = {"date_chunk_days",  "date_chunk_months
                                           "reference_source", "reference_dataset",
                                           "reference_column", "reference_where",
                                           "row_filter",       "period",
-                                          "pagination"};
+                                          "pagination",       "window_column"};
 
 static lochan_status check_option_keys(const lochan_yaml_node *options, lochan_error *err) {
     const size_t own = LOCHAN_COUNTOF(option_keys);
@@ -229,6 +229,27 @@ done:
 
 /* ---- planner ---- */
 
+/* The provider may choose rows by another day than the one that is `time`. */
+static lochan_status read_window(lochan_dataset_spec *spec, const lochan_yaml_node *options,
+                                 lochan_error *err) {
+    const lochan_yaml_node *node = lochan_yaml__get(options, "window_column");
+    const lochan_dataset_column *column =
+        lochan_dataset_spec__column(spec, spec->planner->window_column);
+    const char *name;
+    if (node) {
+        LOCHAN_TRY(lochan_yaml__to_string(node, &name, err));
+        column = lochan_dataset_spec__column(spec, lochan_dataset_spec__canonical(spec, name));
+        if (!column)
+            return lochan_yaml__error(node, err, "window_column: column '%s' is not declared",
+                                      name);
+        if (column->type.id != LOCHAN_TYPE_DATE32 && column->type.id != LOCHAN_TYPE_TIMESTAMP)
+            return lochan_yaml__error(node, err,
+                                      "window_column: column '%s' is no date or timestamp", name);
+    }
+    spec->window_column = column ? column->name : NULL;
+    return LOCHAN_OK;
+}
+
 static lochan_status read_period(lochan_dataset_spec *spec, const lochan_yaml_node *options,
                                  lochan_error *err) {
     static const char *const names[] = {"quarter", "month", "half_year", "year"};
@@ -244,7 +265,7 @@ static lochan_status check_planner(const lochan_dataset_spec *spec, const lochan
                                    const lochan_yaml_node *options, lochan_error *err) {
     const lochan_planner *planner = spec->planner;
     const lochan_yaml_node *place = options ? options : root;
-    bool days = lochan_dataset_spec__column(spec, planner->window_column) != NULL;
+    bool days = spec->window_column != NULL;
     if (planner->needs_chunk && spec->chunk_unit == LOCHAN_CHUNK_NONE)
         return lochan_yaml__error(place, err,
                                   "request_planner %s needs date_chunk_days, _months or _years",
@@ -300,5 +321,6 @@ lochan_status lochan_spec__read_requests(lochan_dataset_spec *spec, const lochan
     LOCHAN_TRY(read_reference(spec, root, "discovery", "asset_id", &spec->discovery, err));
     LOCHAN_TRY(read_reference(spec, root, "calendar", "time", &spec->calendar, err));
     LOCHAN_TRY(read_days(spec, root, err));
+    LOCHAN_TRY(read_window(spec, options, err));
     return check_planner(spec, root, options, err);
 }

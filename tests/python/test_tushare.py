@@ -75,7 +75,10 @@ class Provider:
                 for period in ("20230630", "20230930", "20231231"):
                     told = datetime.datetime.strptime(period, "%Y%m%d").date() + self.random.randrange(20, 60) * DAY
                     for flag in ("0", "1"):  # two records of one period are no mistake
-                        rows.append([stock, compact(told), compact(told), period, "1", "1", flag, self.number(), self.number()])
+                        # a restatement keeps the day of the first announcement, by which the provider chooses
+                        restated = told + 45 * DAY if flag == "1" else told
+                        rows.append([stock, compact(told), compact(restated), period, "1", "1", flag, self.number(),
+                                     self.number()])
             rows.append(list(rows[0]))  # sent twice by the provider
             self.tables[name] = ("ts_code ann_date f_ann_date end_date report_type comp_type update_flag total_revenue "
                                  "n_income".split(), rows)
