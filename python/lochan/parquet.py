@@ -108,26 +108,44 @@ def read(
     *,
     limit: int | None = None,
     row_groups: Iterable[int] | None = None,
+    rows: Iterable[tuple[int, int]] | None = None,
     strings: str = "string",
     arrow_schema: bool = True,
+    mapped: bool = False,
     threads: int | None = None,
     memory_limit: int | None = None,
+    max_page_bytes: int | None = None,
 ) -> Rows:
     """Opens a Parquet file (a path, or bytes that hold one); rows are read when they are asked for.
 
-    columns: these, in this order; None for all. where: rows to keep, such as "close > 100 and name in ('a', 'b')"; its
+    columns: these, in this order; None for all. Also fields of nested columns: "a.b" of a struct or of the structs in a list,
+    "a.value" of a map; nothing else of the column is read. where: rows to keep, such as "close > 100 and name in ('a', 'b')"; its
     columns need not be among `columns`; what the statistics exclude is not read. batch_rows: at most so many rows a batch
-    (default 65,536). strings: "string" (or as the file's writer had it), "large_string", "string_view" or "dictionary".
+    (default 131,072). rows: ranges (from, to) of row numbers of the file, to not included, ascending and apart; of the others
+    no more than a page is read. strings: "string" (or as the file's writer had it), "large_string", "string_view" (views of the
+    pages as they were unpacked, which nobody copies) or "dictionary".
     arrow_schema: False takes types from the Parquet schema alone, where a file also has the Arrow schema it was written from
-    (durations, zones, dictionaries, layouts). threads: None for one a processor. memory_limit: bytes for pages under way.
+    (durations, zones, dictionaries, layouts). mapped: maps the file instead of reading it; if somebody cuts it off meanwhile, the
+    process may end with SIGBUS (replacing it is fine). threads: None for one a processor. memory_limit: bytes for pages under
+    way. max_page_bytes: a few bytes of brotli can stand for a page of any size; larger ones than this (default 16 MiB) that
+    are packed more than 4096 times are refused.
     """
-    reader = _lochan.ParquetReader(source, strings=strings, threads=threads or 0, memory_limit=memory_limit or 0, arrow_schema=arrow_schema)
+    reader = _lochan.ParquetReader(
+        source,
+        strings=strings,
+        threads=threads or 0,
+        memory_limit=memory_limit or 0,
+        arrow_schema=arrow_schema,
+        mapped=mapped,
+        max_page_bytes=max_page_bytes or 0,
+    )
     scan: dict[str, Any] = {
         "columns": None if columns is None else columns if isinstance(columns, str) else list(columns),
         "where": where,
         "row_groups": None if row_groups is None else list(row_groups),
         "batch_rows": batch_rows or 0,
         "limit": -1 if limit is None else limit,
+        "rows": None if rows is None else [tuple(pair) for pair in rows],
     }
     name = f"{len(source)} bytes" if isinstance(source, bytes) else os.fspath(source)
     return Rows(reader, name, scan)

@@ -44,23 +44,28 @@ static int strings_from_name(const char *name, int32_t *out) {
 }
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"source", "strings", "threads", "memory_limit", "arrow_schema", NULL};
+    static char *names[] = {"source",       "strings", "threads",        "memory_limit",
+                            "arrow_schema", "mapped",  "max_page_bytes", NULL};
     PyObject *source, *path = NULL;
     const char *strings = "string";
-    long long memory_limit = 0;
-    int arrow_schema = 1;
+    long long memory_limit = 0, max_page_bytes = 0;
+    int arrow_schema = 1, mapped = 0;
     lochan_parquet_read_options o = LOCHAN_PARQUET_READ_OPTIONS_INIT;
     lochan_parquet_reader *opened = NULL;
     lochan_error err;
     lochan_status rc;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siLp:ParquetReader", names, &source, &strings,
-                                     &o.threads, &memory_limit, &arrow_schema) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|siLppL:ParquetReader", names, &source,
+                                     &strings, &o.threads, &memory_limit, &arrow_schema, &mapped,
+                                     &max_page_bytes) ||
         strings_from_name(strings, &o.strings) < 0)
         return NULL;
-    if (memory_limit < 0)
-        return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT,
-                                 "memory_limit: expected bytes, got %lld", memory_limit);
+    if (memory_limit < 0 || max_page_bytes < 0)
+        return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "%s: expected bytes, got %lld",
+                                 memory_limit < 0 ? "memory_limit" : "max_page_bytes",
+                                 memory_limit < 0 ? memory_limit : max_page_bytes);
     o.memory_limit = (uint64_t)memory_limit;
+    o.max_page_bytes = (uint64_t)max_page_bytes;
+    o.map = mapped;
     o.no_arrow_schema = !arrow_schema;
     int is_bytes = PyBytes_Check(source);
     lochan_error_init(&err);
@@ -217,23 +222,54 @@ static int read_row_groups(PyObject *object, int32_t **out, size_t *n) {
     return -1;
 }
 
+/* Pairs (from, to) as an array; None gives NULL. Free with PyMem_Free. */
+static int read_rows(PyObject *object, lochan_parquet_rows **out, size_t *n) {
+    *out = NULL;
+    *n = 0;
+    if (!object || object == Py_None)
+        return 0;
+    PyObject *list = PySequence_List(object);
+    if (!list)
+        return -1;
+    *n = (size_t)PyList_Size(list);
+    *out = PyMem_Calloc(*n + 1, sizeof **out);
+    if (!*out)
+        PyErr_NoMemory();
+    for (size_t i = 0; i < *n && !PyErr_Occurred(); i++) {
+        PyObject *item = PyList_GetItem(list, (Py_ssize_t)i);
+        long long from = 0, to = 0;
+        if (!PyTuple_Check(item))
+            PyErr_Format(PyExc_TypeError, "rows: expected pairs (from, to), got %R", item);
+        else if (PyArg_ParseTuple(item, "LL;rows: expected pairs (from, to)", &from, &to))
+            (*out)[i] = (lochan_parquet_rows){from, to};
+    }
+    Py_DECREF(list);
+    if (!PyErr_Occurred())
+        return 0;
+    PyMem_Free(*out);
+    *out = NULL;
+    return -1;
+}
+
 /* Opens a stream with the keywords of stream() and batches(). */
 static int open_stream(PyObject *self, PyObject *args, PyObject *kwargs,
                        struct ArrowArrayStream *out) {
-    static char *names[] = {"columns", "where", "row_groups", "batch_rows", "limit", NULL};
-    PyObject *columns = NULL, *row_groups = NULL, *keeps = NULL;
+    static char *names[] = {"columns", "where", "row_groups", "batch_rows", "limit", "rows", NULL};
+    PyObject *columns = NULL, *row_groups = NULL, *rows = NULL, *keeps = NULL;
     long long batch_rows = 0, limit = -1;
     const char **texts = NULL;
     int32_t *groups = NULL;
+    lochan_parquet_rows *ranges = NULL;
     size_t n_groups = 0;
     lochan_parquet_scan scan = LOCHAN_PARQUET_SCAN_INIT;
     lochan_error err;
     lochan_parquet_reader *r = handle(self);
     lochan_status rc = LOCHAN_OK;
-    int ok = r && PyArg_ParseTupleAndKeywords(args, kwargs, "|OzOLL", names, &columns, &scan.where,
-                                              &row_groups, &batch_rows, &limit);
+    int ok = r && PyArg_ParseTupleAndKeywords(args, kwargs, "|OzOLLO", names, &columns, &scan.where,
+                                              &row_groups, &batch_rows, &limit, &rows);
     ok = ok && py_arguments__texts(columns, "columns", &texts, &scan.n_columns, &keeps) == 0;
     ok = ok && read_row_groups(row_groups, &groups, &n_groups) == 0;
+    ok = ok && read_rows(rows, &ranges, &scan.n_rows) == 0;
     if (ok) {
         scan.columns = scan.n_columns > 0 ? texts : NULL;
         scan.no_columns = texts && scan.n_columns == 0;
@@ -241,6 +277,7 @@ static int open_stream(PyObject *self, PyObject *args, PyObject *kwargs,
         scan.n_row_groups = n_groups;
         scan.batch_rows = batch_rows;
         scan.limit = limit;
+        scan.rows = ranges;
         lochan_error_init(&err);
         rc = lochan_parquet_reader_stream(r, &scan, out, &err);
         if (rc != LOCHAN_OK)
@@ -248,6 +285,7 @@ static int open_stream(PyObject *self, PyObject *args, PyObject *kwargs,
     }
     PyMem_Free(texts);
     PyMem_Free(groups);
+    PyMem_Free(ranges);
     Py_XDECREF(keeps);
     return ok && rc == LOCHAN_OK ? 0 : -1;
 }

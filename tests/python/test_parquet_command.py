@@ -137,3 +137,35 @@ def test_cat_writes_as_it_is_told(sample, tmp_path):
     assert not any(chunk["dictionary"] for chunk in info["chunks"])
     for wrong in (["--encodings", "id"], ["--encodings", "id=no"], ["--bloom", "none"], ["--page-version", "3"]):
         assert run("parquet", "cat", path, "--output", out, "--overwrite", *wrong, check=False).returncode != 0
+
+
+def test_rows_fields_and_layouts(tmp_path):
+    path, out = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    data = pa.table({"id": range(1000), "at": [{"x": i, "name": f"n{i % 5}"} for i in range(1000)]})
+    pq.write_table(data, path, row_group_size=300)
+    asked = ["--columns", "at.name,id", "--rows", "5:7,299:301,998:", "--map"]
+    ids = [5, 6, 299, 300, 998, 999]
+    assert rows_of(run("parquet", "cat", path, *asked)) == [{"at": {"name": f"n{i % 5}"}, "id": i} for i in ids]
+    assert [r["id"] for r in rows_of(run("parquet", "head", path, "--json", *asked, "--limit", "3"))] == ids[:3]
+    assert rows_of(run("parquet", "cat", path, "--rows", ":2", "--columns", "at.x")) == [{"at": {"x": 0}}, {"at": {"x": 1}}]
+    assert run("parquet", "cat", path, "--rows", "5000:").stdout == ""
+    run("parquet", "cat", path, *asked, "--strings", "large_string", "--output", out)
+    assert pq.read_schema(out).field("at").type == pa.struct([("name", pa.large_string())])
+    assert pq.read_table(out)["id"].to_pylist() == ids
+
+
+@pytest.mark.parametrize("option, value", [("--rows", "5"), ("--rows", "a:b"), ("--rows", "1:2:3"), ("--rows", "9:1"),
+                                           ("--rows", "0:5,3:9"), ("--rows", "99999999999999999999:"), ("--rows", ","),
+                                           ("--rows", "-1:3"), ("--strings", "text"), ("--max-page-bytes", "much")])
+def test_wrong_options_are_told(sample, option, value):
+    done = run("parquet", "cat", sample[0], option, value, check=False)
+    assert done.returncode == 2 and ("rows" if option == "--rows" else option) in done.stderr and done.stdout == ""
+
+
+def test_a_page_that_its_bytes_hardly_explain(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"x": ["a" * (20 << 20)]}), path, compression="brotli", use_dictionary=False, write_statistics=False)
+    for command in ("cat", "verify"):
+        done = run("parquet", command, path, check=False)
+        assert done.returncode != 0 and "max_page_bytes" in done.stderr and "16777216" in done.stderr
+        run("parquet", command, path, "--max-page-bytes", "32MiB")
