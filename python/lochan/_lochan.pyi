@@ -93,6 +93,8 @@ class ParquetReader:
         threads: int = 0,
         memory_limit: int = 0,
         arrow_schema: bool = True,
+        mapped: bool = False,
+        max_page_bytes: int = 0,
     ) -> ParquetReader: ...
     def close(self) -> None: ...
     def info(self) -> dict[str, Any]: ...
@@ -106,6 +108,7 @@ class ParquetReader:
         row_groups: Sequence[int] | None = None,
         batch_rows: int = 0,
         limit: int = -1,
+        rows: Sequence[tuple[int, int]] | None = None,
     ) -> _Capsule: ...
     def batches(
         self,
@@ -114,6 +117,7 @@ class ParquetReader:
         row_groups: Sequence[int] | None = None,
         batch_rows: int = 0,
         limit: int = -1,
+        rows: Sequence[tuple[int, int]] | None = None,
     ) -> Batches: ...
     def schema(
         self,
@@ -122,6 +126,7 @@ class ParquetReader:
         row_groups: Sequence[int] | None = None,
         batch_rows: int = 0,
         limit: int = -1,
+        rows: Sequence[tuple[int, int]] | None = None,
     ) -> _Capsule: ...
 
 @final
