@@ -1,5 +1,6 @@
 /* parquet_file.c - any bytes as a Parquet file: opened, summed up, and read as a stream.
- * The first byte chooses how text comes out, the size of batches, and whether ARROW:schema counts.
+ * The first byte chooses how text comes out, the size of batches, whether ARROW:schema counts, and
+ * whether memory is limited (if not, views share pages).
  * Checked: no crash; memory stays in a budget of 64 MiB; every batch passes the checks of an array
  * from outside; errors carry a message.
  */
@@ -39,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lochan_pq_read_options options = {.strings = (lochan_pq_strings)(data[0] & 3),
                                       .arrow_schema = data[0] & 8};
     lochan_pq_source source = {.data = data + 1, .size = size - 1, .name = "fuzz"};
-    lochan_budget__init(&budget, 64 << 20);
+    lochan_budget__init(&budget, data[0] & 16 ? 0 : 64 << 20);
     lochan_ctx ctx = {.budget = &budget};
     lochan_error_init(&err);
     lochan_status rc = lochan_pq_reader__open(&ctx, &source, &options, &r, &err);

@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                .data = data[0] & 4 ? data + HEAD : NULL,
                                .size = size - HEAD,
                                .name = "fuzz"};
-    lochan_budget__init(&budget, 64 << 20);
+    lochan_budget__init(&budget, data[0] & 64 ? 0 : 64 << 20);
     lochan_ctx ctx = {.budget = &budget};
     lochan_error_init(&err);
     lochan_status rc = lochan_pq_reader__open(&ctx, &source, &options, &r, &err);

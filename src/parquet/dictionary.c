@@ -12,6 +12,7 @@ void lochan_pq_dictionary__deinit(lochan_pq_dictionary *d) {
     lochan_shared__unref(d->array);
     d->bytes = NULL;
     d->array = NULL;
+    d->n = 0;
     d->packed = d->too_long = false;
 }
 
