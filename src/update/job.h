@@ -149,6 +149,8 @@ struct lochan_job {
 
 /* request.c: checks the request, loads dataset and source, takes the lock. */
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err);
+/* damage.c: takes the damaged files of the table out and notes that their days are owed. */
+lochan_status lochan_job__forget_damaged(lochan_job *job, lochan_error *err);
 /* plan.c: ledger to scopes with their requests. */
 lochan_status lochan_job__plan(lochan_job *job, lochan_error *err);
 /* plan.c. The column of canonical rows whose days the windows are made of, NULL if rows have none.

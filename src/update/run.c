@@ -124,6 +124,8 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
         job->report->nothing_to_do = true;
         return LOCHAN_OK;
     }
+    if (job->request->repair && !job->request->dry_run && job->dataset->table_id >= 0)
+        LOCHAN_TRY(lochan_job__forget_damaged(job, err));
     LOCHAN_TRY(lochan_job__plan(job, err));
     LOCHAN_TRY(lochan_extras__init(job, err));
     job->report->nothing_to_do = job->n_scopes == 0;
