@@ -212,8 +212,10 @@ LOCHAN_API void lochan_run_appender_discard(lochan_run_appender *appender);
  * there, what lake.db held is read from the journal into a private temporary copy: the lake opens
  * read-only, nothing is written into its folder, and *warning (may be NULL; free with lochan_free;
  * NULL if all is well) says so and names the rebuild; it is logged too. A part that was lost with
- * it fails by name when it is read. CORRUPT for a damaged lake.db, with a hint that names the
- * rebuild. */
+ * it fails by name when it is read. Without a journal the same is made of the footers of the parts
+ * under runs/, of appends that are there as a whole; what is known of runs beside their rows, and
+ * descriptors that were added to the lake, are gone then. CORRUPT for a damaged lake.db, with a
+ * hint that names the rebuild. */
 LOCHAN_API lochan_status lochan_run_lake_open(const char *path, const lochan_lake_options *options,
                                               char **warning, lochan_lake **out,
                                               lochan_error *err) LOCHAN_MUST_CHECK;

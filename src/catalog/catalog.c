@@ -317,6 +317,8 @@ static lochan_status setup(lochan_catalog *c, const char *path, const lochan_cat
     c->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : DEFAULT_LOCK_TIMEOUT_MS;
     if (!c->path || !c->db_path || !c->command)
         return lochan_error__nomem(err);
+    if (o->beside)
+        return lochan_catalog__stand_in(c, o->beside, err);
     if (o->salvage)
         return lochan_catalog__salvage(c, o->salvage, err);
     LOCHAN_TRY(check_there(c, err));

@@ -20,8 +20,10 @@ typedef struct lochan_catalog_options {
     int64_t lock_timeout_ms; /* how long writers queue, 0 = 60,000, -1 = for ever */
     const lochan_cancel *cancel; /* ends waiting; may be NULL */
     const char *command;         /* how lock files name us, NULL = "lochan"; copied */
-    int64_t *salvage; /* not NULL: lake.db is gone; it is read from the journal, read-only, with
-                         nothing written into the folder; *salvage = records of the journal */
+    int64_t *salvage;   /* not NULL: lake.db is gone; it is read from the journal, read-only, with
+                           nothing written into the folder; *salvage = records of the journal */
+    const char *beside; /* not NULL: lake.db is gone; the one in this folder is read in its place,
+                           read-only, and the folder is removed when the catalog is closed */
 } lochan_catalog_options;
 
 /* Makes lake.db, journal/ and locks/ in `path` (made if missing). EXISTS if there is a lake;

@@ -71,6 +71,8 @@ void lochan_catalog__remove_copy(lochan_catalog *catalog);
 
 /* Makes the private lake.db and points db_path at it. */
 lochan_status lochan_catalog__salvage(lochan_catalog *catalog, int64_t *records, lochan_error *err);
+/* The same with a lake.db that was made in `dir`. */
+lochan_status lochan_catalog__stand_in(lochan_catalog *catalog, const char *dir, lochan_error *err);
 void lochan_catalog__remove_salvage(lochan_catalog *catalog);
 
 /* ---- migrate.c ---- */

@@ -16,6 +16,18 @@ void lochan_catalog__remove_salvage(lochan_catalog *catalog) {
     catalog->salvage_dir = NULL;
 }
 
+lochan_status lochan_catalog__stand_in(lochan_catalog *catalog, const char *dir,
+                                       lochan_error *err) {
+    char *db = lochan_path__join(dir, LOCHAN_DB_NAME);
+    if (!db)
+        return lochan_error__nomem(err);
+    lochan_mem__free(catalog->db_path);
+    catalog->db_path = db;
+    catalog->unwritable = catalog->read_only = true;
+    catalog->salvage_dir = lochan_mem__strdup(dir);
+    return catalog->salvage_dir ? LOCHAN_OK : lochan_error__nomem(err);
+}
+
 lochan_status lochan_catalog__salvage(lochan_catalog *catalog, int64_t *records,
                                       lochan_error *err) {
     char uuid[37], name[64];

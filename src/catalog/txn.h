@@ -57,6 +57,7 @@ typedef struct lochan_table_create {
     const lochan_partition_key *partition; /* column (index) and transform are read */
     size_t n_sort;
     const lochan_table_sort *sort; /* column, descending, nulls_first are read */
+    bool keep_ids;                 /* top-level columns have the field ids of `schema` */
 } lochan_table_create;
 
 /* Column ids are given depth first from 1. EXISTS if there is such a table. UNSUPPORTED names a

@@ -61,6 +61,7 @@ typedef struct column_writer {
     int64_t table_id;
     int64_t next_id;
     int64_t next_order;
+    bool keep_ids; /* of top-level columns */
 } column_writer;
 
 static bool is_nested(const char *type) {
@@ -122,7 +123,7 @@ static lochan_status write_field(column_writer *w, const struct ArrowSchema *fie
     if (!lochan_utf8__valid(name, strlen(name)))
         return lochan_error__set(err, LOCHAN_ERR_SCHEMA, "a column's name is not valid UTF-8");
     LOCHAN_TRY(lochan_ducktype__of_field(field, type, err));
-    int64_t own = w->next_id++;
+    int64_t own = w->keep_ids && depth == 0 ? lochan_schema__field_id(field) : w->next_id++;
     if (id)
         *id = own;
     bool nullable = (field->flags & ARROW_FLAG_NULLABLE) != 0;
@@ -283,7 +284,12 @@ static lochan_status write_table(lochan_txn *txn, const lochan_table_create *cre
                                              lochan_value__text(create->dataset),
                                              lochan_value__text(path), lochan_value__int(1)),
                                   err));
-    column_writer w = {txn, table_id, 1, 1};
+    column_writer w = {txn, table_id, 1, 1, create->keep_ids};
+    for (size_t i = 0; create->keep_ids && i < n; i++) {
+        int64_t id = lochan_schema__field_id(create->schema->children[i]);
+        LOCHAN_CHECK_ARG(id > 0, err);
+        w.next_id = id >= w.next_id ? id + 1 : w.next_id;
+    }
     for (size_t i = 0; i < n; i++)
         LOCHAN_TRY(write_field(&w, create->schema->children[i], create->schema->children[i]->name,
                                0, 0, &ids[i], err));
@@ -477,7 +483,7 @@ static lochan_status add_column(lochan_txn *txn, int64_t table_id, int64_t paren
     lochan_txn_table *t;
     LOCHAN_TRY(lochan_txn__load(txn, table_id, &t, err));
     LOCHAN_TRY(check_parent(txn, table_id, parent_id, field->name, err));
-    column_writer w = {txn, table_id, 1, 1};
+    column_writer w = {txn, table_id, 1, 1, false};
     lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_COLUMN_NEWEST_ID, "ducklake_column",
                                            &txn->arena, err);
     lochan_reader__bind_int(&r, 1, table_id);

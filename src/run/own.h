@@ -62,6 +62,14 @@ bool lochan_run__is_json_object(const char *text);
 /* A damaged lake.db: the hint names what makes it again. */
 void lochan_run__hint_rebuild(lochan_error *err, lochan_status rc);
 
+/* ---- footers.c ---- */
+
+/* Opens, read-only, a lake of which neither lake.db nor journal is left: *parts are listed, and
+ * *left_out files are not (damaged, of no run, of an append that is not whole). */
+lochan_status lochan_run__from_footers(const char *path, const lochan_lake_options *options,
+                                       int64_t *parts, int64_t *left_out, lochan_lake **out,
+                                       lochan_error *err);
+
 /* ---- evolve.c: the table of the lake follows the rows that come ---- */
 
 /* The table as `runs.<name>` can take rows of `incoming` (NULL: as it is): made, or with columns,

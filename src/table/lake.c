@@ -106,7 +106,8 @@ static char *without_trailing_slash(const char *path) {
 }
 
 static lochan_status open_lake(const char *path, const lochan_lake_options *options,
-                               int64_t *salvage, lochan_lake **out, lochan_error *err) {
+                               int64_t *salvage, const char *beside, lochan_lake **out,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_lake *lake = NULL;
     lochan_lake_options o;
@@ -126,7 +127,8 @@ static lochan_status open_lake(const char *path, const lochan_lake_options *opti
     lochan_catalog_options c = {.read_only = o.read_only,
                                 .lock_timeout_ms = o.lock_timeout_ms,
                                 .cancel = &lake->cancel,
-                                .salvage = salvage};
+                                .salvage = salvage,
+                                .beside = beside};
     rc = lochan_catalog__open(lake->path, &c, &lake->catalog, err);
     if (rc == LOCHAN_ERR_NOT_FOUND && err && !err->hint[0])
         lochan_error__hint(err, "'lochan init' makes a lake");
@@ -148,13 +150,19 @@ lochan_status lochan_lake_open(const char *path, const lochan_lake_options *opti
     LOCHAN_CHECK_ARG(out, err);
     *out = NULL;
     LOCHAN_CHECK_ARG(path && *path, err);
-    return open_lake(path, options, NULL, out, err);
+    return open_lake(path, options, NULL, NULL, out, err);
 }
 
 lochan_status lochan_lake__open_salvaged(const char *path, const lochan_lake_options *options,
                                          int64_t *records, lochan_lake **out, lochan_error *err) {
     *out = NULL;
-    return open_lake(path, options, records, out, err);
+    return open_lake(path, options, records, NULL, out, err);
+}
+
+lochan_status lochan_lake__open_beside(const char *path, const lochan_lake_options *options,
+                                       const char *dir, lochan_lake **out, lochan_error *err) {
+    *out = NULL;
+    return open_lake(path, options, NULL, dir, out, err);
 }
 
 void lochan_lake_close(lochan_lake *lake) {

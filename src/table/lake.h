@@ -30,6 +30,10 @@ struct lochan_lake {
 lochan_status lochan_lake__open_salvaged(const char *path, const lochan_lake_options *options,
                                          int64_t *records, lochan_lake **out, lochan_error *err);
 
+/* The same with a lake.db that was made in `dir`, which is removed when the lake is closed. */
+lochan_status lochan_lake__open_beside(const char *path, const lochan_lake_options *options,
+                                       const char *dir, lochan_lake **out, lochan_error *err);
+
 /* unsynced.c: looks at files that were published without being synced before the machine was
  * started anew. Where one is broken, its commit and every later one to the table is taken back, in
  * one commit, and a warning names them; the others are made durable. */
