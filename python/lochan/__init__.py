@@ -14,23 +14,32 @@ from lochan.errors import Error as Error
 from lochan.feed import Feed as Feed
 from lochan.lake import DataLake as DataLake
 from lochan.reports import CommitStatus as CommitStatus
+from lochan.reports import ExpireReport as ExpireReport
+from lochan.reports import GcReport as GcReport
 from lochan.reports import Progress as Progress
 from lochan.reports import ScanStats as ScanStats
+from lochan.reports import SourceAnswer as SourceAnswer
 from lochan.reports import UpdateReport as UpdateReport
 from lochan.reports import VerifyReport as VerifyReport
+from lochan.scan import Rows as Rows
 from lochan.scan import Scan as Scan
 from lochan.table import Table as Table
 
 __version__: str = _version()
 
+# Loaded when they are first asked for.
 if TYPE_CHECKING:
     from lochan import io as io
+    from lochan.callback import RequestContext as RequestContext
+    from lochan.callback import Scope as Scope
+    from lochan.callback import Source as Source
 else:
 
     def __getattr__(name: str) -> object:
-        """lochan.io is loaded when it is first asked for."""
-        if name == "io":
-            import importlib
+        import importlib
 
+        if name == "io":
             return importlib.import_module("lochan.io")
+        if name in ("RequestContext", "Scope", "Source"):
+            return getattr(importlib.import_module("lochan.callback"), name)
         raise AttributeError(f"module 'lochan' has no attribute '{name}'")

@@ -27,15 +27,14 @@ class Bar:
         self._notebook = notebook
         self._handle: Any = None
         self._drawn = False
-        self._fetch_began = time.monotonic()
-        self._stage = "plan"
+        self._began: dict[tuple[str, str], tuple[str, float]] = {}  # of each dataset: its stage, and since when
 
     def line(self, now: Progress) -> str:
         text = f"{now.source}/{now.dataset}: {STAGES.get(now.stage, 'working')}"
         if now.pages_total > 0:
             full = BAR_WIDTH * min(now.pages_done, now.pages_total) // now.pages_total
             text += f"  {'█' * full}{'░' * (BAR_WIDTH - full)}  {now.pages_done:,}/{now.pages_total:,} pages"
-        elapsed = time.monotonic() - self._fetch_began
+        elapsed = time.monotonic() - self._began.get((now.source, now.dataset), ("", time.monotonic()))[1]
         if now.rows > 0:
             text += f"  {now.rows:,} rows"
             if now.stage == "fetch" and elapsed > 0.5 and not now.waiting_for:
@@ -50,9 +49,9 @@ class Bar:
         return "".join(c if c.isprintable() else " " for c in text)
 
     def __call__(self, now: Progress) -> None:
-        if now.stage == "fetch" != self._stage:
-            self._fetch_began = time.monotonic()
-        self._stage = now.stage
+        name = now.source, now.dataset
+        if self._began.get(name, ("", 0.0))[0] != now.stage:
+            self._began[name] = now.stage, time.monotonic()
         if now.stage != "done":
             self._draw(self.line(now))
 

@@ -15,7 +15,8 @@ class Feed:
 
     path: a file, or a folder of them. port: 0 for any free one. date_column: None for the first column with dates.
     latency_ms: before each answer. page_cap: rows a page at most. rate_per_second: above it, status 429. faults: what shall
-    go wrong, such as "http500:0.1,cut:0.1"; seed: another number, other requests that fail.
+    go wrong, such as "http500:0.1,cut:0.1"; seed: another number, other requests that fail. replay: path is a folder of
+    answers that an update recorded (record=).
     """
 
     def __init__(
@@ -29,10 +30,11 @@ class Feed:
         rate_per_second: int = 0,
         faults: str | None = None,
         seed: int = 0,
+        replay: bool = False,
     ) -> None:
         self._path = os.fspath(path)
         self._feed = _lochan.Feed(path, port=port, date_column=date_column, latency_ms=latency_ms, page_cap=page_cap,
-                                  rate_per_second=rate_per_second, faults=faults, fault_seed=seed)
+                                  rate_per_second=rate_per_second, faults=faults, fault_seed=seed, replay=replay)
 
     @property
     def port(self) -> int:

@@ -14,288 +14,30 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
-from lochan import _lochan
-from lochan.reports import CommitStatus, Progress, UpdateReport, VerifyReport
-from lochan.scan import Scan
+from lochan import _arguments, _lochan
+from lochan._arguments import Path
+from lochan.reports import CommitStatus, ExpireReport, GcReport, VerifyReport
+from lochan.scan import Rows, Scan
+from lochan.sources import Failures, Sources
 from lochan.table import Table
+from lochan.update import Updates
 
 if TYPE_CHECKING:
     import datetime
 
+    from lochan._arguments import Date, Moment
     from lochan.io import Dataset
 
-    Date = Union[str, datetime.date]
-    Moment = Union[int, str, datetime.date, datetime.datetime]
-
-__all__ = ["DataLake", "Datasets", "RunTables", "Runs", "Sources", "Status", "Updates"]
-
-ProgressOption = Union[bool, Callable[[Progress], object], None]
-Path = Union[str, "os.PathLike[str]"]
-MAX_SPEC = 1 << 20
-
-# An update that ended so did nothing.
-NEVER_BEGAN = ("INVALID_ARGUMENT", "NOT_FOUND", "LOCKED", "READ_ONLY")
+__all__ = ["DataLake", "Datasets", "Rejects", "RunTables", "Runs", "Status"]
 
 # What is shown first where there is no room for all.
 RUNS = ("started_at", "source", "dataset", "kind", "state", "seconds", "rows_new", "rows_replaced", "requests", "retries", "error")
 FILES = ("source", "dataset", "partition", "rows", "bytes", "time_min", "time_max")
 
 
-# --- arguments
-
-
-def _names(name: str, source: str | None) -> tuple[str, str]:
-    """("ecb", "fx_daily") of "fx_daily" with a source, or of "ecb/fx_daily"."""
-    if source is not None:
-        return source, name
-    for separator in "/.":
-        before, found, after = name.partition(separator)
-        if found and before and after:
-            return before, after
-    raise _lochan.ArgumentError(f"of which source is '{name}'? give source=, or the name as SOURCE/DATASET")
-
-
-def _date(value: Date | None) -> str | None:
-    return value if value is None or isinstance(value, str) else value.isoformat()
-
-
-def _moment(value: Moment | None) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    return str(value)  # 2026-10-30, or 2026-10-30 12:00:00+02:00
-
-
-def _text(value: object) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def _is_yaml(text: str) -> bool:
-    """Names and paths have neither."""
-    return "\n" in text or ": " in text
-
-
-def _read_spec(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(MAX_SPEC + 1)
-
-
-def _is_path(what: object) -> bool:
-    return not isinstance(what, str) or what.endswith((".yaml", ".yml"))
-
-
 # --- the parts of a lake
-
-
-class Updates:
-    """`lake.update`: brings datasets up to date."""
-
-    def __init__(self, lake: _lochan.Lake) -> None:
-        self._lake = lake
-
-    def dataset(
-        self,
-        name: str,
-        source: str | None = None,
-        *,
-        start: Date | None = None,
-        end: Date | None = None,
-        assets: Iterable[str] | None = None,
-        force: bool = False,
-        repair: bool = False,
-        workers: int | None = None,
-        batch_size: int | None = None,
-        source_options: Mapping[str, object] | None = None,
-        progress: ProgressOption = None,
-        max_retries: int | None = None,
-        retry_backoff_seconds: float | None = None,
-        dry_run: bool = False,
-        validate: str | None = None,
-        record: Path | None = None,
-        token: str | None = None,
-    ) -> UpdateReport:
-        """Asks the source for the days that are missing, failed or not final yet, and publishes them as one snapshot.
-
-        start, end: "YYYY-MM-DD" or a date, both included; None: the spec's default_start (or the first day ever asked for),
-        and today. assets: only these, for datasets that are asked by asset. force: ask again what is final. repair: ask again
-        what failed, and only that. workers: requests at a time. source_options: fields of the source, for this call.
-        progress: None shows a bar if somebody looks (a terminal, a notebook), False none; or a callable that gets a
-        `Progress`; what it raises stops the update. dry_run: plan only. validate: "strict" or "off" instead of what the spec's
-        rules say. record: a folder that gets every answer as it came, for a feed to replay. token: a commit with the same token is not
-        repeated; see `DataLake.commit_status`. What is None is the source's or the spec's.
-
-        If some scopes failed, the others are published and `PartialError` is raised; the next update asks for the failed
-        ones. Ctrl-C stops the update and leaves the lake as it was; the next one goes on from the pages that came. Every
-        exception of an update that began has `.report`.
-        """
-        return self._run(name, source, start, end, progress, assets=assets, force=force, repair=repair, workers=workers,
-                         batch_size=batch_size, source_options=source_options, max_retries=max_retries,
-                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record, token=token, backfill=False)
-
-    def datasets(
-        self,
-        names: Iterable[str],
-        source: str | None = None,
-        *,
-        start: Date | None = None,
-        end: Date | None = None,
-        assets: Iterable[str] | None = None,
-        force: bool = False,
-        repair: bool = False,
-        workers: int | None = None,
-        batch_size: int | None = None,
-        source_options: Mapping[str, object] | None = None,
-        progress: ProgressOption = None,
-        max_retries: int | None = None,
-        retry_backoff_seconds: float | None = None,
-        dry_run: bool = False,
-        validate: str | None = None,
-        record: Path | None = None,
-    ) -> list[UpdateReport]:
-        """Several datasets, one after the other; a report for each.
-
-        One that fails does not keep the others from being updated: its exception is raised at the end, the first one if
-        there are several. That exception has `.reports`, one for each dataset that began.
-        """
-        if isinstance(names, str):
-            raise TypeError(f"names: expected a list of names, got one str; use dataset({names!r})")
-        asked = None if assets is None else list(assets)
-        reports: list[UpdateReport] = []
-        first: _lochan.Error | None = None
-        for name in list(names):
-            try:
-                report = self._run(name, source, start, end, progress, assets=asked, force=force, repair=repair,
-                                   workers=workers, batch_size=batch_size, source_options=source_options,
-                                   max_retries=max_retries, retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run,
-                                   validate=validate, record=record, token=None, backfill=False)
-            except _lochan.Error as e:
-                first = first or e
-                if e.report is None:
-                    continue
-                report = e.report
-            reports.append(report)
-        if first is not None:
-            first.reports = reports
-            raise first
-        return reports
-
-    def source(
-        self,
-        name: str,
-        *,
-        start: Date | None = None,
-        end: Date | None = None,
-        force: bool = False,
-        repair: bool = False,
-        workers: int | None = None,
-        source_options: Mapping[str, object] | None = None,
-        progress: ProgressOption = None,
-        max_retries: int | None = None,
-        retry_backoff_seconds: float | None = None,
-        dry_run: bool = False,
-        validate: str | None = None,
-        record: Path | None = None,
-    ) -> list[UpdateReport]:
-        """All enabled datasets of a source, as `datasets` does."""
-        self._lake.source_show(name)  # there is such a source
-        listed = Table(self._lake.list("datasets")).rows()
-        names = [row["dataset"] for row in listed if row["source"] == name and row["enabled"]]
-        return self.datasets(names, name, start=start, end=end, force=force, repair=repair, workers=workers,
-                             source_options=source_options, progress=progress, max_retries=max_retries,
-                             retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record)
-
-    def backfill(
-        self,
-        name: str,
-        source: str | None = None,
-        start: Date | None = None,
-        end: Date | None = None,
-        *,
-        assets: Iterable[str] | None = None,
-        force: bool = False,
-        repair: bool = False,
-        workers: int | None = None,
-        batch_size: int | None = None,
-        source_options: Mapping[str, object] | None = None,
-        progress: ProgressOption = None,
-        max_retries: int | None = None,
-        retry_backoff_seconds: float | None = None,
-        dry_run: bool = False,
-        validate: str | None = None,
-        record: Path | None = None,
-        token: str | None = None,
-    ) -> UpdateReport:
-        """An update between two days, which must be given; recorded as a backfill."""
-        return self._run(name, source, start, end, progress, assets=assets, force=force, repair=repair, workers=workers,
-                         batch_size=batch_size, source_options=source_options, max_retries=max_retries,
-                         retry_backoff_seconds=retry_backoff_seconds, dry_run=dry_run, validate=validate, record=record, token=token, backfill=True)
-
-    def _run(
-        self,
-        name: str,
-        source: str | None,
-        start: Date | None,
-        end: Date | None,
-        progress: ProgressOption,
-        *,
-        assets: Iterable[str] | None,
-        force: bool,
-        repair: bool,
-        workers: int | None,
-        batch_size: int | None,
-        source_options: Mapping[str, object] | None,
-        max_retries: int | None,
-        retry_backoff_seconds: float | None,
-        dry_run: bool,
-        validate: str | None,
-        record: Path | None,
-        token: str | None,
-        backfill: bool,
-    ) -> UpdateReport:
-        source, dataset = _names(name, source)
-        bar = None
-        if progress is None or progress is True:
-            from lochan import _progress
-
-            bar = _progress.bar(always=progress is True)
-        shown = progress if callable(progress) else bar
-        report: dict[str, Any] = {}
-        try:
-            self._lake.update(
-                report,
-                source,
-                dataset,
-                start=_date(start),
-                end=_date(end),
-                assets=assets if assets is None or isinstance(assets, str) else list(assets),
-                force=force,
-                repair=repair,
-                backfill=backfill,
-                dry_run=dry_run,
-                validate=validate,
-                record=None if record is None else os.fspath(record),
-                workers=workers or 0,
-                batch_size=batch_size or 0,
-                max_retries=-1 if max_retries is None else max_retries,
-                retry_backoff_seconds=-1.0 if retry_backoff_seconds is None else retry_backoff_seconds,
-                source_options=[f"{key}={_text(value)}" for key, value in (source_options or {}).items()],
-                token=token,
-                progress=None if shown is None else lambda *now: shown(Progress(source, dataset, *now)),
-            )
-        except _lochan.Error as e:
-            if report and report["status"] not in NEVER_BEGAN:
-                e.report = UpdateReport(**report)
-            raise
-        finally:
-            if bar is not None:
-                bar.close()
-        return UpdateReport(**report)
-
-    def __repr__(self) -> str:
-        return "<lake.update: dataset, datasets, source, backfill>"
 
 
 class Status:
@@ -304,56 +46,48 @@ class Status:
     def __init__(self, lake: _lochan.Lake) -> None:
         self._lake = lake
 
+    def _list(self, what: str, name: str | None, source: str | None, limit: int | None = None, order: tuple[str, ...] = (),
+              more: tuple[str | None, str | None] = (None, None)) -> Table:
+        of = _arguments.filters(name, source)
+        return Table(self._lake.rows(what, *of, *more, -1 if limit is None else limit), order=order)
+
     def dataset(self, name: str, source: str | None = None) -> Table:
         """One row: rows, bytes, files, partitions, time_min, time_max, covered_to (final up to), last_update, last_state,
         failed_scopes, staged_bytes, snapshot_id."""
-        source, dataset = _names(name, source)
-        self._lake.dataset_show(source, dataset)  # there is such a dataset
-        return Table(self._lake.list("status", source, dataset))
+        self._lake.text("dataset", *_arguments.names(name, source))  # there is such a dataset
+        return self._list("status", name, source)
 
     def summary(self, source: str | None = None) -> Table:
         """One row a dataset, columns as of `dataset`."""
-        return Table(self._lake.list("status", source))
+        return self._list("status", None, source)
 
     def runs(self, limit: int | None = None, name: str | None = None, source: str | None = None) -> Table:
         """Past updates, newest first."""
-        dataset = None
-        if name is not None:
-            source, dataset = _names(name, source)
-        return Table(self._lake.list("updates", source, dataset, -1 if limit is None else limit), order=RUNS)
+        return self._list("updates", name, source, limit, RUNS)
 
     def files(self, name: str | None = None, source: str | None = None) -> Table:
         """The live files of a dataset, of a source, or of all: path, partition, rows, bytes, time_min, time_max, ..."""
-        dataset = None
-        if name is not None:
-            source, dataset = _names(name, source)
-        return Table(self._lake.list("files", source, dataset), order=FILES)
-
-    def _of(self, what: str, name: str | None, source: str | None, limit: int | None = None, *more: str | None) -> Table:
-        dataset = None
-        if name is not None:
-            source, dataset = _names(name, source)
-        return Table(self._lake.list(what, source, dataset, -1 if limit is None else limit, *more))
+        return self._list("files", name, source, None, FILES)
 
     def partitions(self, name: str | None = None, source: str | None = None) -> Table:
         """source, dataset, partition, files, rows, bytes, published_at."""
-        return self._of("partitions", name, source)
+        return self._list("partitions", name, source)
 
     def scopes(self, name: str | None = None, source: str | None = None) -> Table:
         """What was asked of the provider, and with what result: asset, variant, day_from, day_to, state, rows, attempts, ..."""
-        return self._of("scopes", name, source)
+        return self._list("scopes", name, source)
 
     def failures(self, limit: int | None = None, name: str | None = None, source: str | None = None) -> Table:
         """Scopes that past updates gave up, newest first."""
-        return self._of("failures", name, source, limit)
+        return self._list("failures", name, source, limit)
 
     def gaps(self, name: str, source: str | None = None, *, start: Date | None = None, end: Date | None = None) -> Table:
         """What the provider still owes: days that are not final, with the reason."""
-        return self._of("gaps", name, source, None, _date(start), _date(end))
+        return self._list("gaps", name, source, more=(_arguments.date(start), _arguments.date(end)))
 
     def rejects(self, name: str | None = None, source: str | None = None, *, update_id: str | None = None) -> Table:
         """Rows that a rule quarantined: scope, page, row, column, rule, reason, record."""
-        return self._of("rejects", name, source, None, update_id)
+        return self._list("rejects", name, source, more=(update_id, None))
 
     def __repr__(self) -> str:
         return repr(self.summary())
@@ -362,43 +96,24 @@ class Status:
         return self.summary()._repr_html_()
 
 
-class Sources:
-    """`lake.sources`: where rows come from."""
+class Rejects:
+    """`lake.rejects`: rows that a rule quarantined."""
 
     def __init__(self, lake: _lochan.Lake) -> None:
         self._lake = lake
 
-    def add(self, what: Path, replace: bool = False) -> None:
-        """Adds a source: the name of a bundled one ("ecb"), the path of a spec (a Path, or a str that ends in .yaml or
-        .yml), or a spec as YAML text. replace: change the source of that name."""
-        if isinstance(what, str) and _is_yaml(what):
-            self._lake.source_add(what, "the text given", replace)
-        elif _is_path(what):
-            self._lake.source_add(_read_spec(what), os.fspath(what), replace)
-        elif replace:
-            raise _lochan.ArgumentError("replace: for specs of your own, not for bundled ones")
-        else:
-            self._lake.source_add_bundled(os.fspath(what))
+    def list(self, name: str | None = None, source: str | None = None, *, update_id: str | None = None) -> Table:
+        """update_id, source, dataset, state ("kept" or "released"), scope, page, row, column, rule, reason, record."""
+        return Table(self._lake.rows("rejects", *_arguments.filters(name, source), update_id))
 
-    def configure(self, name: str, overrides: Mapping[str, object] | None = None, /, **fields: object) -> None:
-        """Overrides fields of a source in this lake: `configure("ecb", url=..., workers=8)`, and nested ones by a dict:
-        `configure("ecb", {"csv.delimiter": ";"})`. None takes an override back. Secrets are references: "env:NAME" or
-        "file:PATH". Each field is checked and set by itself, in this order."""
-        for key, value in {**(overrides or {}), **fields}.items():
-            self._lake.source_set(name, key, None if value is None else _text(value))
+    def release(self, name: str, source: str | None = None, *, update_id: str | None = None) -> int:
+        """Writes kept rows of an update, or of all, into the dataset, past the rules; returns how many. If a value does
+        not fit the table's types, nothing is written."""
+        return self._lake.number("release", *_arguments.names(name, source), update_id)
 
-    def get(self, name: str) -> str:
-        """A source as YAML, as it is in effect."""
-        return self._lake.source_show(name)
-
-    def list(self) -> Table:
-        """name, kind, url, bundled, datasets."""
-        return Table(self._lake.list("sources"))
-
-    @staticmethod
-    def bundled() -> Table:
-        """The specs that come with lochan: kind ("source" or "dataset"), name."""
-        return Table(_lochan.bundled())
+    def drop(self, name: str, source: str | None = None, *, update_id: str | None = None) -> int:
+        """Forgets rows of an update, or of all; returns how many."""
+        return self._lake.number("drop", *_arguments.names(name, source), update_id)
 
     def __repr__(self) -> str:
         return repr(self.list())
@@ -416,42 +131,44 @@ class Datasets:
     def add(self, what: Path, replace: bool = False) -> int:
         """Adds a dataset: a bundled one ("ecb/fx_daily"), all that are bundled with a source ("ecb"), or a spec (see
         `add_from_yaml`). Returns how many were new."""
-        if _is_path(what) or _is_yaml(os.fspath(what)):
+        if _arguments.is_path(what) or _arguments.is_yaml(os.fspath(what)):
             self.add_from_yaml(what, replace)
             return 1
         if replace:
             raise _lochan.ArgumentError("replace: for specs of your own, not for bundled ones")
-        return self._lake.dataset_add_bundled(os.fspath(what))
+        return self._lake.number("dataset_add_bundled", os.fspath(what))
 
     def add_from_yaml(self, what: Path, replace: bool = False) -> None:
         """Adds a dataset from the path of a spec, or from YAML text. replace: change the dataset of that name."""
-        if isinstance(what, str) and _is_yaml(what):
-            self._lake.dataset_add(what, "the text given", replace)
-        else:
-            self._lake.dataset_add(_read_spec(what), os.fspath(what), replace)
+        self._lake.add("dataset", *_arguments.read_spec(what), replace)
+
+    def compare(self, what: Path) -> bool:
+        """Whether the rows of a dataset were made under another mapping than this spec's, so that they need an update with
+        force=True to become alike. Changes nothing."""
+        return self._lake.compare(*_arguments.read_spec(what))
 
     def get(self, name: str, source: str | None = None) -> str:
         """A dataset as YAML."""
-        return self._lake.dataset_show(*_names(name, source))
+        return self._lake.text("dataset", *_arguments.names(name, source))
 
     def enable(self, name: str, source: str | None = None) -> None:
         """Takes `disable` back."""
-        self._lake.dataset_enable(*_names(name, source), True)
+        self._lake.do("dataset_enable", *_arguments.names(name, source), None, None, -1, True)
 
     def disable(self, name: str, source: str | None = None) -> None:
         """A disabled dataset is refused by updates, and left out by those of a whole source."""
-        self._lake.dataset_enable(*_names(name, source), False)
+        self._lake.do("dataset_enable", *_arguments.names(name, source), None, None, -1, False)
 
     def remove(self, name: str, source: str | None = None, *, delete_data: bool = False, confirm: bool = False) -> None:
         """Forgets a dataset and what was asked for it. Its rows stay and can be read, unless delete_data, which wants
         confirm=True; older snapshots show them until they expire."""
         if delete_data and not confirm:
             raise _lochan.ArgumentError("delete_data: say confirm=True too")
-        self._lake.dataset_remove(*_names(name, source), delete_data)
+        self._lake.do("dataset_remove", *_arguments.names(name, source), None, None, -1, delete_data)
 
     def list(self) -> Table:
         """source, dataset, category, enabled, key, partition, update_mode, rows, last_update."""
-        return Table(self._lake.list("datasets"))
+        return Table(self._lake.rows("datasets"))
 
     def __repr__(self) -> str:
         return repr(self.list())
@@ -471,22 +188,19 @@ class RunTables:
         that are stored must fit."""
         if self._lake is None:
             raise _lochan.ArgumentError("run tables are added to a lake")
-        if isinstance(what, str) and _is_yaml(what):
-            self._lake.table_add(what, "the text given", replace)
-        else:
-            self._lake.table_add(_read_spec(what), os.fspath(what), replace)
+        self._lake.add("table", *_arguments.read_spec(what), replace)
 
     def list(self) -> Table:
         """table, version, columns, bundled, added, rows, parts, bytes, description."""
-        return Table(_lochan.table_list() if self._lake is None else self._lake.list("tables"))
+        return Table(_lochan.rows("bundled_tables") if self._lake is None else self._lake.rows("tables"))
 
     def get(self, name: str) -> str:
         """The descriptor as YAML."""
-        return _lochan.table_show(name) if self._lake is None else self._lake.table_show(name)
+        return _lochan.text("bundled_table", name) if self._lake is None else self._lake.text("table", name)
 
     def columns(self, name: str) -> Table:
         """column, type, required, nullable, open, values."""
-        return Table(_lochan.table_columns(name) if self._lake is None else self._lake.list("columns", None, name))
+        return Table(_lochan.rows("bundled_columns", name) if self._lake is None else self._lake.rows("columns", name))
 
     def __repr__(self) -> str:
         return repr(self.list())
@@ -510,11 +224,11 @@ class Runs:
     def list(self, table: str | None = None) -> Table:
         """The runs, or those with rows in a table, oldest first: run_id, created_at, tick_bucket_size, parts, rows, bytes,
         seed, code_version, parameters."""
-        return Table(self._lake.list("runs_of", None, table))
+        return Table(self._lake.rows("runs_of", table))
 
     def get(self, run_id: str) -> dict[str, Any]:
         """What is known of a run: parameters, seed, code_version, tables with their parts."""
-        return dict(json.loads(self._lake.run_export(run_id)))
+        return dict(json.loads(self._lake.text("run", run_id)))
 
     def scan(
         self,
@@ -533,12 +247,12 @@ class Runs:
 
         chosen = runs if runs is None or isinstance(runs, str) else list(runs)
         return open_scan(lambda table, **how: self._lake.runs_scan(table, runs=chosen, **how), f"runs of {table}", table,
-                         ticks(where), columns, filter, limit, _moment(as_of))
+                         ticks(where), columns, filter, limit, _arguments.moment(as_of))
 
     def delete(self, run_id: str) -> int:
         """Removes all rows of a run from all tables, in one commit; returns the number of parts. The files go with the
         retention of the lake."""
-        return self._lake.run_delete(run_id)
+        return self._lake.number("run_delete", run_id)
 
     def __repr__(self) -> str:
         return repr(self.list())
@@ -550,16 +264,31 @@ class Runs:
 # --- the lake
 
 
+def _seconds(what: str, span: datetime.timedelta | None) -> int:
+    """-1 is the library's default."""
+    import datetime
+
+    if span is None:
+        return -1
+    if not isinstance(span, datetime.timedelta):
+        raise TypeError(f"{what}: expected a datetime.timedelta, got {type(span).__name__}")
+    if span < datetime.timedelta(0):
+        raise _lochan.ArgumentError(f"{what}: expected a span that is not negative, got {span}")
+    return int(span.total_seconds())
+
+
 class DataLake:
     """An open lake; see `open` and `init`. May be used from several threads at once, and closed from any, also while
     others work on it or read from it: what is under way goes on to its end."""
 
     def __init__(self, lake: _lochan.Lake) -> None:
+        failures = Failures(lake)
         self._lake = lake
-        self.update = Updates(lake)
+        self.update = Updates(lake, failures)
         self.status = Status(lake)
-        self.sources = Sources(lake)
+        self.sources = Sources(lake, failures)
         self.datasets = Datasets(lake)
+        self.rejects = Rejects(lake)
         self.tables = RunTables(lake)
         self.runs = Runs(lake)
 
@@ -636,13 +365,54 @@ class DataLake:
         '2024-01-01'". limit: at most so many rows. as_of: the number of a snapshot, or a time (UTC unless it has an
         offset): the newest snapshot then; None for the newest now. A Scan stays with the snapshot it began with.
         """
-        source, dataset = _names(name, source)
+        source, dataset = _arguments.names(name, source)
         chosen = columns if columns is None or isinstance(columns, str) else list(columns)
-        return Scan(lambda **how: self._lake.scan(source, dataset, **how), f"{source}/{dataset}", chosen, where, limit, _moment(as_of))
+        return Scan(lambda **how: self._lake.scan(source, dataset, **how), f"{source}/{dataset}", chosen, where, limit, _arguments.moment(as_of))
+
+    def gaps(self, name: str, source: str | None = None, *, start: Date | None = None, end: Date | None = None) -> Table:
+        """What the provider still owes of a dataset; the same as `status.gaps`."""
+        return self.status.gaps(name, source, start=start, end=end)
+
+    def snapshots(self, name: str | None = None, source: str | None = None, *, limit: int | None = None) -> Table:
+        """The snapshots that are kept, newest first; with a dataset, those that changed it: snapshot_id, time, kind, author,
+        message, changes, tags."""
+        return Table(self._lake.rows("snapshots", *_arguments.filters(name, source), None, None, -1 if limit is None else limit))
+
+    def tag(self, name: str, as_of: Moment | None = None) -> int:
+        """Names a snapshot, the newest if as_of is None, and returns its number. A tagged snapshot is never expired, and its
+        tag can stand for it everywhere. A tag that is there moves."""
+        return self._lake.number("tag", name, _arguments.moment(as_of))
+
+    def untag(self, name: str) -> None:
+        """Takes a tag back; the snapshot stays until it expires."""
+        self._lake.do("untag", name)
+
+    def diff(self, name: str, since: Moment, until: Moment | None = None, *, source: str | None = None) -> Rows:
+        """What changed in a dataset between two snapshots (until None: the newest): rows with a column _change, "added",
+        "removed", "before" and "after"; without a key "added" and "removed", with _count. Read when asked for."""
+        source, dataset = _arguments.names(name, source)
+        ends = _arguments.moment(since), _arguments.moment(until)
+        return Rows(lambda: self._lake.stream("diff", source, dataset, *ends), f"diff of {source}/{dataset}, {since} to {until or 'now'}")
+
+    def rollback(self, name: str, to: Moment, *, source: str | None = None) -> int | None:
+        """Makes the rows of a dataset what they were, as a new snapshot, whose number is returned; None: they are that."""
+        snapshot = self._lake.number("rollback", *_arguments.names(name, source), _arguments.moment(to))
+        return None if snapshot < 0 else snapshot
+
+    def expire(self, older_than: datetime.timedelta | None = None, *, keep: int = 1, dry_run: bool = False) -> ExpireReport:
+        """Forgets snapshots older than that, by default 30 days, but for the newest `keep` and those with a tag. Removes no
+        file: see `gc`. dry_run: only counts."""
+        return ExpireReport(dry_run, *self._lake.expire(_seconds("older_than", older_than), keep, dry_run))
+
+    def gc(self, grace: datetime.timedelta | None = None, *, dry_run: bool = False) -> GcReport:
+        """Removes files that `expire` forgot at least so long ago, by default a day, and nothing else. dry_run: only lists
+        them."""
+        files, size, waiting, plan = self._lake.gc(_seconds("grace", grace), dry_run)
+        return GcReport(dry_run, files, size, waiting, Table(plan))
 
     def sql(self) -> str:
         """The statement with which DuckDB attaches this lake, read-only."""
-        return self._lake.sql()
+        return self._lake.text("sql")
 
     def verify(
         self,
@@ -685,7 +455,7 @@ class DataLake:
 
     def _overview(self) -> Table | None:
         try:
-            return None if self.closed else Table(self._lake.list("status"), self._title())
+            return None if self.closed else Table(self._lake.rows("status"), self._title())
         except _lochan.Error:
             return None
 

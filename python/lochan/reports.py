@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from lochan.table import Table
 
-__all__ = ["CommitStatus", "FeedStats", "Progress", "ScanStats", "UpdateReport", "VerifyReport"]
+__all__ = ["CommitStatus", "ExpireReport", "FeedStats", "GcReport", "Progress", "ScanStats", "SourceAnswer", "UpdateReport",
+           "VerifyReport"]
 
 
 class Progress(NamedTuple):
@@ -187,3 +188,80 @@ class FeedStats(NamedTuple):
     answered: int
     faults: int
     bytes: int
+
+
+class SourceAnswer(NamedTuple):
+    """What `sources.test` got. Secrets are overwritten."""
+
+    request: str
+    """What was asked, with its address."""
+    http_status: int
+    content_type: str
+    bytes: int
+    seconds: float
+    excerpt: str
+    """The beginning of the body, on one line."""
+    decoded: bool
+    """It could be read: the rest is known."""
+    rows: int
+    columns: int
+    names: str
+    """Of the columns, separated by commas."""
+    more: bool
+    """The answer says that other pages follow."""
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        from lochan import _show
+
+        out = [("asked", self.request)]
+        if self.http_status:
+            kind = self.content_type or "no type"
+            out.append(("answer", f"HTTP {self.http_status}, {kind}, {_show.size(self.bytes)}, {_show.seconds(self.seconds)}"))
+        out += [("begins", self.excerpt)] if self.excerpt else []
+        if self.decoded:
+            out.append(("rows", f"{self.rows:,} of {_show.count(self.columns, 'column')}: {self.names or '-'}"))
+        return [*out, ("more", "other pages follow")] if self.more else out
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        return _show.pairs_text(self._pairs())
+
+    def _repr_html_(self) -> str:
+        from lochan import _show
+
+        return _show.pairs_html("", self._pairs())
+
+
+class ExpireReport(NamedTuple):
+    """What `expire` forgot."""
+
+    dry_run: bool
+    snapshots: int
+    files: int
+    """That no snapshot shows any more; `gc` removes them."""
+    bytes: int
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        verb = "would forget" if self.dry_run else "forgot"
+        return f"{verb} {_show.count(self.snapshots, 'snapshot')}; {_show.count(self.files, 'file')}, {_show.size(self.bytes)}, for gc"
+
+
+class GcReport(NamedTuple):
+    """What `gc` removed, or would remove."""
+
+    dry_run: bool
+    files: int
+    bytes: int
+    waiting: int
+    """Files within their grace."""
+    plan: Table
+    """path, bytes, forgotten_at of those concerned."""
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        verb = "would remove" if self.dry_run else "removed"
+        return f"{verb} {_show.count(self.files, 'file')}, {_show.size(self.bytes)}; {self.waiting:,} wait for the end of their grace"

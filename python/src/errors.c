@@ -95,9 +95,9 @@ static PyType_Spec base_spec = {
 
 /* Fields that an exception made by Python code has too. */
 static int add_defaults(void) {
-    static const char *const none[] = {"file",        "table",       "column",      "offset",
-                                       "row",         "line",        "line_column", "sys_errno",
-                                       "http_status", "retry_after", "report",      "reports"};
+    static const char *const none[] = {
+        "file",      "table",       "column",      "offset", "row",     "line",  "line_column",
+        "sys_errno", "http_status", "retry_after", "report", "reports", "answer"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         if (PyObject_SetAttrString(base_class, none[i], Py_None) < 0)
             return -1;
@@ -190,23 +190,109 @@ static int set_os_fields(PyObject *e, const lochan_error *err) {
     return err->file[0] ? set_text(e, "filename", err->file) : 0;
 }
 
-PyObject *py_errors__raise(lochan_status rc, const lochan_error *err) {
+PyObject *py_errors__make(lochan_status rc, const lochan_error *err) {
     PyObject *class = rc > 0 && rc < MAX_CODES && classes[rc] ? classes[rc] : base_class;
     PyObject *message = py_arguments__text(err->message);
     PyObject *e = message ? PyObject_CallFunctionObjArgs(class, message, NULL) : NULL;
     Py_XDECREF(message);
-    if (e && set_fields(e, rc, err) == 0 && set_os_fields(e, err) == 0)
-        PyErr_SetObject(class, e);
+    if (e && (set_fields(e, rc, err) < 0 || set_os_fields(e, err) < 0))
+        Py_CLEAR(e);
+    return e;
+}
+
+PyObject *py_errors__raise(lochan_status rc, const lochan_error *err) {
+    PyObject *e = py_errors__make(rc, err);
+    if (e)
+        PyErr_SetObject((PyObject *)Py_TYPE(e), e);
     Py_XDECREF(e);
     return NULL;
 }
 
-PyObject *py_errors__format(lochan_status rc, const char *fmt, ...) {
-    lochan_error err;
-    lochan_error_init(&err);
+static lochan_status set_args(lochan_error *err, lochan_status rc, const char *fmt, va_list args) {
+    lochan_error_init(err);
+    err->code = rc;
+    vsnprintf(err->message, sizeof err->message, fmt, args);
+    return rc;
+}
+
+lochan_status py_errors__set(lochan_error *err, lochan_status rc, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(err.message, sizeof err.message, fmt, args);
+    set_args(err, rc, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+PyObject *py_errors__format(lochan_status rc, const char *fmt, ...) {
+    lochan_error err;
+    va_list args;
+    va_start(args, fmt);
+    set_args(&err, rc, fmt, args);
     va_end(args);
     return py_errors__raise(rc, &err);
+}
+
+/* ---- and the other way ---- */
+
+/* The code for an exception of the user's. What is not known to pass is not tried again. */
+static lochan_status code_of(PyObject *e) {
+    if (!PyObject_TypeCheck(e, (PyTypeObject *)PyExc_Exception))
+        return LOCHAN_ERR_CANCELLED; /* KeyboardInterrupt and the like */
+    if (PyObject_TypeCheck(e, (PyTypeObject *)PyExc_MemoryError))
+        return LOCHAN_ERR_NO_MEMORY;
+    if (PyObject_TypeCheck(e, (PyTypeObject *)PyExc_TimeoutError))
+        return LOCHAN_ERR_TIMEOUT;
+    if (PyObject_TypeCheck(e, (PyTypeObject *)PyExc_ConnectionError))
+        return LOCHAN_ERR_NETWORK;
+    return LOCHAN_ERR_DATA;
+}
+
+static double number_of(PyObject *e, const char *field, double otherwise) {
+    PyObject *value = PyObject_GetAttrString(e, field);
+    double number = value && value != Py_None ? PyFloat_AsDouble(value) : otherwise;
+    Py_XDECREF(value);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return otherwise;
+    }
+    return number;
+}
+
+/* "ValueError: no such field", or the message alone of an error of ours; as bytes. */
+static PyObject *describe(PyObject *e, int ours) {
+    PyObject *said = ours ? PyObject_GetAttrString(e, "message") : NULL;
+    if (!said || !PyUnicode_Check(said) || PyUnicode_GetLength(said) == 0) {
+        PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(e), "__name__");
+        Py_XDECREF(said);
+        said = name ? PyUnicode_FromFormat("%S: %S", name, e) : NULL;
+        Py_XDECREF(name);
+    }
+    PyObject *bytes = said ? PyUnicode_AsEncodedString(said, "utf-8", "replace") : NULL;
+    Py_XDECREF(said);
+    return bytes;
+}
+
+lochan_status py_errors__take(lochan_error *err) {
+    PyObject *type, *e, *traceback;
+    PyErr_Fetch(&type, &e, &traceback);
+    PyErr_NormalizeException(&type, &e, &traceback);
+    lochan_status rc = LOCHAN_ERR_INTERNAL;
+    int ours = e && PyObject_TypeCheck(e, (PyTypeObject *)base_class);
+    if (ours)
+        rc = (lochan_status)number_of(e, "code", LOCHAN_ERR_DATA);
+    else if (e)
+        rc = code_of(e);
+    PyObject *text = e ? describe(e, ours) : NULL;
+    if (!text)
+        PyErr_Clear();
+    py_errors__set(err, rc, "%s", text ? PyBytes_AsString(text) : "an exception without a text");
+    err->retryable = e && number_of(e, "retryable", 0) != 0;
+    double wait = e ? number_of(e, "retry_after", -1) : -1;
+    if (wait >= 0 && wait < 1e6)
+        err->retry_after_ms = (int64_t)(wait * 1000);
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(e);
+    Py_XDECREF(traceback);
+    return rc;
 }

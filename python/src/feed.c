@@ -9,20 +9,21 @@ typedef struct feed {
 } feed;
 
 static PyObject *feed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"path",       "port",       "date_column",
-                            "latency_ms", "page_cap",   "rate_per_second",
-                            "faults",     "fault_seed", NULL};
+    static char *names[] = {
+        "path",   "port",       "date_column", "latency_ms", "page_cap", "rate_per_second",
+        "faults", "fault_seed", "replay",      NULL};
     lochan_feed_options o = LOCHAN_FEED_OPTIONS_INIT;
     PyObject *path = NULL;
     lochan_feed *started = NULL;
     lochan_error err;
     lochan_status rc;
-    int port = 0;
+    int port = 0, replay = 0;
     long long page_cap = 0;
     unsigned long long seed = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$iziLizK:Feed", names, PyUnicode_FSConverter,
-                                     &path, &port, &o.date_column, &o.latency_ms, &page_cap,
-                                     &o.rate_per_second, &o.faults, &seed))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$iziLizKp:Feed", names,
+                                     PyUnicode_FSConverter, &path, &port, &o.date_column,
+                                     &o.latency_ms, &page_cap, &o.rate_per_second, &o.faults, &seed,
+                                     &replay))
         return NULL;
     if (port < 0 || port > 65535) {
         Py_DECREF(path);
@@ -32,6 +33,7 @@ static PyObject *feed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     o.port = (uint16_t)port;
     o.page_cap = page_cap;
     o.fault_seed = seed;
+    o.replay = replay;
     const char *text = PyBytes_AsString(path);
     lochan_error_init(&err);
     Py_BEGIN_ALLOW_THREADS rc = lochan_feed_start(text, &o, &started, &err);

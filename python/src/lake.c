@@ -4,8 +4,6 @@
  */
 #include "module.h"
 
-#include <string.h>
-
 typedef struct lake {
     PyObject_HEAD py_owner *owner; /* of the lochan_lake; NULL once closed */
     PyObject *path;
@@ -100,14 +98,16 @@ PyObject *py_call__end_text(py_call *c, lochan_status rc, char **text) {
 
 /* ---- callbacks ---- */
 
-void py_callback__call(py_callback *c, PyObject *args) {
-    PyObject *done = !args || c->type ? NULL : PyObject_Call(c->function, args, NULL);
+void py_callback__call(py_callback *c, PyObject *function, PyObject *args) {
+    PyObject *done = !args || c->type ? NULL : PyObject_Call(function, args, NULL);
     Py_XDECREF(args);
     if (done && PyErr_CheckSignals() != 0)
         Py_CLEAR(done);
     if (!done && !c->type) {
         PyErr_Fetch(&c->type, &c->value, &c->traceback);
         lochan_lake_cancel(c->lake);
+    } else if (!done) {
+        PyErr_Clear(); /* of another thread: the first one counts */
     }
     Py_XDECREF(done);
 }
@@ -259,172 +259,32 @@ static PyObject *lake_warning(PyObject *self, void *closure) {
     return Py_NewRef(((lake *)self)->warning);
 }
 
-static PyObject *lake_sql(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    py_call c;
-    char *sql = NULL;
-    lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_text(&c, lochan_lake_sql(l, &sql, &c.err), &sql) : NULL;
-}
-
-static PyObject *lake_commit_status(PyObject *self, PyObject *args) {
-    const char *token;
-    lochan_commit_state state = LOCHAN_COMMIT_UNKNOWN;
-    int64_t snapshot_id = -1;
-    py_call c;
-    if (!PyArg_ParseTuple(args, "s:commit_status", &token))
-        return NULL;
-    lochan_lake *l = py_call__begin(self, &c);
-    if (!l || py_call__end(&c, lochan_commit_status(l, token, &state, &snapshot_id, &c.err)) < 0)
-        return NULL;
-    return Py_BuildValue("(OL)", state == LOCHAN_COMMIT_DONE ? Py_True : Py_False,
-                         (long long)snapshot_id);
-}
-
-/* ---- lists ---- */
-
-/* What a list is asked for. */
-typedef struct asked {
-    const char *source, *dataset; /* also: of which run table */
-    const char *first, *second;   /* days, or an update */
-    int64_t limit;
-} asked;
-
-static lochan_status sources(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                             lochan_error *err) {
-    (void)a;
-    return lochan_source_list(l, out, err);
-}
-static lochan_status datasets(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                              lochan_error *err) {
-    (void)a;
-    return lochan_dataset_list(l, out, err);
-}
-static lochan_status status(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                            lochan_error *err) {
-    return lochan_status_datasets(l, a->source, a->dataset, out, err);
-}
-static lochan_status updates(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                             lochan_error *err) {
-    return lochan_status_runs(l, a->source, a->dataset, a->limit, out, err);
-}
-static lochan_status files(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                           lochan_error *err) {
-    return lochan_lake_files(l, a->source, a->dataset, out, err);
-}
-static lochan_status tables(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                            lochan_error *err) {
-    (void)a;
-    return lochan_run_table_list(l, out, err);
-}
-static lochan_status columns(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                             lochan_error *err) {
-    return lochan_run_table_columns(l, a->dataset, out, err);
-}
-static lochan_status all_runs(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                              lochan_error *err) {
-    (void)a;
-    return lochan_run_list(l, out, err);
-}
-static lochan_status runs_of(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                             lochan_error *err) {
-    return lochan_runs_of(l, a->dataset, out, err);
-}
-
-static lochan_status gaps(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                          lochan_error *err) {
-    return lochan_status_gaps(l, a->source, a->dataset, a->first, a->second, out, err);
-}
-static lochan_status scopes(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                            lochan_error *err) {
-    return lochan_status_scopes(l, a->source, a->dataset, out, err);
-}
-static lochan_status failures(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                              lochan_error *err) {
-    return lochan_status_failures(l, a->source, a->dataset, a->limit, out, err);
-}
-static lochan_status partitions(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                                lochan_error *err) {
-    return lochan_status_partitions(l, a->source, a->dataset, out, err);
-}
-static lochan_status rejects(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                             lochan_error *err) {
-    return lochan_status_rejects(l, a->source, a->dataset, a->first, out, err);
-}
-
-static const struct {
-    const char *name;
-    lochan_status (*read)(lochan_lake *l, const asked *a, struct ArrowArrayStream *out,
-                          lochan_error *err);
-} lists[] = {{"sources", sources},       {"datasets", datasets},
-             {"status", status},         {"updates", updates},
-             {"files", files},           {"tables", tables},
-             {"columns", columns},       {"runs", all_runs},
-             {"runs_of", runs_of},       {"gaps", gaps},
-             {"scopes", scopes},         {"failures", failures},
-             {"partitions", partitions}, {"rejects", rejects}};
-
-static PyObject *lake_list(PyObject *self, PyObject *args) {
-    enum { N = sizeof lists / sizeof *lists };
-    const char *what;
-    asked a = {.limit = -1};
-    long long limit = -1;
-    struct ArrowArrayStream rows = {0};
-    py_call c;
-    size_t i = 0;
-    if (!PyArg_ParseTuple(args, "s|zzLzz:list", &what, &a.source, &a.dataset, &limit, &a.first,
-                          &a.second))
-        return NULL;
-    a.limit = limit;
-    while (i < N && strcmp(lists[i].name, what) != 0)
-        i++;
-    if (i == N)
-        return py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "there is no list '%.40s'", what);
-    lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_table(&c, lists[i].read(l, &a, &rows, &c.err), &rows) : NULL;
-}
-
-static PyObject *bundled(PyObject *module, PyObject *ignored) {
-    (void)module, (void)ignored;
-    struct ArrowArrayStream rows = {0};
-    lochan_error err;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_bundled_list(&rows, &err);
-    return rc == LOCHAN_OK ? py_table__read(NULL, &rows, NULL) : py_errors__raise(rc, &err);
-}
-
 /* ---- the type ---- */
 
-static PyMethodDef lake_methods[] = {
+static PyMethodDef own_methods[] = {
     {"close", lake_close, METH_NOARGS, "Closes the lake; streams made from it go on."},
     {"cancel", lake_cancel, METH_NOARGS, "Asks all that runs on the lake to stop."},
     {"resume", lake_resume, METH_NOARGS, "Takes cancel back."},
-    {"sql", lake_sql, METH_NOARGS, "The statement with which DuckDB attaches the lake."},
-    {"commit_status", lake_commit_status, METH_VARARGS, "(done, snapshot_id) of a token."},
-    {"list", lake_list, METH_VARARGS,
-     "A Table: sources, datasets, status, updates, files, gaps, ...; see lists."},
-    {"source_add", py_lake__source_add, METH_VARARGS, "Adds a source from YAML."},
-    {"source_add_bundled", py_lake__source_add_bundled, METH_VARARGS, "Adds a bundled source."},
-    {"source_set", py_lake__source_set, METH_VARARGS, "Overrides a field of a source."},
-    {"source_show", py_lake__source_show, METH_VARARGS, "A source as YAML."},
-    {"dataset_add", py_lake__dataset_add, METH_VARARGS, "Adds a dataset from YAML."},
-    {"dataset_add_bundled", py_lake__dataset_add_bundled, METH_VARARGS,
-     "Adds bundled datasets; returns how many were new."},
-    {"dataset_show", py_lake__dataset_show, METH_VARARGS, "A dataset as YAML."},
-    {"dataset_enable", py_lake__dataset_enable, METH_VARARGS, "Enables or disables a dataset."},
-    {"dataset_remove", py_lake__dataset_remove, METH_VARARGS, "Forgets a dataset."},
-    {"update", KEYWORDS(py_lake__update), METH_VARARGS | METH_KEYWORDS,
-     "Brings a dataset up to date; fills the report on every outcome."},
-    {"verify", KEYWORDS(py_lake__verify), METH_VARARGS | METH_KEYWORDS,
-     "Compares catalog, journal and files: (report, problems)."},
-    {"scan", KEYWORDS(py_lake__scan), METH_VARARGS | METH_KEYWORDS, "Opens a ScanStream."},
-    {"table_add", py_lake__table_add, METH_VARARGS, "Adds a run table from YAML."},
-    {"table_show", py_lake__table_show, METH_VARARGS, "The descriptor of a run table."},
-    {"runs_scan", KEYWORDS(py_lake__runs_scan), METH_VARARGS | METH_KEYWORDS,
-     "Opens a ScanStream over many runs."},
-    {"run_delete", py_lake__run_delete, METH_VARARGS, "Removes a run; returns its parts."},
-    {"run_export", py_lake__run_export, METH_VARARGS, "What is known of a run, as JSON."},
     {NULL, NULL, 0, NULL}};
+/* All methods of the type, those of the other files too. */
+static PyMethodDef lake_methods[40];
+
+static int gather_methods(void) {
+    static const PyMethodDef *const parts[] = {own_methods,      py_lake__calls, py_lake__sources,
+                                               py_lake__updates, py_lake__scans, py_lake__runs};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        for (const PyMethodDef *m = parts[i]; m->ml_name; m++) {
+            if (n + 1 == sizeof lake_methods / sizeof *lake_methods) {
+                PyErr_SetString(PyExc_SystemError, "more methods than there is room for");
+                return -1;
+            }
+            lake_methods[n++] = *m;
+        }
+    }
+    return 0;
+}
+
 static PyGetSetDef lake_getset[] = {
     {"closed", lake_closed, NULL, "Whether close was called.", NULL},
     {"path", lake_path, NULL, "The folder.", NULL},
@@ -443,11 +303,14 @@ static PyType_Spec lake_spec = {.name = "lochan._lochan.Lake",
                                 .slots = lake_slots};
 static PyMethodDef functions[] = {
     {"init_lake", KEYWORDS(init_lake), METH_VARARGS | METH_KEYWORDS, "Makes an empty lake."},
-    {"bundled", bundled, METH_NOARGS, "The bundled specs."},
     {NULL, NULL, 0, NULL}};
 
 int py_lake__add(PyObject *module) {
-    lake_type = PyType_FromSpec(&lake_spec);
-    int rc = lake_type ? PyModule_AddObjectRef(module, "Lake", lake_type) : -1;
-    return rc < 0 ? rc : PyModule_AddFunctions(module, functions);
+    lake_type = gather_methods() == 0 ? PyType_FromSpec(&lake_spec) : NULL;
+    return lake_type && PyModule_AddObjectRef(module, "Lake", lake_type) == 0 &&
+                   PyModule_AddFunctions(module, functions) == 0 &&
+                   PyModule_AddFunctions(module, py_lake__lakeless) == 0 &&
+                   PyModule_AddFunctions(module, py_lake__drafts) == 0
+               ? 0
+               : -1;
 }

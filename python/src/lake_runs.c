@@ -244,7 +244,7 @@ static PyObject *run_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
     return made;
 }
 
-PyObject *py_lake__runs_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
+static PyObject *runs_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
     struct ArrowArrayStream rows = {0};
     const char *table;
     reading r;
@@ -423,52 +423,7 @@ static PyObject *appender_state(PyObject *self, void *closure) {
                                               (long long)appended, (long long)commits);
 }
 
-/* ---- methods of the lake ---- */
-
-PyObject *py_lake__table_show(PyObject *self, PyObject *args) {
-    const char *table;
-    char *yaml = NULL;
-    py_call c;
-    if (!PyArg_ParseTuple(args, "s:get", &table))
-        return NULL;
-    lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_text(&c, lochan_run_table_show(l, table, &yaml, &c.err), &yaml) : NULL;
-}
-
-PyObject *py_lake__run_export(PyObject *self, PyObject *args) {
-    const char *run_id;
-    char *json = NULL;
-    py_call c;
-    if (!PyArg_ParseTuple(args, "s:export", &run_id))
-        return NULL;
-    lochan_lake *l = py_call__begin(self, &c);
-    return l ? py_call__end_text(&c, lochan_run_export(l, run_id, &json, &c.err), &json) : NULL;
-}
-
-PyObject *py_lake__run_delete(PyObject *self, PyObject *args) {
-    const char *run_id;
-    int64_t parts = 0;
-    py_call c;
-    if (!PyArg_ParseTuple(args, "s:delete", &run_id))
-        return NULL;
-    lochan_lake *l = py_call__begin(self, &c);
-    if (!l || py_call__end(&c, lochan_run_delete(l, run_id, &parts, &c.err)) < 0)
-        return NULL;
-    return PyLong_FromLongLong(parts);
-}
-
 /* ---- functions without a lake ---- */
-
-static PyObject *check_run_id(PyObject *module, PyObject *args) {
-    (void)module;
-    const char *run_id;
-    lochan_error err;
-    if (!PyArg_ParseTuple(args, "s:check_run_id", &run_id))
-        return NULL;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_run_check_id(run_id, &err);
-    return rc == LOCHAN_OK ? Py_NewRef(Py_None) : py_errors__raise(rc, &err);
-}
 
 static PyObject *make_run_id(PyObject *module, PyObject *args) {
     (void)module;
@@ -492,41 +447,6 @@ static PyObject *table_empty(PyObject *module, PyObject *args) {
     lochan_error_init(&err);
     lochan_status rc = lochan_run_table_schema(NULL, table, &schema, &err);
     return rc == LOCHAN_OK ? py_table__make(&schema) : py_errors__raise(rc, &err);
-}
-
-static PyObject *table_columns(PyObject *module, PyObject *args) {
-    (void)module;
-    const char *table;
-    struct ArrowArrayStream rows = {0};
-    lochan_error err;
-    if (!PyArg_ParseTuple(args, "s:table_columns", &table))
-        return NULL;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_run_table_columns(NULL, table, &rows, &err);
-    return rc == LOCHAN_OK ? py_table__read(NULL, &rows, NULL) : py_errors__raise(rc, &err);
-}
-
-static PyObject *table_show(PyObject *module, PyObject *args) {
-    (void)module;
-    const char *table;
-    char *yaml = NULL;
-    lochan_error err;
-    if (!PyArg_ParseTuple(args, "s:table_show", &table))
-        return NULL;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_run_table_show(NULL, table, &yaml, &err);
-    PyObject *text = rc == LOCHAN_OK ? py_arguments__text(yaml) : py_errors__raise(rc, &err);
-    lochan_free(yaml);
-    return text;
-}
-
-static PyObject *table_list(PyObject *module, PyObject *ignored) {
-    (void)module, (void)ignored;
-    struct ArrowArrayStream rows = {0};
-    lochan_error err;
-    lochan_error_init(&err);
-    lochan_status rc = lochan_run_table_list(NULL, &rows, &err);
-    return rc == LOCHAN_OK ? py_table__read(NULL, &rows, NULL) : py_errors__raise(rc, &err);
 }
 
 static PyObject *run_rebuild(PyObject *module, PyObject *args, PyObject *kwargs) {
@@ -601,15 +521,15 @@ static PyType_Spec appender_spec = {.name = "lochan._lochan.RunAppender",
                                     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                     .slots = appender_slots};
 static PyMethodDef functions[] = {
-    {"check_run_id", check_run_id, METH_VARARGS, "Raises unless the text is a run id."},
     {"make_run_id", make_run_id, METH_VARARGS, "A new run id."},
-    {"table_list", table_list, METH_NOARGS, "The bundled run tables as a Table."},
     {"table_empty", table_empty, METH_VARARGS, "No rows of a bundled run table, as a Table."},
-    {"table_columns", table_columns, METH_VARARGS, "The columns of a bundled run table."},
-    {"table_show", table_show, METH_VARARGS, "The descriptor of a bundled run table."},
     {"run_rebuild", KEYWORDS(run_rebuild), METH_VARARGS | METH_KEYWORDS,
      "Makes catalog and files of a run's table agree: (report, problems)."},
     {NULL, NULL, 0, NULL}};
+
+PyMethodDef py_lake__runs[] = {{"runs_scan", KEYWORDS(runs_scan), METH_VARARGS | METH_KEYWORDS,
+                                "Opens a ScanStream over many runs."},
+                               {NULL, NULL, 0, NULL}};
 
 int py_runs__add(PyObject *module) {
     PyObject *type = PyType_FromSpec(&run_spec);

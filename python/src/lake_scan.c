@@ -28,7 +28,7 @@ PyObject *py_scan__make(py_owner *owner, struct ArrowArrayStream *rows) {
     return (PyObject *)s;
 }
 
-PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs) {
+static PyObject *lake_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"source", "dataset", "columns",    "where",
                             "limit",  "as_of",   "batch_rows", NULL};
     lochan_scan_options o = LOCHAN_SCAN_OPTIONS_INIT;
@@ -184,6 +184,10 @@ static PyType_Spec scan_spec = {.name = "lochan._lochan.ScanStream",
                                 .basicsize = sizeof(scan),
                                 .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                 .slots = scan_slots};
+
+PyMethodDef py_lake__scans[] = {
+    {"scan", KEYWORDS(lake_scan), METH_VARARGS | METH_KEYWORDS, "Opens a ScanStream."},
+    {NULL, NULL, 0, NULL}};
 
 int py_scan__add(PyObject *module) {
     scan_type = PyType_FromSpec(&scan_spec);

@@ -5,14 +5,26 @@
 
 /* ---- update ---- */
 
+/* An update of one dataset or of many. */
+typedef struct update {
+    lochan_update_request request;
+    lochan_update_many many;
+    const char **texts[3]; /* assets, source_options, datasets */
+    PyObject *keeps[3];    /* what holds them */
+    PyObject *told, *progress;
+    py_callback callback;
+} update;
+
 static void on_progress(void *payload, const lochan_progress *p) {
     static const char *const stages[] = {"plan", "fetch", "normalise", "write", "publish", "done"};
+    update *u = payload;
     PyGILState_STATE state = PyGILState_Ensure();
     const char *stage = (unsigned)p->stage < sizeof stages / sizeof *stages ? stages[p->stage] : "";
-    py_callback__call(payload,
-                      Py_BuildValue("(sLLLLLz)", stage, (long long)p->pages_done,
-                                    (long long)p->pages_total, (long long)p->rows,
-                                    (long long)p->bytes, (long long)p->retries, p->waiting_for));
+    py_callback__call(&u->callback, u->progress,
+                      Py_BuildValue("(sssLLLLLz)", p->source, p->dataset, stage,
+                                    (long long)p->pages_done, (long long)p->pages_total,
+                                    (long long)p->rows, (long long)p->bytes, (long long)p->retries,
+                                    p->waiting_for));
     PyGILState_Release(state);
 }
 
@@ -22,8 +34,9 @@ static int put(PyObject *dict, const char *name, PyObject *value) {
     return rc;
 }
 
-static int fill_report(PyObject *dict, const lochan_update_request *request,
-                       const lochan_update_report *r, lochan_status rc, const char *message) {
+static PyObject *make_report(const update *u, const lochan_update_result *result) {
+    const lochan_update_report *r = result->report;
+    const char *message = result->status == LOCHAN_OK ? NULL : result->error->message;
     static const char *const seconds[] = {"plan_seconds", "fetch_seconds", "normalise_seconds",
                                           "write_seconds", "publish_seconds"};
     const struct {
@@ -51,13 +64,14 @@ static int fill_report(PyObject *dict, const lochan_update_request *request,
                    {"files_written", r->files_written},
                    {"bytes_fetched", r->bytes_fetched},
                    {"bytes_written", r->bytes_written}};
+    PyObject *dict = PyDict_New();
     int bad =
-        put(dict, "source", py_arguments__text(request->source)) < 0 ||
-        put(dict, "dataset", py_arguments__text(request->dataset)) < 0 ||
-        put(dict, "kind", PyUnicode_FromString(request->backfill ? "backfill" : "update")) < 0 ||
-        put(dict, "status", PyUnicode_FromString(lochan_status_name(rc))) < 0 ||
+        !dict || put(dict, "source", py_arguments__text(result->source)) < 0 ||
+        put(dict, "dataset", py_arguments__text(result->dataset)) < 0 ||
+        put(dict, "kind", PyUnicode_FromString(u->request.backfill ? "backfill" : "update")) < 0 ||
+        put(dict, "status", PyUnicode_FromString(lochan_status_name(result->status))) < 0 ||
         put(dict, "error", message ? py_arguments__text(message) : Py_NewRef(Py_None)) < 0 ||
-        put(dict, "dry_run", PyBool_FromLong(request->dry_run)) < 0 ||
+        put(dict, "dry_run", PyBool_FromLong(u->request.dry_run)) < 0 ||
         put(dict, "nothing_to_do", PyBool_FromLong(r->nothing_to_do)) < 0 ||
         put(dict, "update_id", py_arguments__text(r->update_id)) < 0 ||
         put(dict, "seconds", PyFloat_FromDouble(r->seconds)) < 0;
@@ -65,30 +79,69 @@ static int fill_report(PyObject *dict, const lochan_update_request *request,
         bad = put(dict, numbers[i].name, PyLong_FromLongLong(numbers[i].value)) < 0;
     for (int i = 0; !bad && i < 5; i++)
         bad = put(dict, seconds[i], PyFloat_FromDouble(r->stage_seconds[i])) < 0;
-    return bad ? -1 : 0;
+    if (bad)
+        Py_CLEAR(dict);
+    return dict;
 }
 
-/* Runs a request that is whole; fills the report, whatever happens. */
-static int run_update(PyObject *self, const lochan_update_request *request, py_callback *callback,
-                      PyObject *dict) {
+/* told(report, exception or None) of each dataset, when it ended. */
+static void on_done(void *payload, const lochan_update_result *result) {
+    update *u = payload;
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *report = make_report(u, result);
+    PyObject *why = result->status == LOCHAN_OK ? Py_NewRef(Py_None)
+                                                : py_errors__make(result->status, result->error);
+    py_callback__call(&u->callback, u->told, report && why ? PyTuple_Pack(2, report, why) : NULL);
+    Py_XDECREF(report);
+    Py_XDECREF(why);
+    PyGILState_Release(state);
+}
+
+static lochan_status run_one(lochan_lake *l, update *u, lochan_error *err) {
     lochan_update_report report = {.struct_size = sizeof report, .snapshot_id = -1};
+    lochan_status rc = lochan_update_run(l, &u->request, &report, err);
+    const lochan_update_result result = {.struct_size = sizeof result,
+                                         .source = u->request.source,
+                                         .dataset = u->request.dataset,
+                                         .status = rc,
+                                         .error = err,
+                                         .report = &report};
+    on_done(u, &result);
+    return rc;
+}
+
+static int run_update(PyObject *self, update *u) {
     py_call c;
     lochan_lake *l = py_call__begin(self, &c);
     if (!l)
         return -1;
-    callback->lake = l;
-    lochan_status rc = lochan_update_run(l, request, &report, &c.err);
-    int failed = py_callback__end(callback, &c, rc) < 0;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    int bad = fill_report(dict, request, &report, rc, rc == LOCHAN_OK ? NULL : c.err.message) < 0;
-    if (failed)
-        PyErr_Restore(type, value, traceback); /* it comes first */
-    return failed || bad ? -1 : 0;
+    u->callback.lake = l;
+    u->many.datasets = u->texts[2];
+    u->many.on_done = on_done;
+    u->many.payload = u;
+    return py_callback__end(&u->callback, &c,
+                            u->request.dataset
+                                ? run_one(l, u, &c.err)
+                                : lochan_update_run_many(l, &u->many, &u->request, &c.err));
 }
 
-PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"report",
+/* Texts of three lists; the rest of the request stands in u. */
+static int read_lists(update *u, PyObject *const lists[3]) {
+    static const char *const names[] = {"assets", "source_options", "datasets"};
+    size_t *const counts[] = {&u->request.n_assets, &u->request.n_source_options,
+                              &u->many.n_datasets};
+    for (int i = 0; i < 3; i++) {
+        if (py_arguments__texts(lists[i], names[i], &u->texts[i], counts[i], &u->keeps[i]) < 0)
+            return -1;
+    }
+    u->request.assets = u->texts[0];
+    u->request.source_options = u->texts[1];
+    return 0;
+}
+
+/* dataset None: those of `datasets`, or all that are enabled, of the source if it is given. */
+static PyObject *lake_update(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"told",
                             "source",
                             "dataset",
                             "start",
@@ -107,75 +160,79 @@ PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs) {
                             "progress",
                             "validate",
                             "record",
+                            "datasets",
+                            "parallel",
+                            "stop_on_failure",
                             NULL};
-    lochan_update_request r = LOCHAN_UPDATE_REQUEST_INIT;
-    PyObject *report, *assets = NULL, *options = NULL, *progress = NULL, *keeps[2] = {0};
-    const char **asset_texts = NULL, **option_texts = NULL;
-    int force = 0, repair = 0, backfill = 0, dry_run = 0;
-    py_callback callback = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!ss|$zzOppppiiidOzOzz:update", names,
-                                     &PyDict_Type, &report, &r.source, &r.dataset, &r.start, &r.end,
-                                     &assets, &force, &repair, &backfill, &dry_run, &r.workers,
-                                     &r.batch_size, &r.max_retries, &r.retry_backoff_seconds,
-                                     &options, &r.token, &progress, &r.validate, &r.record))
+    update u = {.request = LOCHAN_UPDATE_REQUEST_INIT, .many = LOCHAN_UPDATE_MANY_INIT};
+    lochan_update_request *r = &u.request;
+    PyObject *lists[3] = {NULL, NULL, NULL};
+    int force = 0, repair = 0, backfill = 0, dry_run = 0, stop = 0;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "Ozz|$zzOppppiiidOzOzzOip:update", names, &u.told, &r->source,
+            &r->dataset, &r->start, &r->end, &lists[0], &force, &repair, &backfill, &dry_run,
+            &r->workers, &r->batch_size, &r->max_retries, &r->retry_backoff_seconds, &lists[1],
+            &r->token, &u.progress, &r->validate, &r->record, &lists[2], &u.many.parallel, &stop))
         return NULL;
-    r.force = force;
-    r.repair = repair;
-    r.backfill = backfill;
-    r.dry_run = dry_run;
-    if (progress && progress != Py_None) {
-        callback.function = progress;
-        r.progress = on_progress;
-        r.payload = &callback;
+    u.many.source = r->source;
+    u.many.stop_on_failure = stop;
+    r->force = force;
+    r->repair = repair;
+    r->backfill = backfill;
+    r->dry_run = dry_run;
+    if (u.progress && u.progress != Py_None) {
+        r->progress = on_progress;
+        r->payload = &u;
     }
-    int rc = py_arguments__texts(assets, "assets", &asset_texts, &r.n_assets, &keeps[0]);
+    int rc = read_lists(&u, lists);
     if (rc == 0)
-        rc = py_arguments__texts(options, "source_options", &option_texts, &r.n_source_options,
-                                 &keeps[1]);
-    r.assets = asset_texts;
-    r.source_options = option_texts;
-    if (rc == 0)
-        rc = run_update(self, &r, &callback, report);
-    PyMem_Free(asset_texts);
-    PyMem_Free(option_texts);
-    Py_XDECREF(keeps[0]);
-    Py_XDECREF(keeps[1]);
+        rc = run_update(self, &u);
+    for (int i = 0; i < 3; i++) {
+        PyMem_Free(u.texts[i]);
+        Py_XDECREF(u.keeps[i]);
+    }
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* ---- verify ---- */
 
+/* The callback of a check. */
+typedef struct watched {
+    PyObject *progress;
+    py_callback callback;
+} watched;
+
 static void on_verify(void *payload, int64_t done, int64_t total) {
+    watched *w = payload;
     PyGILState_STATE state = PyGILState_Ensure();
-    py_callback__call(payload, Py_BuildValue("(LL)", (long long)done, (long long)total));
+    py_callback__call(&w->callback, w->progress,
+                      Py_BuildValue("(LL)", (long long)done, (long long)total));
     PyGILState_Release(state);
 }
 
-PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs) {
+static PyObject *lake_verify(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"deep", "source", "dataset", "progress", NULL};
     lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
     lochan_verify_report r = {0};
     struct ArrowArrayStream problems = {0};
-    PyObject *progress = NULL;
-    py_callback callback = {0};
+    watched w = {0};
     py_call c;
     int deep = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pzzO:verify", names, &deep, &o.source,
-                                     &o.dataset, &progress))
+                                     &o.dataset, &w.progress))
         return NULL;
     o.deep = deep;
-    if (progress && progress != Py_None) {
-        callback.function = progress;
+    if (w.progress && w.progress != Py_None) {
         o.progress = on_verify;
-        o.payload = &callback;
+        o.payload = &w;
     }
-    callback.lake = py_call__begin(self, &c);
-    if (!callback.lake)
+    w.callback.lake = py_call__begin(self, &c);
+    if (!w.callback.lake)
         return NULL;
     py_owner *owner = py_owner__ref(c.owner);
-    lochan_status rc = lochan_lake_verify(callback.lake, &o, &r, &problems, &c.err);
+    lochan_status rc = lochan_lake_verify(w.callback.lake, &o, &r, &problems, &c.err);
     PyObject *table = NULL;
-    if (py_callback__end(&callback, &c, rc) == 0)
+    if (py_callback__end(&w.callback, &c, rc) == 0)
         table = py_table__read(owner, &problems, NULL);
     else if (problems.release)
         problems.release(&problems);
@@ -187,3 +244,9 @@ PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs) {
                                  (long long)r.unknown_files, table)
                  : NULL;
 }
+
+PyMethodDef py_lake__updates[] = {{"update", KEYWORDS(lake_update), METH_VARARGS | METH_KEYWORDS,
+                                   "Brings datasets up to date; tells how each of them ended."},
+                                  {"verify", KEYWORDS(lake_verify), METH_VARARGS | METH_KEYWORDS,
+                                   "Compares catalog, journal and files: (report, problems)."},
+                                  {NULL, NULL, 0, NULL}};

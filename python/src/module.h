@@ -25,8 +25,14 @@
 int py_errors__add(PyObject *module);
 /* Raises the class of rc with the fields of err; returns NULL. */
 PyObject *py_errors__raise(lochan_status rc, const lochan_error *err);
-/* The same, for a failure that Python code found. */
+/* The exception, not raised; NULL with another one set. */
+PyObject *py_errors__make(lochan_status rc, const lochan_error *err);
+/* Raises, for a failure that is found here. */
 PyObject *py_errors__format(lochan_status rc, const char *fmt, ...);
+/* Fills err; returns rc. Needs no GIL. */
+lochan_status py_errors__set(lochan_error *err, lochan_status rc, const char *fmt, ...);
+/* The exception that is set, which is cleared, as an error of the library's. */
+lochan_status py_errors__take(lochan_error *err);
 
 /* ---- interrupt.c ---- */
 
@@ -133,6 +139,8 @@ int py_stream__add(PyObject *module);
  * NULL. */
 int py_stream__guard(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch,
                      struct ArrowArrayStream *out);
+/* What the C stream interface has instead of a status. */
+int py_stream__errno(lochan_status rc);
 /* A Python iterator over Batches; *inner is moved, also on failure. watch may be NULL. */
 PyObject *py_stream__iterator(py_owner *owner, struct ArrowArrayStream *inner, py_watch *watch);
 
@@ -166,39 +174,29 @@ PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStre
 PyObject *py_call__end_text(py_call *c, lochan_status rc, char **text);
 PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
 
-/* ---- lake_specs.c, lake_update.c, lake_scan.c, lake_runs.c: methods of the lake ---- */
+/* ---- lake_calls.c, lake_source.c, lake_update.c, lake_scan.c, lake_runs.c ---- */
 
-PyObject *py_lake__source_add(PyObject *self, PyObject *args);
-PyObject *py_lake__source_add_bundled(PyObject *self, PyObject *args);
-PyObject *py_lake__source_set(PyObject *self, PyObject *args);
-PyObject *py_lake__source_show(PyObject *self, PyObject *args);
-PyObject *py_lake__dataset_add(PyObject *self, PyObject *args);
-PyObject *py_lake__dataset_add_bundled(PyObject *self, PyObject *args);
-PyObject *py_lake__dataset_show(PyObject *self, PyObject *args);
-PyObject *py_lake__dataset_enable(PyObject *self, PyObject *args);
-PyObject *py_lake__dataset_remove(PyObject *self, PyObject *args);
-PyObject *py_lake__update(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *py_lake__verify(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *py_lake__scan(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *py_lake__table_add(PyObject *self, PyObject *args);
-PyObject *py_lake__table_show(PyObject *self, PyObject *args);
-PyObject *py_lake__runs_scan(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *py_lake__run_delete(PyObject *self, PyObject *args);
-PyObject *py_lake__run_export(PyObject *self, PyObject *args);
+/* Methods of Lake, and functions of the module that need none. */
+extern PyMethodDef py_lake__calls[];
+extern PyMethodDef py_lake__sources[];
+extern PyMethodDef py_lake__updates[];
+extern PyMethodDef py_lake__scans[];
+extern PyMethodDef py_lake__runs[];
+extern PyMethodDef py_lake__lakeless[];
+extern PyMethodDef py_lake__drafts[];
 int py_scan__add(PyObject *module);
 int py_runs__add(PyObject *module);
 /* A ScanStream over rows, which are moved, also on failure. */
 PyObject *py_scan__make(py_owner *owner, struct ArrowArrayStream *rows);
 
-/* A Python callback of the library's: the first exception it raises stops the lake's work and is
- * raised at the end. */
+/* Python callbacks of one call of the library's, from any of its threads: the first exception it
+ * raises stops the lake's work and is raised at the end. */
 typedef struct py_callback {
-    PyObject *function;
     lochan_lake *lake;
     PyObject *type, *value, *traceback;
 } py_callback;
 /* Calls function(*args); takes over the reference to args; with the GIL. */
-void py_callback__call(py_callback *c, PyObject *args);
+void py_callback__call(py_callback *c, PyObject *function, PyObject *args);
 /* The end of the call: the exception of the callback comes first. */
 int py_callback__end(py_callback *c, py_call *call, lochan_status rc);
 

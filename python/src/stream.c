@@ -105,8 +105,7 @@ typedef struct guarded {
     const char *failure; /* ours, instead of the inner stream's */
 } guarded;
 
-/* What the C stream interface has instead of a status. */
-static int as_errno(lochan_status rc) {
+int py_stream__errno(lochan_status rc) {
     switch (rc) {
     case LOCHAN_OK:
         return 0;
@@ -115,6 +114,13 @@ static int as_errno(lochan_status rc) {
     case LOCHAN_ERR_NO_MEMORY:
     case LOCHAN_ERR_MEMORY_LIMIT:
         return ENOMEM;
+    case LOCHAN_ERR_NETWORK:
+        return ECONNRESET;
+    case LOCHAN_ERR_TIMEOUT:
+        return ETIMEDOUT;
+    case LOCHAN_ERR_DATA:
+    case LOCHAN_ERR_SCHEMA:
+        return EINVAL;
     default:
         return EIO;
     }
@@ -145,7 +151,7 @@ static int guarded_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     if (g->watch) {
         lochan_status status = lochan_stream_get_next(&g->inner, out, &err);
         py_watch__note(g->watch, &g->inner, status, &err);
-        rc = as_errno(status);
+        rc = py_stream__errno(status);
     } else {
         rc = g->inner.get_next(&g->inner, out);
     }

@@ -85,7 +85,7 @@ void *lochan_stream__state(const struct ArrowArrayStream *stream, lochan_stream_
 void lochan_stream__release(struct ArrowArrayStream *stream);
 /* Calls of a foreign stream with its error text turned into *err (the error of our own streams is
  * kept whole). A foreign errno gives: ENOMEM NO_MEMORY, EINVAL DATA, ENOSYS UNSUPPORTED, ECANCELED
- * and EINTR CANCELLED, others IO. */
+ * and EINTR CANCELLED, ETIMEDOUT TIMEOUT, ECONNRESET and the like NETWORK, others IO. */
 lochan_status lochan_stream__schema(struct ArrowArrayStream *stream, struct ArrowSchema *out,
                                     lochan_error *err);
 lochan_status lochan_stream__next(struct ArrowArrayStream *stream, struct ArrowArray *out,

@@ -193,6 +193,10 @@ static lochan_status stream_error(struct ArrowArrayStream *stream, int code, loc
         rc = LOCHAN_ERR_DATA;
     else if (code == ENOSYS)
         rc = LOCHAN_ERR_UNSUPPORTED;
+    else if (code == ETIMEDOUT)
+        rc = LOCHAN_ERR_TIMEOUT;
+    else if (code == ECONNRESET || code == ECONNREFUSED || code == ENETUNREACH)
+        rc = LOCHAN_ERR_NETWORK;
     return lochan_error__set(err, rc, "Arrow stream: %s (errno %d)", text, code);
 }
 

@@ -194,11 +194,50 @@ def test_datasets_and_source(shop):
         lake.update.datasets("typed", source="shop")
     # One that fails does not keep the others from being updated.
     lake.datasets.add_from_yaml(TYPED.replace("name: typed", "name: gone"))
+    with pytest.raises(lochan.PartialError, match="1 of 2 datasets") as caught:
+        lake.update.datasets(["gone", "typed"], source="shop", end="2024-03-31", force=True)
+    assert [(r.dataset, bool(r)) for r in caught.value.reports] == [("gone", False), ("typed", True)]
+    first = caught.value.__cause__
+    assert first.report == caught.value.reports[0] and "404" in first.report.error and caught.value.report is None
+    # A name that is none fails before anything is asked.
+    requests = feed.stats.requests
+    with pytest.raises(lochan.NotFoundError, match="none"):
+        lake.update.datasets(["none", "typed"], source="shop", end="2024-03-31", force=True)
+    assert feed.stats.requests == requests and lake.update.datasets([]) == []
+
+
+def test_many_at_once(shop):
+    lake, feed, rows = shop
+    names = [f"d{i}" for i in range(6)]
+    for name in names:
+        lake.datasets.add_from_yaml(TYPED.replace("name: typed", f"name: {name}\nsource_dataset: typed"))
+    seen = []
+    reports = lake.update.datasets(names[::-1], source="shop", end="2024-03-31", parallel=3, progress=seen.append)
+    assert [r.dataset for r in reports] == names[::-1] and all(r.rows_new == 210 for r in reports)
+    assert {p.dataset for p in seen} == set(names) and {p.source for p in seen} == {"shop"}
+    assert {p.dataset for p in seen if p.stage == "done"} == set(names)
+    lake.datasets.disable("shop/d0")
+    assert [r.dataset for r in lake.update.all(end="2024-03-31")] == [*names[1:], "typed"]
+    with pytest.raises(lochan.ArgumentError, match="parallel"):
+        lake.update.all(parallel=33)
+    with pytest.raises(TypeError):
+        lake.update.all(no_such_option=1)
+
+
+def test_many_stop_when_told(shop):
+    lake, feed, rows = shop
+    for name in ("a", "b", "c"):
+        lake.datasets.add_from_yaml(TYPED.replace("name: typed", f"name: {name}"))  # the feed has none of them
     with pytest.raises(lochan.Error) as caught:
-        lake.update.datasets(["none", "gone", "typed"], source="shop", end="2024-03-31", force=True)
-    assert type(caught.value) is lochan.NotFoundError and caught.value.report is None
-    assert [(r.dataset, r.status) for r in caught.value.reports][1:] == [("typed", "OK")]
-    assert caught.value.reports[0].dataset == "gone" and not caught.value.reports[0] and "404" in caught.value.reports[0].error
+        lake.update.datasets(["a", "b", "c"], source="shop", end="2024-01-31", parallel=1, stop_on_failure=True, max_retries=0)
+    assert len(caught.value.reports) == 1
+
+    def stop(progress):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        lake.update.source("shop", end="2024-01-31", progress=stop, parallel=2)
+    assert lake.update.dataset("shop/typed", end="2024-01-31").rows_new == 93
 
 
 def test_partial(tmp_path, shop):

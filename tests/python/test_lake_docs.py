@@ -25,7 +25,8 @@ def test_the_manual_runs(tmp_path):
 
 def test_the_manual_names_what_there_is():
     text = (ROOT / "docs" / "python.md").read_text()
-    for name in lochan.UpdateReport._fields + lochan.Progress._fields:
+    for name in (lochan.UpdateReport._fields + lochan.Progress._fields + lochan.Scope._fields + lochan.RequestContext._fields
+                 + lochan.SourceAnswer._fields):
         if name not in ("kind", "error", "dry_run"):
             assert f"`{name}`" in text, name
 
@@ -50,6 +51,24 @@ def test_the_example_runs_twice(tmp_path):
         assert part in first.stdout, part
     second = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert second.returncode == 0 and second.stdout.count("nothing to do") == 2, second.stderr
+
+
+def test_the_example_of_a_source_runs(tmp_path):
+    command = [sys.executable, str(ROOT / "examples" / "python_source.py"), str(tmp_path / "lake")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    for part in ("1 of 6 scopes failed: ConnectionError('no answer from the gauge')", "93 new", "sound: 1 file, 543 rows"):
+        assert part in done.stdout, part
+
+
+def test_every_call_of_the_c_api_is_there():
+    """What lake.h, run.h, source.h and update.h declare is called by the extension, or by no binding at all."""
+    unbound = {"lochan_lake_path", "lochan_lake_is_read_only", "lochan_run_id", "lochan_run_appender_close", "lochan_lake_backup",
+               "lochan_lake_restore", "lochan_lake_rebuild"}
+    headers = "".join((ROOT / "include" / "lochan" / f"{name}.h").read_text() for name in ("lake", "run", "source", "update", "feed"))
+    declared = set(re.findall(r"^LOCHAN_API [^;(]*?\b(lochan_\w+)\(", headers, re.M))
+    sources = "".join(path.read_text() for path in (ROOT / "python" / "src").glob("*.c"))
+    assert len(declared) > 70 and sorted(name for name in declared - unbound if name not in sources) == []
 
 
 # --- looks

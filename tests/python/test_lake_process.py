@@ -149,7 +149,7 @@ def test_a_second_update_is_told_who_holds_it(tmp_path):
         add_typed(lake, feed)
         began = threading.Event()
         options = {"source": "shop", "end": "2024-01-03"}
-        thread = threading.Thread(target=lake.update.dataset, args=("typed",), kwargs={**options, "progress": lambda p: began.set()})
+        thread = threading.Thread(target=lake.update.dataset, args=("typed",), kwargs={**options, "progress": lambda p: p.stage == "fetch" and began.set()})
         thread.start()
         began.wait(30)
         with lochan.DataLake.open(tmp_path / "lake", lock_timeout=0.05) as second, pytest.raises(lochan.LockedError) as caught:

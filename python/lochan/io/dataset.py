@@ -125,8 +125,8 @@ class Dataset:
     def _check_names(self, table: str) -> None:
         """Without a lake."""
         try:
-            _lochan.check_run_id(self.run_id)
-            _lochan.table_show(table)
+            _lochan.do("check_run_id", self.run_id)
+            _lochan.text("bundled_table", table)
         except _lochan.Error as e:
             raise of_lake(e) from e
 
@@ -345,7 +345,7 @@ class Dataset:
         except (TypeError, ValueError) as e:
             raise make(IoSchemaError, f"parameters: {e}") from e
         try:
-            _lochan.check_run_id(self.run_id)
+            _lochan.do("check_run_id", self.run_id)
             self._run_of(self._lake_root().for_writing()).describe(text, None if seed is None else str(seed), code_version)
         except _lochan.Error as e:
             raise of_append(e, "publish") from e
@@ -357,7 +357,7 @@ class Dataset:
         if lake is None:
             raise make(IoManifestError, f"{self._lake_root().path}: there is no run '{self.run_id}'")
         try:
-            return dict(json.loads(lake.run_export(self.run_id)))
+            return dict(json.loads(lake.text("run", self.run_id)))
         except _lochan.Error as e:
             raise of_lake(e) from e
 
@@ -368,7 +368,7 @@ class Dataset:
         if lake is None:
             raise make(IoManifestError, f"{self._lake_root().path}: there is no run '{self.run_id}'")
         try:
-            return lake.run_delete(self.run_id)
+            return lake.number("run_delete", self.run_id)
         except _lochan.Error as e:
             raise of_lake(e) from e
 
