@@ -232,7 +232,78 @@ LOCHAN_API lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_veri
                                             struct ArrowArrayStream *problems,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* ---- small files, see docs/maintenance.md ---- */
+
+typedef struct lochan_compact_options {
+    uint32_t struct_size;
+    bool dry_run;             /* only the plan */
+    bool full;                /* joins whatever fits into one file, from two files on */
+    int64_t min_files;        /* neighbours that are worth joining, 0 = 8 */
+    uint64_t target_bytes;    /* files grow up to this; from half of it on they stay; 0 = 128 MiB */
+    uint64_t max_input_bytes; /* of the whole call; what is left is for the next; 0 = no limit */
+    uint8_t reserved[32];
+} lochan_compact_options;
+/* clang-format off */
+#define LOCHAN_COMPACT_OPTIONS_INIT \
+    {sizeof(lochan_compact_options), false, false, 0, 0, 0, {0}}
+/* clang-format on */
+typedef struct lochan_compact_report {
+    int64_t groups;        /* new files */
+    int64_t files_joined;  /* that they stand for */
+    int64_t rows;
+    int64_t bytes_read, bytes_written;
+    int64_t groups_copied, groups_decoded; /* row groups */
+    int64_t bytes_planned;
+    int64_t groups_left;    /* over max_input_bytes */
+    int64_t conflicts;      /* groups that others changed meanwhile: they stay as they are */
+    int64_t tables_skipped; /* that only another program understands */
+    int64_t snapshot_id;    /* of the last commit, -1 = none */
+    uint8_t reserved[32];
+} lochan_compact_report;
+/* Joins small neighbouring files of the tables (NULL: of all) into larger ones. No row changes, and
+ * none its order; readers and writers go on meanwhile. Each commit stands for itself: cut off
+ * anywhere, the call can be repeated. plan (may be NULL): source, dataset, folder, files, rows,
+ * bytes of each group. */
+LOCHAN_API lochan_status lochan_lake_compact(lochan_lake *lake, const char *source,
+                                             const char *dataset,
+                                             const lochan_compact_options *options,
+                                             lochan_compact_report *report,
+                                             struct ArrowArrayStream *plan,
+                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
 /* ---- making whole again, see docs/maintenance.md ---- */
+
+typedef struct lochan_repair_options {
+    uint32_t struct_size;
+    bool dry_run; /* only the plan */
+    bool deep;    /* looks into every page, not only at sizes and footers */
+    bool force;   /* also where most of a table seems damaged, and where the system cannot read */
+    uint8_t reserved[29];
+} lochan_repair_options;
+/* clang-format off */
+#define LOCHAN_REPAIR_OPTIONS_INIT \
+    {sizeof(lochan_repair_options), false, false, false, {0}}
+/* clang-format on */
+typedef struct lochan_repair_report {
+    int64_t files_damaged;
+    int64_t files_taken_out, rows_taken_out;
+    int64_t intervals_reopened; /* of ledgers: the next update asks for these days again */
+    int64_t not_repaired;       /* problems of another kind: the plan says what helps */
+    int64_t snapshot_id;        /* of the last commit, -1 = none */
+    uint8_t reserved[32];
+} lochan_repair_report;
+/* Looks for damaged files of the tables (NULL: of all) and takes them out, in one commit a table;
+ * the ledger forgets the days that they held, so that the next update fetches them. Rows of tables
+ * that no dataset fills are lost with their file. The files stay where they are, and older snapshots
+ * show them still. plan (may be NULL): source, dataset, path, problem, action ("fetch again", "take
+ * out", "rebuild", "restore a backup"), detail. IO: most of a table is missing: is the disk there?
+ */
+LOCHAN_API lochan_status lochan_lake_repair(lochan_lake *lake, const char *source,
+                                            const char *dataset,
+                                            const lochan_repair_options *options,
+                                            lochan_repair_report *report,
+                                            struct ArrowArrayStream *plan,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
 typedef struct lochan_lake_rebuild_options {
     uint32_t struct_size;

@@ -166,6 +166,7 @@ typedef struct cut {
     uint64_t at, end;       /* behind the record being read, behind that record */
     bool found;
     int64_t after; /* records that go */
+    uint64_t last; /* record that was read */
 } cut;
 
 static lochan_status on_record(void *ctx, const char *path, const lochan_record_view *record,
@@ -176,6 +177,7 @@ static lochan_status on_record(void *ctx, const char *path, const lochan_record_
         c->at = LOCHAN_JOURNAL_HEAD_BYTES;
     }
     c->at += record->total_bytes;
+    c->last = record->seq;
     c->after += c->found;
     if (record->seq != c->seq)
         return LOCHAN_OK;
@@ -300,10 +302,10 @@ static lochan_status find_cut(lochan_catalog *c, cut *out, lochan_error *err) {
     lochan_catalog__read_end(c);
     LOCHAN_TRY(rc);
     LOCHAN_TRY(lochan_journal__each(c->path, on_record, on_damage, out, err));
-    if (out->found)
+    if (out->found || out->last < out->seq) /* behind: the next commit adds what it lacks */
         return LOCHAN_OK;
     return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
-                             "the journal is not ahead of lake.db: it does not hold record %llu",
+                             "the journal is ahead of lake.db, but does not hold record %llu",
                              (unsigned long long)out->seq);
 }
 

@@ -269,10 +269,14 @@ static lochan_status write_snapshot(lochan_txn *txn, lochan_error *err) {
         if (t->altered && !t->created)
             LOCHAN_TRY(
                 lochan_txn__add_change(txn, err, "altered_table:%lld", (long long)t->table_id));
-        if (t->inserted)
+        bool same_rows = strcmp(txn->kind, "compact") == 0;
+        if (same_rows && t->inserted)
+            LOCHAN_TRY(
+                lochan_txn__add_change(txn, err, "merge_adjacent:%lld", (long long)t->table_id));
+        if (t->inserted && !same_rows)
             LOCHAN_TRY(lochan_txn__add_change(txn, err, "inserted_into_table:%lld",
                                               (long long)t->table_id));
-        if (t->retired)
+        if (t->retired && !same_rows)
             LOCHAN_TRY(lochan_txn__add_change(txn, err, "deleted_from_table:%lld",
                                               (long long)t->table_id));
     }

@@ -37,6 +37,8 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__gc,
     &lochan_cli__sql,
     &lochan_cli__verify,
+    &lochan_cli__compact,
+    &lochan_cli__repair,
     &lochan_cli__rebuild,
     &lochan_cli__backup,
     &lochan_cli__restore,

@@ -38,6 +38,8 @@ extern const lochan_cli_command lochan_cli__expire;
 extern const lochan_cli_command lochan_cli__gc;
 extern const lochan_cli_command lochan_cli__sql;
 extern const lochan_cli_command lochan_cli__verify;
+extern const lochan_cli_command lochan_cli__compact;
+extern const lochan_cli_command lochan_cli__repair;
 extern const lochan_cli_command lochan_cli__rebuild;
 extern const lochan_cli_command lochan_cli__backup;
 extern const lochan_cli_command lochan_cli__restore;

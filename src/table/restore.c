@@ -24,8 +24,9 @@ typedef struct restore {
 
 static lochan_status found_entry(void *ctx, const char *name, const lochan_stat *st,
                                  lochan_error *err) {
-    (void)name, (void)st, (void)err;
-    *(bool *)ctx = true;
+    (void)st, (void)err;
+    if (strncmp(name, MARK, strlen(MARK)) != 0 && strncmp(name, "." MARK, strlen(MARK) + 1) != 0)
+        *(bool *)ctx = true; /* not the beginning of a restore that was cut off */
     return LOCHAN_OK;
 }
 

@@ -28,6 +28,9 @@ static int compare_files(const void *x, const void *y, void *ctx) {
             return c;
     }
     int c = lochan_keycode__compare(a->key_min, b->key_min);
+    /* a file that stands for older ones keeps their place */
+    if (c == 0 && a->published_ns > 0 && b->published_ns > 0)
+        c = (a->published_ns > b->published_ns) - (a->published_ns < b->published_ns);
     return c != 0 ? c : (a->id > b->id) - (a->id < b->id);
 }
 

@@ -1,0 +1,337 @@
+/* repair.c - damaged files taken out of their tables, and the days behind them asked for again.
+ * Invariants: nothing is decided that the plan does not show; one commit a table, in which files
+ * leave and days open together; no file is removed. A table most of whose files seem damaged is
+ * taken for a disk that is not there. May call: base/, store/, catalog/, verify.h.
+ */
+#include "arrow/listing.h"
+#include "base/civil.h"
+#include "base/str.h"
+#include "table/verify.h"
+
+typedef struct damaged {
+    const lochan_data_file *file;
+    const char *kind, *detail;
+} damaged;
+
+/* One table with damage. */
+typedef struct repair {
+    lochan_lake *lake;
+    const lochan_repair_options *options;
+    lochan_repair_report *report;
+    lochan_listing *plan;
+    lochan_table *table;
+    lochan_file_list list; /* with statistics of the time column, if there is one */
+    bool has_time;
+    lochan_dataset_rows datasets;
+    const lochan_dataset_row *dataset; /* NULL: nobody fills the table but by hand */
+    damaged *files;
+    size_t n;
+} repair;
+
+static void deinit(repair *r) {
+    lochan_mem__free(r->files);
+    lochan_file_list__deinit(&r->list);
+    lochan_dataset_rows__deinit(&r->datasets);
+    lochan_table__close(r->table);
+}
+
+static bool is_damage(const char *kind) {
+    static const char *const kinds[] = {"missing", "size", "footer", "page"};
+    for (size_t i = 0; i < LOCHAN_COUNTOF(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return true;
+    return false;
+}
+
+static lochan_status put_line(lochan_listing *plan, const char *source, const char *dataset,
+                              const char *path, const char *problem, const char *action,
+                              const char *detail, lochan_error *err) {
+    const char *const texts[] = {source, dataset, path, problem, action, detail};
+    for (size_t i = 0; i < LOCHAN_COUNTOF(texts); i++)
+        LOCHAN_TRY(lochan_listing__string(plan, (int)i, texts[i], err));
+    return lochan_listing__end_row(plan, err);
+}
+
+/* ---- days ---- */
+
+/* The days whose rows a file holds; false: it may be any. */
+static bool days_of(const repair *r, const lochan_data_file *f, int32_t *from, int32_t *to) {
+    static const int64_t a_day[] = {86400, 86400000, 86400000000, 86400000000000};
+    const lochan_expr_stats *s = &f->stats[0];
+    if (!r->has_time || !f->stats_known[0] || !s->has_min || !s->has_max)
+        return false;
+    int64_t low = s->min_i, high = s->max_i;
+    if (s->type.id == LOCHAN_TYPE_TIMESTAMP) {
+        int64_t n = a_day[s->type.unit];
+        low = low / n - (low % n < 0);
+        high = high / n - (high % n < 0);
+    } else if (s->type.id != LOCHAN_TYPE_DATE32) {
+        return false;
+    }
+    if (low < INT32_MIN || high > INT32_MAX || low > high)
+        return false;
+    *from = (int32_t)low;
+    *to = (int32_t)high;
+    return true;
+}
+
+static lochan_status keep_part(lochan_txn *txn, const repair *r, const lochan_coverage *row,
+                               int32_t from, int32_t to, lochan_error *err) {
+    lochan_coverage part = *row;
+    part.day_from = from;
+    part.day_to = to;
+    part.content_hash = ""; /* of the whole interval */
+    return from <= to ? lochan_txn__put_coverage(txn, r->dataset->dataset_id, &part, err)
+                      : LOCHAN_OK;
+}
+
+/* Takes the days [from, to] out of an interval of the ledger. */
+static lochan_status open_days(lochan_txn *txn, const repair *r, const lochan_coverage *row,
+                               int32_t from, int32_t to, lochan_error *err) {
+    LOCHAN_TRY(lochan_txn__delete_coverage(txn, r->dataset->dataset_id, row->asset, row->variant,
+                                           row->day_from, err));
+    if (row->day_from < from)
+        LOCHAN_TRY(keep_part(txn, r, row, row->day_from, from - 1, err));
+    if (row->day_to > to)
+        LOCHAN_TRY(keep_part(txn, r, row, to + 1, row->day_to, err));
+    return LOCHAN_OK;
+}
+
+/* The span of all damaged files: the ledger knows days, not files. */
+static bool span(const repair *r, int32_t *from, int32_t *to) {
+    *from = INT32_MAX;
+    *to = INT32_MIN;
+    for (size_t i = 0; i < r->n; i++) {
+        int32_t low, high;
+        if (!days_of(r, r->files[i].file, &low, &high)) {
+            *from = INT32_MIN;
+            *to = INT32_MAX;
+            return false;
+        }
+        *from = low < *from ? low : *from;
+        *to = high > *to ? high : *to;
+    }
+    return true;
+}
+
+/* Whether one of the damaged files may hold days of the interval. */
+static bool is_concerned(const repair *r, const lochan_coverage *row) {
+    for (size_t i = 0; i < r->n; i++) {
+        int32_t low, high;
+        if (!days_of(r, r->files[i].file, &low, &high) ||
+            (low <= row->day_to && high >= row->day_from))
+            return true;
+    }
+    return false;
+}
+
+static lochan_status reopen_ledger(repair *r, lochan_txn *txn, lochan_error *err) {
+    int32_t from, to;
+    lochan_coverage_rows rows = {0};
+    (void)span(r, &from, &to);
+    lochan_status rc =
+        lochan_catalog__coverage(r->lake->catalog, r->dataset->dataset_id, &rows, err);
+    for (size_t i = 0; i < rows.n && rc == LOCHAN_OK; i++) {
+        if (!is_concerned(r, &rows.rows[i]))
+            continue;
+        rc = open_days(txn, r, &rows.rows[i], from, to, err);
+        r->report->intervals_reopened++;
+    }
+    lochan_coverage_rows__deinit(&rows);
+    return rc;
+}
+
+/* ---- one table ---- */
+
+static lochan_status load(repair *r, const char *source, const char *dataset, lochan_error *err) {
+    int64_t id = -1;
+    LOCHAN_TRY(lochan_table__open(r->lake, source, dataset, -1, &r->table, err));
+    LOCHAN_TRY(lochan_catalog__datasets(r->lake->catalog, source, dataset, &r->datasets, err));
+    r->dataset = r->datasets.n > 0 ? &r->datasets.rows[0] : NULL;
+    const struct ArrowSchema *schema = &r->table->def.schema;
+    if (r->dataset && r->dataset->time_column[0]) {
+        int column = lochan_schema__find(schema, r->dataset->time_column);
+        r->has_time = column >= 0;
+        if (r->has_time)
+            id = lochan_schema__field_id(schema->children[column]);
+    }
+    return lochan_catalog__files(r->lake->catalog, &r->table->def, &id, r->has_time, &r->list, err);
+}
+
+static const lochan_data_file *find_file(const repair *r, const char *path) {
+    for (size_t i = 0; i < r->list.n; i++)
+        if (strcmp(r->list.files[i].path, path) == 0)
+            return &r->list.files[i];
+    return NULL;
+}
+
+/* Findings come sorted by path: several may speak of one file. */
+static lochan_status choose(repair *r, const lochan_finding *findings, size_t n,
+                            lochan_error *err) {
+    r->files = lochan_mem__array(n + 1, sizeof *r->files);
+    if (!r->files)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const lochan_data_file *f =
+            is_damage(findings[i].kind) ? find_file(r, findings[i].path) : NULL;
+        if (f && (r->n == 0 || r->files[r->n - 1].file != f))
+            r->files[r->n++] = (damaged){f, findings[i].kind, findings[i].detail};
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status show(const repair *r, lochan_error *err) {
+    for (size_t i = 0; i < r->n; i++) {
+        const damaged *d = &r->files[i];
+        char text[400], first[16] = "?", last[16] = "?";
+        int32_t from, to;
+        bool days = days_of(r, d->file, &from, &to);
+        if (days) {
+            lochan_civil__format_date(from, first);
+            lochan_civil__format_date(to, last);
+        }
+        if (!r->dataset)
+            lochan_format(text, sizeof text, "%lld rows are lost: %.300s", (long long)d->file->rows,
+                          d->detail);
+        else
+            lochan_format(text, sizeof text, "%s%s%s%s: %.300s", days ? "days " : "all days",
+                          days ? first : "", days ? " to " : "", days ? last : "", d->detail);
+        LOCHAN_TRY(put_line(r->plan, r->table->def.source, r->table->def.dataset, d->file->path,
+                            d->kind, r->dataset ? "fetch again" : "take out", text, err));
+    }
+    return LOCHAN_OK;
+}
+
+/* A disk that is not there is no damage. */
+static lochan_status check_extent(const repair *r, lochan_error *err) {
+    if (r->options->force || r->list.n < 2 || r->n * 2 <= r->list.n)
+        return LOCHAN_OK;
+    lochan_status rc =
+        lochan_error__set(err, LOCHAN_ERR_IO, "%zu of %zu files of %s are missing or damaged", r->n,
+                          r->list.n, r->table->full_name);
+    lochan_error__hint(err, "is the disk there? if so, repair with --force, or restore a backup");
+    return rc;
+}
+
+static lochan_status commit(repair *r, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_txn *txn = NULL;
+    lochan_txn_options options = {.kind = "repair", .message = r->table->full_name};
+    LOCHAN_TRYG(lochan_txn__begin(r->lake->catalog, &options, NULL, NULL, &txn, err));
+    for (size_t i = 0; i < r->n; i++)
+        LOCHAN_TRYG(
+            lochan_txn__retire_file(txn, r->table->def.table_id, r->files[i].file->id, err));
+    if (r->dataset)
+        LOCHAN_TRYG(reopen_ledger(r, txn, err));
+    LOCHAN_FAILPOINTG("table.repair.listed", err);
+    lochan_txn *ending = txn;
+    txn = NULL;
+    LOCHAN_TRYG(lochan_txn__commit(ending, &r->report->snapshot_id, err));
+    for (size_t i = 0; i < r->n; i++)
+        r->report->rows_taken_out += r->files[i].file->rows;
+    r->report->files_taken_out += (int64_t)r->n;
+done:
+    lochan_txn__abort(txn);
+    return rc;
+}
+
+static lochan_status repair_table(lochan_lake *lake, const lochan_repair_options *options,
+                                  const lochan_finding *findings, size_t n, lochan_listing *plan,
+                                  lochan_repair_report *report, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    repair r = {.lake = lake, .options = options, .report = report, .plan = plan};
+    LOCHAN_TRYG(load(&r, findings[0].source, findings[0].dataset, err));
+    LOCHAN_TRYG(choose(&r, findings, n, err));
+    report->files_damaged += (int64_t)r.n;
+    LOCHAN_TRYG(show(&r, err));
+    if (options->dry_run || r.n == 0)
+        goto done;
+    LOCHAN_TRYG(check_extent(&r, err));
+    LOCHAN_TRYG(commit(&r, err));
+done:
+    deinit(&r);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+/* What no file that can be taken out explains. */
+static const char *advice(const char *kind) {
+    if (strcmp(kind, "catalog") == 0 || strcmp(kind, "journal") == 0)
+        return "rebuild";
+    return "restore a backup";
+}
+
+static lochan_status repair_all(lochan_lake *lake, const lochan_repair_options *o,
+                                const lochan_verification *v, lochan_listing *plan,
+                                lochan_repair_report *report, lochan_error *err) {
+    for (size_t from = 0, to; from < v->n; from = to) {
+        const lochan_finding *f = &v->findings[from];
+        bool damage = false;
+        for (to = from; to < v->n && strcmp(v->findings[to].source, f->source) == 0 &&
+                        strcmp(v->findings[to].dataset, f->dataset) == 0;
+             to++) {
+            const lochan_finding *g = &v->findings[to];
+            bool harmless = strcmp(g->kind, "unknown") == 0;
+            damage = damage || is_damage(g->kind);
+            if (is_damage(g->kind) || harmless)
+                continue;
+            report->not_repaired++;
+            LOCHAN_TRY(put_line(plan, g->source, g->dataset, g->path, g->kind, advice(g->kind),
+                                g->detail, err));
+        }
+        if (damage)
+            LOCHAN_TRY(repair_table(lake, o, f, to - from, plan, report, err));
+    }
+    return LOCHAN_OK;
+}
+
+static lochan_status read_options(const lochan_repair_options *options, lochan_repair_options *out,
+                                  lochan_error *err) {
+    static const uint8_t zero[sizeof out->reserved];
+    *out = (lochan_repair_options)LOCHAN_REPAIR_OPTIONS_INIT;
+    if (!options)
+        return LOCHAN_OK;
+    LOCHAN_CHECK_ARG(options->struct_size >= offsetof(lochan_repair_options, reserved), err);
+    memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
+    LOCHAN_CHECK_ARG(memcmp(out->reserved, zero, sizeof zero) == 0, err);
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_lake_repair(lochan_lake *lake, const char *source, const char *dataset,
+                                 const lochan_repair_options *options, lochan_repair_report *report,
+                                 struct ArrowArrayStream *plan, lochan_error *err) {
+    static const lochan_listing_column columns[] = {
+        {"source", "string"}, {"dataset", "string"}, {"path", "string"}, {"problem", "string"},
+        {"action", "string"}, {"detail", "string"},  {NULL, NULL}};
+    lochan_status rc = LOCHAN_OK;
+    lochan_repair_options o;
+    lochan_verify_options look = LOCHAN_VERIFY_OPTIONS_INIT;
+    lochan_verify_report verified;
+    lochan_verification v;
+    lochan_listing list = {0};
+    if (plan)
+        memset(plan, 0, sizeof *plan);
+    LOCHAN_CHECK_ARG(report, err);
+    memset(report, 0, sizeof *report);
+    report->snapshot_id = -1;
+    LOCHAN_CHECK_ARG(lake && (source || !dataset), err);
+    LOCHAN_TRY(read_options(options, &o, err));
+    if (!o.dry_run)
+        LOCHAN_TRY(lochan_lake__check_writable(lake, err));
+    look.deep = o.deep;
+    look.source = source;
+    look.dataset = dataset;
+    lochan_verification__init(&v, lake, &look, &verified);
+    v.io_fails = !o.force; /* what the system cannot read now may be whole */
+    LOCHAN_TRYG(lochan_listing__init(&list, columns, err));
+    LOCHAN_TRYG(lochan_verification__collect(&v, err));
+    LOCHAN_TRYG(lochan_verification__finish(&v, NULL, err));
+    LOCHAN_TRYG(repair_all(lake, &o, &v, &list, report, err));
+    if (plan)
+        LOCHAN_TRYG(lochan_listing__finish(&list, plan, err));
+done:
+    lochan_listing__deinit(&list);
+    lochan_verification__deinit(&v);
+    return rc;
+}
