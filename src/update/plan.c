@@ -166,6 +166,37 @@ static lochan_status choose_start(lochan_job *job, lochan_error *err) {
     return rc;
 }
 
+static bool is_owed(const lochan_series *series) {
+    for (size_t i = 0; i < series->before.count; i++) {
+        lochan_cover_state state = series->before.rows[i].state;
+        if (state == LOCHAN_COVER_FAILED || state == LOCHAN_COVER_INVALID)
+            return true;
+    }
+    return false;
+}
+
+/* What discovery does not know of: assets that failed, and those that were never asked. */
+static lochan_status add_owed(lochan_job *job, lochan_names *names, lochan_error *err) {
+    const lochan_dataset_spec *spec = job->spec;
+    const char *variant = spec->n_param_sets ? spec->param_sets[0].name : "";
+    lochan_names all = {0};
+    for (size_t i = 0; i < job->book.n; i++) {
+        const char *asset = job->book.items[i]->asset;
+        if (asset[0] && is_owed(job->book.items[i]))
+            LOCHAN_TRY(lochan_names__add(names, &job->arena, asset, strlen(asset), err));
+    }
+    if (spec->assets.source)
+        LOCHAN_TRY(lochan_reference__read(job->lake, &spec->assets, spec->asset_separator,
+                                          &job->arena, &all, err));
+    for (size_t i = 0; i < all.n; i++) {
+        if (!lochan_book__find(&job->book, all.items[i], variant))
+            LOCHAN_TRY(
+                lochan_names__add(names, &job->arena, all.items[i], strlen(all.items[i]), err));
+    }
+    lochan_names__sort(names);
+    return LOCHAN_OK;
+}
+
 static lochan_status choose_assets(lochan_job *job, lochan_names *names, lochan_error *err) {
     const lochan_update_request *r = job->request;
     for (size_t i = 0; i < r->n_assets; i++)
@@ -177,9 +208,11 @@ static lochan_status choose_assets(lochan_job *job, lochan_names *names, lochan_
         job->spec->discovery.source && !r->force && !r->repair && job->book.n > 0
             ? &job->spec->discovery
             : &job->spec->assets;
-    if (from->source)
-        return lochan_reference__read(job->lake, from, job->spec->asset_separator, &job->arena,
-                                      names, err);
+    if (from->source) {
+        LOCHAN_TRY(lochan_reference__read(job->lake, from, job->spec->asset_separator, &job->arena,
+                                          names, err));
+        return from == &job->spec->discovery ? add_owed(job, names, err) : LOCHAN_OK;
+    }
     lochan_status rc =
         lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                           "%s is asked asset by asset, and nothing says which", job->full_name);

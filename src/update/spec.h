@@ -110,7 +110,7 @@ typedef struct lochan_dataset_spec {
     const char *request_param;     /* the parameter that carries the assets, NULL = none */
     const char *asset_separator;   /* between them */
     lochan_reference assets;       /* where they come from if the request names none */
-    lochan_reference discovery;    /* assets that changed: rows of it within the window asked for */
+    lochan_reference discovery;    /* names the assets that have news */
     lochan_reference calendar;     /* days there can be rows for */
     lochan_chunk_unit period_unit; /* of planner by_period */
     int32_t period_count;
