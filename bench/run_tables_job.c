@@ -1,8 +1,8 @@
 /* run_tables_job.c - the lochan side of the benchmark run_tables: one job a call, its result as one
  * line "name seconds cpu_seconds". Usage: run_tables_job LAKE JOB [N [full|normal]]
  * Jobs: append (N appends of 1,000 rows), wide (10,000 rows over 100 buckets), million (1,000,000
- * rows in one append), ticks (10 ticks), read (all rows), rebuild, list (N parts are listed in the
- * catalog without being written).
+ * rows in one append), scatter (the same over 10,000 buckets), ticks (10 ticks), read (all rows),
+ * rebuild, list (N parts are listed in the catalog without being written).
  */
 #include "arrow/builder.h"
 #include "base/clock.h"
@@ -161,7 +161,8 @@ static void run_job(job *j, const char *name, const char *path) {
     const int64_t from = 2000, to = 2009;
     if (strcmp(name, "append") == 0) {
         append_many(j);
-    } else if (strcmp(name, "wide") == 0 || strcmp(name, "million") == 0) {
+    } else if (strcmp(name, "wide") == 0 || strcmp(name, "million") == 0 ||
+               strcmp(name, "scatter") == 0) {
         append_rows(j);
     } else if (strcmp(name, "ticks") == 0) {
         scan(j, &from, &to);
@@ -197,6 +198,8 @@ int main(int argc, char **argv) {
         make_rows(0, 10000, 1, &j.schema, &j.rows);
     else if (strcmp(argv[2], "million") == 0)
         make_rows(0, 1000000, 10000, &j.schema, &j.rows);
+    else if (strcmp(argv[2], "scatter") == 0)
+        make_rows(0, 1000000, 1, &j.schema, &j.rows);
     else
         make_rows(0, 1000, 1000, &j.schema, &j.rows);
     double cpu = cpu_seconds();
