@@ -1,5 +1,5 @@
 /* test_faults_snapshots.c - every call that can fail does, at every place, in replace modes, rows
- * added in any order, diff, rollback, expire and gc; the lake stays whole. */
+ * added in any order, diff, rollback, expire, gc, tags and lists; the lake stays whole. */
 #include "support/fault.h"
 #include "support/no_sync.h"
 #include "table/lake_env.h"
@@ -150,12 +150,72 @@ static void test_faults_snapshots__diff(void **state) {
     run(body_diff, "diff", TWO);
 }
 
+static lochan_status body_tag(void *ctx, lochan_error *err) {
+    sweep *s = ctx;
+    LOCHAN_TRY(note_fate(s, lochan_lake_tag(s->env.lake, "kept", s->first, NULL, err), err));
+    return note_fate(s, lochan_lake_untag(s->env.lake, "kept", err), err);
+}
+
+static void test_faults_snapshots__tag(void **state) {
+    (void)state;
+    run(body_tag, "tag", TWO);
+}
+
+static lochan_status explain(sweep *s, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_table *table = NULL;
+    lochan_write *w = NULL;
+    struct ArrowArray rows = {0};
+    struct ArrowSchema schema = {0};
+    lochan_write_options o = {.mode = LOCHAN_WRITE_UPSERT};
+    lochan_write_plan plan;
+    LOCHAN_TRYG(env_schema(&s->env, 0, &schema, err));
+    LOCHAN_TRYG(env_batch(&s->env, 0, "2024-02-01 A 6 6\n", &rows, err));
+    LOCHAN_TRYG(env_ensure(&s->env, 0, &table, err));
+    LOCHAN_TRYG(lochan_write__begin(s->env.lake, table, &schema, &o, &w, err));
+    LOCHAN_TRYG(lochan_write__add(w, 0, &rows, err));
+    LOCHAN_TRYG(lochan_write__explain(w, &plan, err));
+    if (plan.files != 1 || plan.rows != 1)
+        rc = lochan_error__set(err, LOCHAN_ERR_INTERNAL, "explained %lld files",
+                               (long long)plan.files);
+done:
+    lochan_write__free(w);
+    lochan_table__close(table);
+    lochan_array__release(&rows);
+    lochan_schema__release(&schema);
+    return rc;
+}
+
+static lochan_status body_look(void *ctx, lochan_error *err) {
+    sweep *s = ctx;
+    lochan_lake *lake = s->env.lake;
+    lochan_commit_state fate;
+    int64_t snapshot;
+    char *sql = NULL;
+    struct ArrowArrayStream list = {0};
+    LOCHAN_TRY(lochan_lake_files(lake, "test", "daily", &list, err));
+    lochan_stream__release(&list);
+    LOCHAN_TRY(lochan_lake_snapshots(lake, "test", "daily", -1, &list, err));
+    lochan_stream__release(&list);
+    LOCHAN_TRY(lochan_commit_status(lake, "a-token", &fate, &snapshot, err));
+    LOCHAN_TRY(lochan_lake_sql(lake, &sql, err));
+    lochan_free(sql);
+    return explain(s, err);
+}
+
+static void test_faults_snapshots__looking(void **state) {
+    (void)state;
+    run(body_look, "look", TWO);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults_snapshots__replace),
         cmocka_unit_test(test_faults_snapshots__rollback),
         cmocka_unit_test(test_faults_snapshots__expire_and_gc),
         cmocka_unit_test(test_faults_snapshots__diff),
+        cmocka_unit_test(test_faults_snapshots__tag),
+        cmocka_unit_test(test_faults_snapshots__looking),
     };
     no_sync_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
