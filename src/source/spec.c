@@ -322,6 +322,12 @@ static lochan_status read_files(lochan_source_spec *spec, const lochan_yaml_node
     return spec->path[0] ? LOCHAN_OK : lochan_yaml__error(node, err, "path: is empty");
 }
 
+static lochan_status read_callback(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                   lochan_error *err) {
+    spec->max_body = (uint64_t)4 << 30; /* of a batch in staging */
+    return read_pairs(spec, root, "options", &spec->options, &spec->n_options, err);
+}
+
 static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *root,
                               lochan_error *err) {
     const lochan_yaml_node *node;
@@ -336,7 +342,7 @@ static lochan_status read_all(lochan_source_spec *spec, const lochan_yaml_node *
     else if (spec->kind == LOCHAN_SOURCE_FILES)
         LOCHAN_TRY(read_files(spec, root, err));
     else
-        LOCHAN_TRY(read_pairs(spec, root, "options", &spec->options, &spec->n_options, err));
+        LOCHAN_TRY(read_callback(spec, root, err));
     const char *format = "%Y-%m-%d";
     LOCHAN_TRY(lochan_yaml__get_string(root, "date_format", &format, err));
     node = lochan_yaml__get(root, "date_format");

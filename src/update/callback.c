@@ -265,6 +265,7 @@ static lochan_status keep_rows(struct intake *in, int64_t number, lochan_rows *r
                                lochan_error *err) {
     in->scope->bytes += bytes;
     in->outcome->pages++;
+    in->scope->page_request = key_of(in, number);
     return lochan_page__keep(in->job, in->scope, number, rows, err);
 }
 

@@ -5,9 +5,11 @@
  * page that turns out to be unusable goes back to the network thread and is asked again within its
  * budget of retries; a page that breaks the dataset's contract fails its scope at once. Staging
  * takes a page only after it was decoded, so what an update goes on from is never what made it
- * stop. Which page follows is known when a page was decoded. When a source fails again and again,
- * the rest is not asked any more. Invariant: a scope has one page at a time, in one task or with
- * the fetcher. May call: base/, arrow/, source/, staging.h.
+ * stop. Which page follows is known when a page was decoded. Where staging has only the first pages
+ * of a scope, the last of them is asked once more: if its rows are not the same any more, places in
+ * the provider's list mean something else now, and the whole scope is asked anew. When a source
+ * fails again and again, the rest is not asked any more. Invariant: a scope has one page at a time,
+ * in one task or with the fetcher. May call: base/, arrow/, source/, staging.h.
  */
 #include "update/job.h"
 
@@ -29,6 +31,14 @@ struct walk {
     lochan_source_request request; /* of the page that is asked */
     lochan_hash128 hash;
     bool more; /* another page follows: the pager stands at it */
+
+    /* of the page before, for joining staged pages with new ones */
+    lochan_source_request last_request;
+    lochan_hash128 last_rows_hash;
+    int64_t last_rows;
+    int64_t n_staged; /* pages so far, all of them, that came from staging */
+    bool checks;      /* last_request is being asked once more */
+    bool fresh;       /* staged pages are not to be used */
 };
 
 struct page_task {
@@ -41,6 +51,7 @@ struct page_task {
     int64_t rows;             /* decoded */
     bool stage;               /* it came from the network */
     bool usable;              /* false with LOCHAN_ERR_PAGE: ask again */
+    bool same;                /* a check: the rows are those of the staged page */
     struct page_task *next;
 };
 
@@ -68,6 +79,7 @@ static void free_walk(struct walk *walk) {
         return;
     lochan_pager__deinit(&walk->pager);
     lochan_source_request__deinit(&walk->request);
+    lochan_source_request__deinit(&walk->last_request);
     lochan_mem__free(walk);
 }
 
@@ -99,6 +111,30 @@ static void stop_update(collector *all, const lochan_error *error) {
     pthread_mutex_unlock(&all->mutex);
 }
 
+/* The last staged page once more: whether the provider still has the same rows in that place. A
+ * cursor is one of this answer, the old one may have run out. */
+static lochan_status check_page(struct page_task *task, lochan_error *err) {
+    lochan_job *job = task->all->job;
+    struct walk *walk = task->all->walks[task->index];
+    lochan_rows rows = {0};
+    lochan_page_facts facts = {0};
+    lochan_status rc = lochan_page__decode(job, &job->scopes[task->index], task->all->paging,
+                                           &task->body, &rows, &facts, err);
+    bool same = facts.rows == walk->last_rows && facts.hash.lo == walk->last_rows_hash.lo &&
+                facts.hash.hi == walk->last_rows_hash.hi;
+    if (walk->pager.next)
+        same = same && facts.next && facts.next[0];
+    if (rc == LOCHAN_OK && same && facts.next) {
+        lochan_mem__free(walk->pager.next);
+        walk->pager.next = facts.next;
+        facts.next = NULL;
+    }
+    task->same = same;
+    lochan_rows__release(&rows);
+    lochan_page_facts__deinit(&facts);
+    return rc;
+}
+
 /* Decodes a page, then asks the pager what follows; rows that will be asked again in parts are
  * dropped. After the pager went on, nothing fails that another try could cure. */
 static lochan_status take_page(struct page_task *task, lochan_error *err) {
@@ -113,6 +149,10 @@ static lochan_status take_page(struct page_task *task, lochan_error *err) {
     lochan_status rc =
         lochan_page__decode(job, scope, task->all->paging, &task->body, &rows, &facts, err);
     task->rows = facts.rows;
+    if (rc == LOCHAN_OK) {
+        walk->last_rows = facts.rows;
+        walk->last_rows_hash = facts.hash;
+    }
     if (rc == LOCHAN_OK && !facts.has_more_known) {
         facts.has_more = task->header.has_more;
         facts.has_more_known = task->header.has_more_known;
@@ -123,6 +163,8 @@ static lochan_status take_page(struct page_task *task, lochan_error *err) {
         rc = lochan_page__keep(job, scope, number, &rows, err);
     if (rc == LOCHAN_OK && task->stage)
         rc = stage_page(task, err);
+    if (rc == LOCHAN_OK && task->stage)
+        rc = lochan_failpoint__hit("update.page.staged", err);
     if (rc == LOCHAN_OK)
         rc = lochan_deliver__page_taken(job, task->index, !walk->more, err);
     lochan_rows__release(&rows);
@@ -139,7 +181,8 @@ static lochan_status run_task(void *ctx, size_t index, lochan_error *err) {
     lochan_error error;
     lochan_error_init(&error);
     int64_t began = lochan_clock__mono_ns();
-    lochan_status rc = take_page(task, &error);
+    bool checks = task->all->walks[task->index]->checks;
+    lochan_status rc = checks ? check_page(task, &error) : take_page(task, &error);
     if (rc != LOCHAN_OK) {
         lochan_fetcher__redact(task->all->fetcher, &error);
         scope->error = error;
@@ -228,6 +271,12 @@ static bool is_of_source(lochan_status code) {
            code == LOCHAN_ERR_RATE_LIMIT;
 }
 
+/* Whether the provider answered, and does not want to answer this request. */
+static bool is_refusal(const lochan_error *error) {
+    bool busy = error->http_status == 408 || error->http_status == 425 || error->http_status == 429;
+    return error->http_status >= 400 && error->http_status < 500 && !busy;
+}
+
 /* A source that answers nothing any more is left alone: each page that it still owes fails now, and
  * is asked by the next update. */
 static lochan_status count_failure(collector *all, const lochan_error *error, lochan_error *err) {
@@ -270,35 +319,59 @@ static lochan_status build_request(collector *all, size_t index, struct walk *wa
     ask.n_values = paging.n_values;
     ask.params = paging.params;
     ask.n_params = paging.n_params;
-    lochan_source_request__deinit(&walk->request);
+    lochan_source_request__deinit(&walk->last_request);
+    walk->last_request = walk->request;
+    walk->request = (lochan_source_request){0};
     LOCHAN_TRY(
         lochan_job__page_request(all->job, &all->job->scopes[index], &ask, &walk->request, err));
     LOCHAN_TRY(lochan_pager__follow(&walk->pager, all->job->source, &walk->request, err));
     return lochan_source_request__hash(&walk->request, &walk->hash, err);
 }
 
-/* Gets the next page of a scope: what an earlier update staged is decoded, else it is queued for
- * the network. */
-static lochan_status start_page(collector *all, size_t index, lochan_error *err) {
-    lochan_job *job = all->job;
-    lochan_buf body;
-    bool found;
-    LOCHAN_TRY(build_request(all, index, all->walks[index], err));
+/* Whether a page that is asked now must be shown to belong to the staged ones before it. Windows of
+ * days are apart whatever the provider did meanwhile. */
+static bool must_check(const struct walk *walk) {
+    return walk->n_staged > 0 && walk->n_staged == walk->pager.number &&
+           walk->pager.paging->kind != LOCHAN_PAGING_WINDOW;
+}
+
+/* Queues the page at which the pager stands, or a check of the one before. */
+static lochan_status ask_page(collector *all, size_t page, struct walk *walk, lochan_error *err) {
+    walk->checks = must_check(walk);
+    return lochan_fetcher__add(all->fetcher, page,
+                               walk->checks ? &walk->last_request : &walk->request, err);
+}
+
+static lochan_status add_page(collector *all, size_t index, size_t *page, lochan_error *err) {
     void *scope_of =
         lochan_mem__grow(all->scope_of, all->n_pages, &all->cap_pages, sizeof *all->scope_of);
     if (!scope_of)
         return lochan_error__nomem(err);
     all->scope_of = scope_of;
-    size_t page = all->n_pages++;
-    all->scope_of[page] = index;
+    *page = all->n_pages++;
+    all->scope_of[*page] = index;
+    return LOCHAN_OK;
+}
+
+/* Gets the next page of a scope: what an earlier update staged is decoded, else it is queued for
+ * the network. */
+static lochan_status start_page(collector *all, size_t index, lochan_error *err) {
+    lochan_job *job = all->job;
+    struct walk *walk = all->walks[index];
+    lochan_buf body;
+    size_t page;
+    bool found = false;
+    LOCHAN_TRY(build_request(all, index, walk, err));
+    LOCHAN_TRY(add_page(all, index, &page, err));
     lochan_buf__init(&body, (size_t)job->source->max_body + 1);
-    lochan_status rc =
-        get_staged(job, &job->scopes[index], all->walks[index]->hash, &body, &found, err);
+    lochan_status rc = LOCHAN_OK;
+    if (!walk->fresh && walk->n_staged == walk->pager.number)
+        rc = get_staged(job, &job->scopes[index], walk->hash, &body, &found, err);
     if (rc == LOCHAN_OK && found) {
         job->scopes[index].bytes += (int64_t)body.len;
         rc = submit(all, page, &body, NULL, err);
     } else if (rc == LOCHAN_OK) {
-        rc = lochan_fetcher__add(all->fetcher, page, &all->walks[index]->request, err);
+        rc = ask_page(all, page, walk, err);
     }
     lochan_buf__deinit(&body);
     return rc;
@@ -331,22 +404,56 @@ static lochan_status page_is_done(collector *all, size_t index, lochan_error *er
     return LOCHAN_OK;
 }
 
+/* The staged pages of a scope are of other data than the provider has now. */
+static lochan_status begin_anew(collector *all, size_t index, lochan_error *err) {
+    lochan_job *job = all->job;
+    struct walk *walk = all->walks[index];
+    lochan_scope__clear(job, &job->scopes[index]);
+    job->scopes[index].bytes = 0;
+    job->report->pages -= walk->n_staged;
+    job->report->pages_resumed -= walk->n_staged;
+    lochan_pager__deinit(&walk->pager);
+    lochan_pager__init(&walk->pager, all->paging);
+    if (!job->timeless)
+        lochan_pager__set_window(&walk->pager, job->scopes[index].window.from,
+                                 job->scopes[index].window.to);
+    walk->n_staged = 0;
+    walk->checks = false;
+    walk->fresh = true;
+    return next_page(all, index, err);
+}
+
+/* After a check that was answered. */
+static lochan_status handle_check(collector *all, struct page_task *task, lochan_error *err) {
+    struct walk *walk = all->walks[task->index];
+    if (!task->same)
+        return begin_anew(all, task->index, err);
+    walk->checks = false;
+    walk->fresh = true; /* what follows is asked */
+    walk->n_staged = 0;
+    return next_page(all, task->index, err);
+}
+
 static bool worth_another_try(lochan_status code) {
     return code == LOCHAN_ERR_PAGE || code == LOCHAN_ERR_NETWORK || code == LOCHAN_ERR_RATE_LIMIT;
 }
 
 static lochan_status handle_task(collector *all, struct page_task *task, lochan_error *err) {
     lochan_scope *scope = &all->job->scopes[task->index];
+    if (task->usable && all->walks[task->index]->checks)
+        return handle_check(all, task, err);
     if (task->usable) {
+        all->walks[task->index]->n_staged += !task->stage;
         all->rows += task->rows;
         all->job->report->pages_resumed += !task->stage;
         return page_is_done(all, task->index, err);
     }
     if (!task->stage)
-        return lochan_fetcher__add(all->fetcher, task->page, &all->walks[task->index]->request,
-                                   err);
+        return ask_page(all, task->page, all->walks[task->index], err);
     if (worth_another_try(scope->error.code))
         return lochan_fetcher__again(all->fetcher, task->page, &scope->error, err);
+    if (all->walks[task->index]->checks)
+        return begin_anew(all, task->index, err);
     lochan_error why = scope->error;
     fail_scope(all, task->index, &why, scope->attempts);
     return count_failure(all, &why, err);
@@ -401,7 +508,10 @@ static lochan_status on_page(void *ctx, size_t page, lochan_buf *body,
 static lochan_status on_failure(void *ctx, size_t page, const lochan_error *error, int32_t attempts,
                                 lochan_error *err) {
     collector *all = ctx;
-    fail_scope(all, all->scope_of[page], error, attempts);
+    size_t index = all->scope_of[page];
+    if (all->walks[index]->checks && is_refusal(error)) /* a cursor that ran out */
+        return begin_anew(all, index, err);
+    fail_scope(all, index, error, attempts);
     return count_failure(all, error, err);
 }
 
@@ -477,10 +587,10 @@ static lochan_status run_all(collector *all, lochan_error *err) {
 }
 
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
-    if (job->source->kind != LOCHAN_SOURCE_HTTP)
-        return lochan_direct__collect(job, err);
     collector all = {.job = job};
     lochan_deliver__begin(job);
+    if (job->source->kind != LOCHAN_SOURCE_HTTP)
+        return lochan_direct__collect(job, err);
     all.paging = job->spec->paging ? job->spec->paging : &job->source->paging;
     pthread_mutex_init(&all.mutex, NULL);
     lochan_status rc = run_all(&all, err);

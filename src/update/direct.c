@@ -8,12 +8,14 @@
 #include "base/clock.h"
 #include "source/fetch_own.h"
 #include "update/callback.h"
+#include "update/deliver.h"
 #include "update/files.h"
 #include "update/page.h"
 #include <pthread.h>
 
-#define NAP_NS INT64_C(50000000) /* a wait is left within this time when the update is cancelled   \
-                                  */
+#define NAP_NS                                                                                     \
+    INT64_C(50000000) /* a wait is left within this time when the update is cancelled              \
+                       */
 
 struct direct {
     lochan_job *job;
@@ -98,12 +100,16 @@ static lochan_status run_scope(void *ctx, size_t index, lochan_error *err) {
         scope->asked_ns = lochan_clock__wall_ns();
         lochan_status rc = fetch_scope(all->job, scope, &outcome, &error);
         if (rc == LOCHAN_OK) {
+            outcome.theirs = false;
+            rc = lochan_deliver__page_taken(all->job, index, true, &error);
+        }
+        if (rc == LOCHAN_OK) {
             count_scope(all, index, &outcome, NULL);
             return LOCHAN_OK;
         }
         error.code = rc;
-        bool cancelled = lochan_cancel__requested(all->job->lake->ctx.cancel);
-        if (cancelled || (!outcome.theirs && lochan_page__ends_update(rc))) {
+        bool stop = lochan_cancel__requested(all->job->lake->ctx.cancel) || all->job->broken;
+        if (stop || (!outcome.theirs && lochan_page__ends_update(rc))) {
             if (err)
                 *err = error;
             return rc;

@@ -403,7 +403,7 @@ lochan_status lochan_page__keep(lochan_job *job, lochan_scope *scope, int64_t nu
     }
     LOCHAN_TRY(canonicalise(job, rows, err));
     scope->rows_fetched += rows->batch.length;
-    const char *days = lochan_job__window_column(job);
+    const char *days = job->timeless ? NULL : lochan_job__window_column(job);
     if (days)
         LOCHAN_TRY(keep_window(scope, rows, lochan_schema__find(&rows->schema, days), err));
     LOCHAN_TRY(lochan_job__check_rows(job, scope, number, &rows->schema, &rows->batch, err));

@@ -1,5 +1,6 @@
 /* Updates whose windows take several pages: every row once, whatever the shape of the paging; half
  * a window is noticed; a source that is gone is left alone. */
+#include "base/cancel.h"
 #include "pipeline/pipeline.h"
 
 #include <stdlib.h>
@@ -108,6 +109,57 @@ static void test_pages__goes_on_from_staged_pages(void **state) {
     pipe_stop(&p);
 }
 
+/* The update stops after so many pages, which are then in staging. */
+static int pages_before_stop;
+
+static lochan_status stop_after(void *self, const char *name, lochan_error *e) {
+    (void)self;
+    if (strcmp(name, "update.page.staged") != 0 || --pages_before_stop > 0)
+        return LOCHAN_OK;
+    return lochan_error__set(e, LOCHAN_ERR_IO, "stopped");
+}
+
+/* January has four pages. */
+static void resume(void (*shape)(pipe_lake *), int staged, market now, int64_t resumed,
+                   int64_t requests) {
+    lochan_feed_options o = capped(NULL);
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    pipe_lake p = pipe_start(small, &o, "");
+    shape(&p);
+    request.workers = 1;
+    pages_before_stop = staged;
+    lochan_failpoint__set(stop_after, NULL);
+    assert_int_equal(pipe_update(&p, "2020-01-31", &request, &report, &err), LOCHAN_ERR_IO);
+    lochan_failpoint__set(NULL, NULL);
+    assert_true(pipe_rows(p.lake, NULL) <= 0);
+    o.port = (uint16_t)strtol(strrchr(p.provider.url, ':') + 1, NULL, 10); /* the same url */
+    pipe_provider(&p, now, &o);
+    assert_ok(pipe_update(&p, "2020-01-31", &request, &report, &err));
+    assert_int_equal(report.pages, 4);
+    assert_int_equal(report.pages_resumed, resumed);
+    assert_int_equal(report.requests, requests);
+    pipe_expect(p.lake, now, 31);
+    pipe_verify(p.lake);
+    pipe_stop(&p);
+}
+
+/* The last staged page is asked once more, then the others. */
+static void test_pages__staged_pages_are_joined_with_new_ones(void **state) {
+    (void)state;
+    resume(use_offset, 2, small, 2, 1 + 2);
+    resume(use_records, 3, small, 3, 1 + 1);
+    resume(use_records, 4, small, 4, 0);
+}
+
+/* Where the provider has other rows now, a page staged before them would not fit. */
+static void test_pages__staged_pages_of_other_data_are_not_joined(void **state) {
+    (void)state;
+    const market revised = {.days = 91, .assets = 5, .bump_days = 91, .bump = 0.25};
+    resume(use_offset, 2, revised, 0, 1 + 4);
+    resume(use_records, 1, revised, 0, 1 + 4);
+}
+
 static void test_pages__a_capped_answer_is_not_a_whole_one(void **state) {
     (void)state;
     lochan_feed_options o = capped(NULL);
@@ -178,6 +230,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_pages__every_row_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__faults_of_pages_heal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__goes_on_from_staged_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pages__staged_pages_are_joined_with_new_ones, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_pages__staged_pages_of_other_data_are_not_joined,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__a_capped_answer_is_not_a_whole_one, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_pages__a_provider_that_ignores_the_offset_fails, setup,
