@@ -71,6 +71,28 @@ void lochan_pq_pages__deinit(lochan_pq_pages *pages) {
     lochan_pq_scratch__free(&pages->body);
 }
 
+/* Room for `want` bytes of the file from `offset` on; what the window has of them already, *kept
+ * bytes, goes to its front: a page that passes the window's end is not read twice. */
+static lochan_status slide(lochan_pq_pages *p, uint64_t offset, size_t want, size_t *kept,
+                           lochan_error *err) {
+    uint64_t end = p->window_start + p->window_size;
+    lochan_pq_scratch fresh = {.budget = p->window.budget};
+    *kept = offset >= p->window_start && offset < end ? (size_t)(end - offset) : 0;
+    if (want > p->window.cap && *kept > 0) {
+        if (lochan_pq_scratch__reserve(&fresh, want, NULL) == LOCHAN_OK) {
+            memcpy(fresh.data, p->window.data + (offset - p->window_start), *kept);
+            lochan_pq_scratch__free(&p->window);
+            p->window = fresh;
+            return LOCHAN_OK;
+        }
+        *kept = 0; /* not both at a time */
+    }
+    if (*kept > 0)
+        memmove(p->window.data, p->window.data + (offset - p->window_start), *kept);
+    p->window_size = 0;
+    return lochan_pq_scratch__reserve(&p->window, want, err);
+}
+
 /* Makes bytes [offset, offset + n) of the chunk readable at *out; n is at most what is left of the
  * chunk. */
 static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const uint8_t **out,
@@ -86,9 +108,11 @@ static lochan_status ensure(lochan_pq_pages *p, uint64_t offset, size_t n, const
         if (p->landing_rows >= 0 && n <= (size_t)p->landing.compressed_size)
             want = (size_t)p->landing.compressed_size; /* the page, and nothing beside it */
         want = want < left ? want : left;
+        size_t kept;
+        LOCHAN_TRY(slide(p, offset, want, &kept, err));
         p->window_size = 0;
-        LOCHAN_TRY(lochan_pq_scratch__reserve(&p->window, want, err));
-        LOCHAN_TRY(lochan_pq_file__read(file, offset, want, p->window.data, err));
+        LOCHAN_TRY(
+            lochan_pq_file__read(file, offset + kept, want - kept, p->window.data + kept, err));
         p->window_start = offset;
         p->window_size = want;
     }

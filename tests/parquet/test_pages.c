@@ -112,11 +112,41 @@ static void test_pages__keys_of_no_bits_name_the_first_value(void **state) {
     lochan_buf__deinit(&file);
 }
 
+static lochan_status read_buf(void *self, uint64_t offset, size_t n, void *dst, lochan_error *err) {
+    const lochan_buf *file = self;
+    memcpy(dst, file->data + offset, n);
+    return LOCHAN_OK;
+}
+
+/* Pages are as large as what is read at a time, so that each passes its end. */
+static void test_pages__no_byte_is_read_twice(void **state) {
+    (void)state;
+    const lochan_pq_column_encoding encoding = {"x", LOCHAN_PQ_PLAIN};
+    const lochan_pq_write_options o = {.codec_set = true, .encodings = &encoding, .n_encodings = 1};
+    lochan_buf file, lines;
+    lochan_error err;
+    lochan_pq_reader *r;
+    constant_file(1000, 5000, &o, &file);
+    assert_true(file.len > 5000 * 1000);
+    lochan_pq_counters counters;
+    lochan_pq_source source = {.read = read_buf, .self = &file, .size = file.len};
+    assert_ok(lochan_pq_reader__open(NULL, &source, NULL, &r, &err));
+    lochan_buf__init(&lines, (size_t)1 << 30);
+    assert_ok(pq_read(r, NULL, &lines, &err));
+    assert_int_equal(lines.len, 5000 * (strlen("{\"x\":\"\"}\n") + 1000));
+    lochan_pq_reader__counters(r, &counters);
+    assert_true(counters.bytes_read <= file.len + 16); /* the footer's length and the magic */
+    lochan_pq_reader__close(r);
+    lochan_buf__deinit(&lines);
+    lochan_buf__deinit(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages__a_few_bytes_of_brotli_are_believed_up_to_a_limit),
         cmocka_unit_test(test_pages__sizes_that_no_bytes_explain_are_damage),
         cmocka_unit_test(test_pages__keys_of_no_bits_name_the_first_value),
+        cmocka_unit_test(test_pages__no_byte_is_read_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
