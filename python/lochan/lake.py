@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lochan import _arguments, _lochan
 from lochan._arguments import Path
-from lochan.reports import CommitStatus, ExpireReport, GcReport, VerifyReport
+from lochan.reports import BackupReport, CommitStatus, ExpireReport, GcReport, RebuildReport, RestoreReport, VerifyReport
 from lochan.scan import Rows, Scan
 from lochan.sources import Failures, Sources
 from lochan.table import Table
@@ -336,6 +336,21 @@ class DataLake:
         _lochan.init_lake(path)
         return cls.open(path, threads=threads, memory_limit=memory_limit, lock_timeout=lock_timeout)
 
+    @staticmethod
+    def restore(backup: Path, path: Path, *, verify: bool = False, link: bool = False) -> RestoreReport:
+        """Makes a lake in a folder, missing or empty, from a backup. verify: reads everything back, to the last page."""
+        figures, problems = _lochan.restore_lake(backup, path, verify, link)
+        return RestoreReport(*figures, None if problems is None else Table(problems))
+
+    @staticmethod
+    def rebuild(path: Path, *, cut: bool = False, adopt: bool = False) -> RebuildReport:
+        """Makes the catalog of a lake again from its journal; the old one is set aside. Close the lake first.
+
+        cut: where the journal is ahead of the catalog, the catalog wins, and what it lacks is set aside. adopt: whole
+        appends that no catalog knows become part of their tables."""
+        figures, problems = _lochan.rebuild_lake(path, cut, adopt)
+        return RebuildReport(*figures, Table(problems))
+
     @property
     def path(self) -> str:
         """The folder."""
@@ -426,6 +441,19 @@ class DataLake:
         checksums, statistics, order, keys. progress: gets the numbers of files done and in all, from any thread."""
         report, problems = self._lake.verify(deep=deep, source=source, dataset=dataset, progress=progress)
         return VerifyReport(deep=deep, details=Table(problems), **report)
+
+    def backup(
+        self,
+        folder: Path,
+        *,
+        all: bool = False,
+        link: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> BackupReport:
+        """Copies the newest snapshot and those with a tag into a folder: a new or empty one, or an earlier backup of this
+        lake, to which only what is new is added. all: every snapshot. link: hard links instead of copies. progress: gets
+        the numbers of files done and in all."""
+        return BackupReport(*self._lake.backup(folder, all, link, progress))
 
     def commit_status(self, token: str) -> CommitStatus:
         """The fate of the commit that carried this token."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from lochan.table import Table
 
-__all__ = ["CommitStatus", "ExpireReport", "FeedStats", "GcReport", "Progress", "ScanStats", "SourceAnswer", "UpdateReport",
-           "VerifyReport"]
+__all__ = ["BackupReport", "CommitStatus", "ExpireReport", "FeedStats", "GcReport", "Progress", "RebuildReport", "RestoreReport",
+           "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
 
 
 class Progress(NamedTuple):
@@ -265,3 +265,55 @@ class GcReport(NamedTuple):
 
         verb = "would remove" if self.dry_run else "removed"
         return f"{verb} {_show.count(self.files, 'file')}, {_show.size(self.bytes)}; {self.waiting:,} wait for the end of their grace"
+
+
+class BackupReport(NamedTuple):
+    """What `backup` made."""
+
+    snapshot_id: int
+    files: int
+    """Of the whole backup."""
+    bytes: int
+    files_copied: int
+    """That were not there yet."""
+    bytes_copied: int
+    files_removed: int
+    """That only the backup before needed."""
+
+
+class RestoreReport(NamedTuple):
+    """What `restore` made. It is true if nothing is wrong."""
+
+    snapshot_id: int
+    files: int
+    bytes: int
+    forgotten: int
+    """Snapshots whose files the backup does not hold."""
+    problems: int
+    """Of verify=True."""
+    details: Table | None
+    """kind, source, dataset, path, detail of each problem; None without verify."""
+
+    def __bool__(self) -> bool:
+        return self.problems == 0
+
+
+class RebuildReport(NamedTuple):
+    """What `rebuild` made. It is true if no file is missing."""
+
+    records: int
+    """Of the journal."""
+    tables: int
+    files: int
+    rows: int
+    missing: int
+    """Of these files are not there, or not whole."""
+    unknown_files: int
+    """That belong to no commit."""
+    adopted: int
+    """Of them are part of tables now."""
+    details: Table
+    """kind, source, dataset, path, detail of what is not as it should be."""
+
+    def __bool__(self) -> bool:
+        return self.missing == 0

@@ -271,7 +271,8 @@ static PyMethodDef lake_methods[40];
 
 static int gather_methods(void) {
     static const PyMethodDef *const parts[] = {own_methods,      py_lake__calls, py_lake__sources,
-                                               py_lake__updates, py_lake__scans, py_lake__runs};
+                                               py_lake__updates, py_lake__care,  py_lake__scans,
+                                               py_lake__runs};
     size_t n = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         for (const PyMethodDef *m = parts[i]; m->ml_name; m++) {
@@ -310,7 +311,8 @@ int py_lake__add(PyObject *module) {
     return lake_type && PyModule_AddObjectRef(module, "Lake", lake_type) == 0 &&
                    PyModule_AddFunctions(module, functions) == 0 &&
                    PyModule_AddFunctions(module, py_lake__lakeless) == 0 &&
-                   PyModule_AddFunctions(module, py_lake__drafts) == 0
+                   PyModule_AddFunctions(module, py_lake__drafts) == 0 &&
+                   PyModule_AddFunctions(module, py_lake__closed_care) == 0
                ? 0
                : -1;
 }

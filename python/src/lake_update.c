@@ -1,9 +1,7 @@
-/* lake_update.c - methods of Lake that take long: update and verify, with their callbacks. */
+/* lake_update.c - the method of Lake that updates datasets, with its callbacks. */
 #include "module.h"
 
 #include <string.h>
-
-/* ---- update ---- */
 
 /* An update of one dataset or of many. */
 typedef struct update {
@@ -194,59 +192,6 @@ static PyObject *lake_update(PyObject *self, PyObject *args, PyObject *kwargs) {
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* ---- verify ---- */
-
-/* The callback of a check. */
-typedef struct watched {
-    PyObject *progress;
-    py_callback callback;
-} watched;
-
-static void on_verify(void *payload, int64_t done, int64_t total) {
-    watched *w = payload;
-    PyGILState_STATE state = PyGILState_Ensure();
-    py_callback__call(&w->callback, w->progress,
-                      Py_BuildValue("(LL)", (long long)done, (long long)total));
-    PyGILState_Release(state);
-}
-
-static PyObject *lake_verify(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"deep", "source", "dataset", "progress", NULL};
-    lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
-    lochan_verify_report r = {0};
-    struct ArrowArrayStream problems = {0};
-    watched w = {0};
-    py_call c;
-    int deep = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pzzO:verify", names, &deep, &o.source,
-                                     &o.dataset, &w.progress))
-        return NULL;
-    o.deep = deep;
-    if (w.progress && w.progress != Py_None) {
-        o.progress = on_verify;
-        o.payload = &w;
-    }
-    w.callback.lake = py_call__begin(self, &c);
-    if (!w.callback.lake)
-        return NULL;
-    py_owner *owner = py_owner__ref(c.owner);
-    lochan_status rc = lochan_lake_verify(w.callback.lake, &o, &r, &problems, &c.err);
-    PyObject *table = NULL;
-    if (py_callback__end(&w.callback, &c, rc) == 0)
-        table = py_table__read(owner, &problems, NULL);
-    else if (problems.release)
-        problems.release(&problems);
-    py_owner__unref(owner);
-    return table ? Py_BuildValue("({s:L,s:L,s:L,s:L,s:L},N)", "files_checked",
-                                 (long long)r.files_checked, "rows_checked",
-                                 (long long)r.rows_checked, "bytes_read", (long long)r.bytes_read,
-                                 "problems", (long long)r.problems, "unknown_files",
-                                 (long long)r.unknown_files, table)
-                 : NULL;
-}
-
 PyMethodDef py_lake__updates[] = {{"update", KEYWORDS(lake_update), METH_VARARGS | METH_KEYWORDS,
                                    "Brings datasets up to date; tells how each of them ended."},
-                                  {"verify", KEYWORDS(lake_verify), METH_VARARGS | METH_KEYWORDS,
-                                   "Compares catalog, journal and files: (report, problems)."},
                                   {NULL, NULL, 0, NULL}};

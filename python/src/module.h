@@ -174,16 +174,18 @@ PyObject *py_call__end_table(py_call *c, lochan_status rc, struct ArrowArrayStre
 PyObject *py_call__end_text(py_call *c, lochan_status rc, char **text);
 PyObject *py_call__end_scan(py_call *c, lochan_status rc, struct ArrowArrayStream *rows);
 
-/* ---- lake_calls.c, lake_source.c, lake_update.c, lake_scan.c, lake_runs.c ---- */
+/* ---- lake_calls.c, lake_care.c, lake_source.c, lake_update.c, lake_scan.c, lake_runs.c ---- */
 
 /* Methods of Lake, and functions of the module that need none. */
 extern PyMethodDef py_lake__calls[];
 extern PyMethodDef py_lake__sources[];
 extern PyMethodDef py_lake__updates[];
+extern PyMethodDef py_lake__care[];
 extern PyMethodDef py_lake__scans[];
 extern PyMethodDef py_lake__runs[];
 extern PyMethodDef py_lake__lakeless[];
 extern PyMethodDef py_lake__drafts[];
+extern PyMethodDef py_lake__closed_care[];
 int py_scan__add(PyObject *module);
 int py_runs__add(PyObject *module);
 /* A ScanStream over rows, which are moved, also on failure. */

@@ -62,13 +62,12 @@ def test_the_example_of_a_source_runs(tmp_path):
 
 
 def test_every_call_of_the_c_api_is_there():
-    """What lake.h, run.h, source.h and update.h declare is called by the extension, or by no binding at all."""
-    unbound = {"lochan_lake_path", "lochan_lake_is_read_only", "lochan_run_id", "lochan_run_appender_close", "lochan_lake_backup",
-               "lochan_lake_restore", "lochan_lake_rebuild"}
-    headers = "".join((ROOT / "include" / "lochan" / f"{name}.h").read_text() for name in ("lake", "run", "source", "update", "feed"))
+    """What these headers declare is called by the extension, but for what Python has in another way."""
+    otherwise = {"lochan_run_id", "lochan_run_appender_close"}
+    headers = "".join((ROOT / "include" / "lochan" / f"{name}.h").read_text() for name in ("run", "source", "update", "feed"))
     declared = set(re.findall(r"^LOCHAN_API [^;(]*?\b(lochan_\w+)\(", headers, re.M))
     sources = "".join(path.read_text() for path in (ROOT / "python" / "src").glob("*.c"))
-    assert len(declared) > 70 and sorted(name for name in declared - unbound if name not in sources) == []
+    assert len(declared) > 50 and sorted(name for name in declared - otherwise if name not in sources) == []
 
 
 # --- looks
