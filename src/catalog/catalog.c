@@ -14,7 +14,7 @@
 
 #define DEFAULT_LOCK_TIMEOUT_MS 60000
 /* 2 MB of log, which a process that opens the lake reads in about a millisecond. */
-#define DEFAULT_CHECKPOINT_PAGES 500
+#define DEFAULT_CHECKPOINT_PAGES 1000
 
 /* ---- small reads ---- */
 

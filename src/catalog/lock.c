@@ -35,8 +35,11 @@ static void write_holder(lochan_file *file, const char *command) {
     since[19] = '\0'; /* without the fraction */
     lochan_format(text, sizeof text, "process %ld on %s (%s), since %s UTC\n", (long)getpid(), host,
                   command, since);
-    if (lochan_file__write(file, text, strlen(text), 0, NULL) == LOCHAN_OK)
-        (void)!lochan_file__truncate(file, strlen(text), NULL);
+    lochan_stat st;
+    size_t n = strlen(text);
+    if (lochan_file__write(file, text, n, 0, NULL) == LOCHAN_OK &&
+        (lochan_file__stat(file, &st, NULL) != LOCHAN_OK || st.size != n))
+        (void)!lochan_file__truncate(file, n, NULL);
 }
 
 /* The line of the holder, harmless to print; "another process" if there is none. */
