@@ -18,6 +18,9 @@ struct lochan_secret {
     char *plain;
     char *percent;
     char *json; /* inside of a JSON string, without quotes */
+    /* As others write it, to be overwritten where it comes back. */
+    char *percent_lower; /* %2f for %2F */
+    char *json_slashes;  /* with a backslash before each slash */
 };
 
 /* A plain memset may be left out by the compiler when the memory is freed next. */
@@ -38,6 +41,31 @@ void lochan_secret__wipe(lochan_buf *buf) {
     if (buf->data)
         wipe(buf->data, buf->cap);
     lochan_buf__deinit(buf);
+}
+
+/* NULL: out of memory. */
+static char *lower_hex(const char *percent) {
+    char *copy = lochan_mem__strdup(percent);
+    for (char *p = copy; p && *p; p++) {
+        if (*p != '%')
+            continue;
+        for (int i = 0; i < 2 && p[1]; i++, p++)
+            if (p[1] >= 'A' && p[1] <= 'F')
+                p[1] = (char)(p[1] - 'A' + 'a');
+    }
+    return copy;
+}
+
+static char *with_slashes(const char *json) {
+    char *out = lochan_mem__alloc(2 * strlen(json) + 1), *dst = out;
+    for (const char *p = json; out && *p; p++) {
+        if (*p == '/')
+            *dst++ = '\\';
+        *dst++ = *p;
+    }
+    if (out)
+        *dst = '\0';
+    return out;
 }
 
 lochan_status lochan_secret__check_reference(const char *reference, lochan_error *err) {
@@ -134,8 +162,10 @@ lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lo
     if (secret && (secret->plain = lochan_mem__strndup(trimmed.p, trimmed.n))) {
         secret->percent = encode(secret->plain, true);
         secret->json = encode(secret->plain, false);
+        secret->percent_lower = secret->percent ? lower_hex(secret->percent) : NULL;
+        secret->json_slashes = secret->json ? with_slashes(secret->json) : NULL;
     }
-    if (!secret || !secret->percent || !secret->json) {
+    if (!secret || !secret->percent_lower || !secret->json_slashes) {
         rc = lochan_error__nomem(err);
         goto done;
     }
@@ -152,6 +182,8 @@ void lochan_secret__free(lochan_secret *secret) {
         return;
     wipe_string(secret->plain);
     wipe_string(secret->percent);
+    wipe_string(secret->percent_lower);
+    wipe_string(secret->json_slashes);
     wipe_string(secret->json);
     lochan_mem__free(secret);
 }
@@ -199,10 +231,11 @@ static bool redact_text(const char *text, char *p, size_t n) {
 bool lochan_secret__redact(const lochan_secret *secret, void *p, size_t n, bool is_data) {
     if (!secret || n == 0 || (is_data && strlen(secret->plain) < MIN_DATA_SECRET))
         return false;
-    bool found = redact_text(secret->plain, p, n);
-    if (strcmp(secret->percent, secret->plain) != 0)
-        found |= redact_text(secret->percent, p, n);
-    if (strcmp(secret->json, secret->plain) != 0)
-        found |= redact_text(secret->json, p, n);
+    const char *const forms[] = {secret->plain, secret->percent, secret->percent_lower,
+                                 secret->json, secret->json_slashes};
+    bool found = false;
+    for (size_t i = 0; i < LOCHAN_COUNTOF(forms); i++)
+        if (i == 0 || strcmp(forms[i], secret->plain) != 0)
+            found |= redact_text(forms[i], p, n);
     return found;
 }

@@ -32,9 +32,10 @@ void lochan_secret__wipe(lochan_buf *buf); /* zeroes and frees */
  * whole: callers shorten it. */
 uint64_t lochan_secret__fingerprint(const lochan_secret *secret, const uint8_t *salt, size_t n);
 
-/* Overwrites every occurrence, plain, percent-encoded or JSON-escaped, with '*' (sizes stay). In
- * data (as opposed to messages) secrets shorter than 8 bytes are left, since they cannot be told
- * from values. NULL secret: no-op. Returns whether something was overwritten. */
+/* Overwrites every occurrence, plain, percent-encoded (in either case) or JSON-escaped (slashes
+ * too), with '*' (sizes stay). In data (as opposed to messages) secrets shorter than 8 bytes are
+ * left, since they cannot be told from values. NULL secret: no-op. Returns whether something was
+ * overwritten. */
 bool lochan_secret__redact(const lochan_secret *secret, void *p, size_t n, bool is_data);
 
 #endif
