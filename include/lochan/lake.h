@@ -117,6 +117,20 @@ LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source
                                            const char *dataset, struct ArrowArrayStream *out,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
+/* The same as of a snapshot (id, tag or UTC time; NULL = newest): source, dataset, path, rows,
+ * bytes.
+ */
+LOCHAN_API lochan_status lochan_lake_files_at(lochan_lake *lake, const char *source,
+                                              const char *dataset, const char *as_of,
+                                              struct ArrowArrayStream *out,
+                                              lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* For readers that glob: folder current/ of the lake holds a hard link to each live file and to no
+ * other, and follows every commit of lochan. The setting stays with the lake; switched off, the
+ * links go. UNSUPPORTED where the file system has no hard links. */
+LOCHAN_API lochan_status lochan_lake_keep_current(lochan_lake *lake, bool on,
+                                                  lochan_error *err) LOCHAN_MUST_CHECK;
+
 /* ---- snapshots, see docs/snapshots.md ---- */
 
 /* The snapshots that are kept, newest first; with a table, those that changed it. limit -1 = all.
@@ -156,7 +170,7 @@ LOCHAN_API lochan_status lochan_lake_rollback(lochan_lake *lake, const char *sou
 typedef struct lochan_expire_options {
     uint32_t struct_size;
     bool dry_run;        /* only counts */
-    int64_t older_than;  /* seconds; -1 = 30 days */
+    int64_t older_than;  /* seconds; -1 = the lake's retention */
     int64_t keep_newest; /* so many stay, however old; 0 = 1 */
     uint8_t reserved[32];
 } lochan_expire_options;
@@ -173,6 +187,11 @@ typedef struct lochan_expire_report {
 LOCHAN_API lochan_status lochan_lake_expire(lochan_lake *lake, const lochan_expire_options *options,
                                             lochan_expire_report *report,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* How long snapshots are kept, in seconds; 30 days until it is set. A commit that changes a table
+ * is followed, once an hour at most, by an expire with it. */
+LOCHAN_API lochan_status lochan_lake_set_retention(lochan_lake *lake, int64_t seconds,
+                                                   lochan_error *err) LOCHAN_MUST_CHECK;
 
 typedef struct lochan_gc_options {
     uint32_t struct_size;
@@ -248,8 +267,8 @@ typedef struct lochan_compact_options {
     {sizeof(lochan_compact_options), false, false, 0, 0, 0, {0}}
 /* clang-format on */
 typedef struct lochan_compact_report {
-    int64_t groups;        /* new files */
-    int64_t files_joined;  /* that they stand for */
+    int64_t groups;       /* new files */
+    int64_t files_joined; /* that they stand for */
     int64_t rows;
     int64_t bytes_read, bytes_written;
     int64_t groups_copied, groups_decoded; /* row groups */
@@ -294,9 +313,10 @@ typedef struct lochan_repair_report {
 } lochan_repair_report;
 /* Looks for damaged files of the tables (NULL: of all) and takes them out, in one commit a table;
  * the ledger forgets the days that they held, so that the next update fetches them. Rows of tables
- * that no dataset fills are lost with their file. The files stay where they are, and older snapshots
- * show them still. plan (may be NULL): source, dataset, path, problem, action ("fetch again", "take
- * out", "rebuild", "restore a backup"), detail. IO: most of a table is missing: is the disk there?
+ * that no dataset fills are lost with their file. The files stay where they are, and older
+ * snapshots show them still. plan (may be NULL): source, dataset, path, problem, action ("fetch
+ * again", "take out", "rebuild", "restore a backup"), detail. IO: most of a table is missing: is
+ * the disk there?
  */
 LOCHAN_API lochan_status lochan_lake_repair(lochan_lake *lake, const char *source,
                                             const char *dataset,
@@ -316,7 +336,7 @@ typedef struct lochan_lake_rebuild_options {
     {sizeof(lochan_lake_rebuild_options), false, false, {0}}
 /* clang-format on */
 typedef struct lochan_lake_rebuild_report {
-    int64_t records; /* of the journal: replayed, or with `cut` set aside */
+    int64_t records;             /* of the journal: replayed, or with `cut` set aside */
     int64_t tables, files, rows; /* the lake has now */
     int64_t missing;             /* of these files are not there, or not whole */
     int64_t unknown_files;       /* that belong to no commit */
@@ -325,10 +345,11 @@ typedef struct lochan_lake_rebuild_report {
 } lochan_lake_rebuild_report;
 /* Makes lake.db of a lake again from its journal, whatever became of it; the old one is set aside
  * as lake.db.damaged-<uuid>. Where the journal is ahead of lake.db it wins, unless `cut` is set:
- * then lake.db stays, and the records it lacks go to a folder journal.cut-<uuid>. Nobody who had the
- * lake open can write into it any more. problems (may be NULL): kind, source, dataset, path, detail;
- * kinds are those of verify, and "kept" for a file that `adopt` did not take. NOT_FOUND: there is no
- * journal; CORRUPT: it is damaged, or misses commits that lake.db has. Close the lake first. */
+ * then lake.db stays, and the records it lacks go to a folder journal.cut-<uuid>. Nobody who had
+ * the lake open can write into it any more. problems (may be NULL): kind, source, dataset, path,
+ * detail; kinds are those of verify, and "kept" for a file that `adopt` did not take. NOT_FOUND:
+ * there is no journal; CORRUPT: it is damaged, or misses commits that lake.db has. Close the lake
+ * first. */
 LOCHAN_API lochan_status lochan_lake_rebuild(const char *path,
                                              const lochan_lake_options *lake_options,
                                              const lochan_lake_rebuild_options *options,
@@ -356,10 +377,10 @@ typedef struct lochan_backup_report {
     int64_t files_removed;              /* that only the backup before needed */
     uint8_t reserved[32];
 } lochan_backup_report;
-/* Copies catalog, journal and the files of the newest snapshot and of every tag into a folder of its
- * own (new, empty, or a backup of this lake: then only what is new is copied). Writers wait while
- * the catalog is copied, not while files are. Cut off anywhere, the backup before is still whole.
- * EXISTS: the folder holds something else. CORRUPT names a file that is missing or cut. */
+/* Copies catalog, journal and the files of the newest snapshot and of every tag into a folder of
+ * its own (new, empty, or a backup of this lake: then only what is new is copied). Writers wait
+ * while the catalog is copied, not while files are. Cut off anywhere, the backup before is still
+ * whole. EXISTS: the folder holds something else. CORRUPT names a file that is missing or cut. */
 LOCHAN_API lochan_status lochan_lake_backup(lochan_lake *lake, const char *dir,
                                             const lochan_backup_options *options,
                                             lochan_backup_report *report,

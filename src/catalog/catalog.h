@@ -61,6 +61,17 @@ void lochan_lock__release(lochan_lock *lock); /* NULL is a no-op */
 lochan_status lochan_catalog__commit_by_token(lochan_catalog *catalog, const char *token,
                                               bool *done, int64_t *snapshot_id, lochan_error *err);
 
+/* ---- settings of the lake ---- */
+
+/* "" if it was never set. */
+lochan_status lochan_catalog__option(lochan_catalog *catalog, const char *name, char *dst,
+                                     size_t cap, lochan_error *err);
+lochan_status lochan_catalog__set_option(lochan_catalog *catalog, const char *name,
+                                         const char *value, lochan_error *err);
+/* fn is called after each commit of this catalog that made a snapshot, without any lock. Set it
+ * before the catalog is shared. */
+void lochan_catalog__on_publish(lochan_catalog *catalog, void (*fn)(void *ctx), void *ctx);
+
 /* ---- checks, for verify ---- */
 
 /* One finding. kind: "catalog", "journal". path: "lake.db" or "journal/000001.ljl". */

@@ -44,7 +44,10 @@ struct lochan_catalog {
     int64_t synced_to;    /* every data file up to this id is durable, as far as we know */
     bool sync_failed;     /* of files published unsynced; they are not trusted any more */
     bool suspects_marked; /* and lake.db says so */
+    _Atomic int64_t expire_asked_ns; /* when expire_due last looked, 0 = never */
     lochan_journal journal;
+    void (*published)(void *ctx); /* after each commit that made a snapshot; may be NULL */
+    void *published_ctx;
 };
 
 /* ---- catalog.c ---- */

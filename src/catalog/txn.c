@@ -418,7 +418,10 @@ lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_e
         after_commit(txn);
     if (rc == LOCHAN_OK && snapshot_id)
         *snapshot_id = snapshot;
+    lochan_catalog *catalog = txn->catalog;
     lochan_txn__abort(txn); /* rolls back what is still open, unlocks */
+    if (rc == LOCHAN_OK && snapshot >= 0 && catalog->published)
+        catalog->published(catalog->published_ctx);
     return rc;
 }
 

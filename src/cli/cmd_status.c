@@ -78,27 +78,6 @@ static lochan_status run_runs(lochan_cli *cli) {
     return lochan_cli__print_list(cli, &stream, columns, "no update ran yet");
 }
 
-static lochan_status run_files(lochan_cli *cli) {
-    static const lochan_cli_column columns[] = {{"path", "path", 0},
-                                                {"partition", "partition", LOCHAN_CLI_IF_ANY},
-                                                {"rows", "rows", LOCHAN_CLI_AS_COUNT},
-                                                {"bytes", "size", LOCHAN_CLI_AS_BYTES},
-                                                {"time_min", "from", LOCHAN_CLI_AS_SECONDS},
-                                                {"time_max", "to", LOCHAN_CLI_AS_SECONDS},
-                                                {"snapshot_id", "snapshot", 0},
-                                                {0}};
-    struct ArrowArrayStream stream = {0};
-    filter f;
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
-    if (rc == LOCHAN_OK)
-        rc = lochan_lake_files(cli->lake, f.source, f.dataset, &stream, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)
-        lochan_cli__hint_dataset(cli, &f.name);
-    if (rc != LOCHAN_OK)
-        return rc;
-    return lochan_cli__print_list(cli, &stream, columns, "no files");
-}
-
 static const lochan_cli_option filter_options[] = {
     {"source", "NAME", "only of this source"},
     {0},
@@ -128,14 +107,4 @@ const lochan_cli_command lochan_cli__runs = {
     .example = "lochan runs ecb/fx_daily --limit 5",
     .options = runs_options,
     .run = run_runs,
-};
-const lochan_cli_command lochan_cli__files = {
-    .name = "files",
-    .arguments = "[SOURCE[/DATASET]]",
-    .max_args = 1,
-    .summary = "the live Parquet files",
-    .details = "Paths are relative to the lake.",
-    .example = "lochan files ecb/fx_daily --json",
-    .options = filter_options,
-    .run = run_files,
 };

@@ -138,6 +138,8 @@ static lochan_status open_lake(const char *path, const lochan_lake_options *opti
     LOCHAN_TRYG(lochan_pool__create(o.threads, &lake->ctx.pool, err));
     if (!lake->read_only)
         LOCHAN_TRYG(lochan_lake__settle_unsynced(lake, err));
+    if (!lake->read_only)
+        LOCHAN_TRYG(lochan_lake__watch_current(lake, err));
     *out = lake;
     lake = NULL;
 done:

@@ -39,6 +39,9 @@ lochan_status lochan_lake__open_beside(const char *path, const lochan_lake_optio
  * one commit, and a warning names them; the others are made durable. */
 lochan_status lochan_lake__settle_unsynced(lochan_lake *lake, lochan_error *err);
 
+/* current.c: has current/ follow every commit, if the lake's setting says so. */
+lochan_status lochan_lake__watch_current(lochan_lake *lake, lochan_error *err);
+
 /* READ_ONLY with the lake's path if the lake cannot be written; for the first line of everything
  * that writes. */
 lochan_status lochan_lake__check_writable(const lochan_lake *lake, lochan_error *err);

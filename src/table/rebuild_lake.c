@@ -31,7 +31,7 @@ static lochan_status rebuild_catalog(const char *path, const lochan_lake_options
     lochan_status rc = lochan_catalog__rebuild(path, &c, records, err);
     if (rc == LOCHAN_ERR_NOT_FOUND)
         lochan_error__hint(err, "without a journal nothing tells live files from replaced ones: "
-                                "restore a backup, or 'lochan adopt' folders into a new lake");
+                                "restore a backup");
     return rc;
 }
 
