@@ -12,7 +12,9 @@
 
 static lochan_status list_source(lochan_lake *lake, lochan_listing *list,
                                  const lochan_source_row *row, lochan_error *err) {
-    static const char *const kinds[] = {"http"};
+    static const char *const kinds[] = {[LOCHAN_SOURCE_HTTP] = "http",
+                                        [LOCHAN_SOURCE_FILES] = "files",
+                                        [LOCHAN_SOURCE_CALLBACK] = "callback"};
     lochan_source_spec *spec = NULL;
     lochan_dataset_rows datasets = {0};
     lochan_status rc;

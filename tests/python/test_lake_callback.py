@@ -112,7 +112,7 @@ def test_registering_adds_the_source(tmp_path):
         lake.datasets.add(PRICES.replace("source: mine", "source: other"))
         lake.update.source("other", end="2024-01-31", progress=False)
         assert mine.scopes[0].request.options == {"market": "south", "live": "true"}
-        assert "callback" in lake.sources.get("other")
+        assert "callback" in lake.sources.get("other") and lake.sources.list().rows()[0]["kind"] == "callback"
     with lochan.DataLake.open(tmp_path / "lake") as lake:  # nothing of it is stored but its name
         with pytest.raises(lochan.ArgumentError, match="register"):
             lake.update.dataset("other/prices", progress=False)
