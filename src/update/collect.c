@@ -359,7 +359,7 @@ static lochan_status start_page(collector *all, size_t index, lochan_error *err)
     lochan_job *job = all->job;
     struct walk *walk = all->walks[index];
     lochan_buf body;
-    size_t page;
+    size_t page = 0;
     bool found = false;
     LOCHAN_TRY(build_request(all, index, walk, err));
     LOCHAN_TRY(add_page(all, index, &page, err));
