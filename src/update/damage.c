@@ -23,6 +23,7 @@ struct damage {
     lochan_book book;
     lochan_txn *txn;
     int64_t files;
+    int64_t missing;  /* of them are not there at all */
     int days, assets; /* columns of the statistics, -1 = none */
 };
 
@@ -40,14 +41,17 @@ static lochan_status add_path(struct damage *d, lochan_str path, lochan_error *e
 
 static lochan_status take_findings(struct damage *d, const struct ArrowSchema *schema,
                                    const struct ArrowArray *batch, lochan_error *err) {
+    int kind = lochan_schema__find(schema, "kind");
     int dataset = lochan_schema__find(schema, "dataset"),
         path = lochan_schema__find(schema, "path");
-    lochan_view names = {0}, paths = {0};
+    lochan_view names = {0}, paths = {0}, kinds = {0};
     lochan_status rc;
     LOCHAN_TRYG(
         lochan_view__init(&names, schema->children[dataset], batch->children[dataset], err));
     LOCHAN_TRYG(lochan_view__init(&paths, schema->children[path], batch->children[path], err));
+    LOCHAN_TRYG(lochan_view__init(&kinds, schema->children[kind], batch->children[kind], err));
     for (int64_t i = 0; i < batch->length; i++) {
+        d->missing += lochan_str__eq(lochan_view__bytes(&kinds, i), LOCHAN_STR("missing"));
         lochan_str p = lochan_view__bytes(&paths, i);
         if (lochan_view__bytes(&names, i).n > 0) /* else it is no live file */
             LOCHAN_TRYG(add_path(d, p, err));
@@ -55,6 +59,7 @@ static lochan_status take_findings(struct damage *d, const struct ArrowSchema *s
 done:
     lochan_view__deinit(&names);
     lochan_view__deinit(&paths);
+    lochan_view__deinit(&kinds);
     return rc;
 }
 
@@ -203,7 +208,11 @@ lochan_status lochan_job__forget_damaged(lochan_job *job, lochan_error *err) {
     LOCHAN_TRYG(list_files(&d, err));
     for (size_t i = 0; i < d.list.n; i++)
         d.files += is_damaged(&d, &d.list.files[i]);
-    if (d.files > 0)
+    if (d.missing > 1 && d.missing > (int64_t)d.list.n / 2)
+        rc = lochan_error__set(err, LOCHAN_ERR_IO,
+                               "%s: %lld of %zu files are missing; is the disk there?",
+                               job->full_name, (long long)d.missing, d.list.n);
+    else if (d.files > 0)
         rc = forget_files(&d, err);
 done:
     lochan_file_list__deinit(&d.list);

@@ -118,8 +118,8 @@ typedef struct lochan_dataset_spec {
     const char *filter_column;          /* row_filter: NULL = none */
     const char *const *filter_in;
     size_t n_filter_in;
-    int32_t revision_days; /* so many days are asked again although they are final */
-    int32_t refresh_days;  /* what was asked longer ago is asked again; -1 = never */
+    int32_t revision_days;     /* so many days are asked again although they are final */
+    int32_t refresh_days;      /* what was asked longer ago is asked again; -1 = never */
     const char *window_column; /* whose days windows are made of; NULL: rows have no days */
     bool has_default_start;
     int32_t default_start; /* days */

@@ -79,9 +79,29 @@ static void test_repair__what_is_not_fetched_stays_owed(void **state) {
     pipe_stop(&p);
 }
 
+/* A table whose files are gone is more likely a disk that is not there. */
+static void test_repair__most_of_a_table_is_not_forgotten(void **state) {
+    (void)state;
+    pipe_lake p = pipe_start(small, NULL, "");
+    lochan_update_request request = repair();
+    char command[700];
+    lochan_error err;
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, NULL, &err));
+    snprintf(command, sizeof command, "mv '%s/data/market/daily' '%s/aside'", p.path, p.dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(pipe_update(&p, "2020-03-31", &request, NULL, &err), LOCHAN_ERR_IO);
+    snprintf(command, sizeof command,
+             "rm -rf '%s/data/market/daily'; mv '%s/aside' '%s/data/market/daily'", p.path, p.dir,
+             p.path);
+    assert_int_equal(system(command), 0);
+    pipe_expect(p.lake, small, 91);
+    pipe_stop(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repair__fetches_what_damaged_files_held),
+        cmocka_unit_test(test_repair__most_of_a_table_is_not_forgotten),
         cmocka_unit_test(test_repair__what_is_not_fetched_stays_owed),
     };
     return cmocka_run_group_tests_name("pipeline/repair", tests, NULL, NULL);
