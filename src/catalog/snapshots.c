@@ -2,6 +2,7 @@
 #include "catalog/snapshots.h"
 
 #include "base/civil.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "catalog/internal.h"
 
@@ -290,6 +291,75 @@ lochan_status lochan_txn__expire(lochan_txn *txn, int64_t before_ns, int64_t kee
     memset(out, 0, sizeof *out);
     LOCHAN_TRY(lochan_txn__check(txn, err));
     return lochan_txn__note(txn, expire(txn, before_ns, keep, limit, out, err));
+}
+
+/* ---- by itself ---- */
+
+#define OPTION_RETENTION "retention_seconds"
+#define OPTION_EXPIRED   "expired_at"
+
+enum { DEFAULT_RETENTION = 30 * 86400 };
+static const int64_t HOUR_NS = INT64_C(3600000000000);
+
+lochan_status lochan_catalog__retention(lochan_catalog *catalog, int64_t *seconds,
+                                        lochan_error *err) {
+    char text[32];
+    *seconds = DEFAULT_RETENTION;
+    LOCHAN_TRY(lochan_catalog__option(catalog, OPTION_RETENTION, text, sizeof text, err));
+    if (text[0] && (!lochan_parse__int64(text, strlen(text), seconds) || *seconds < 0))
+        return lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                 "lake.db: the retention '%s' is no number of seconds", text);
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_catalog__set_retention(lochan_catalog *catalog, int64_t seconds,
+                                            lochan_error *err) {
+    char text[32];
+    LOCHAN_CHECK_ARG(seconds >= 0, err);
+    lochan_format(text, sizeof text, "%lld", (long long)seconds);
+    return lochan_catalog__set_option(catalog, OPTION_RETENTION, text, err);
+}
+
+static lochan_status oldest_time(lochan_catalog *catalog, int64_t *ns, lochan_error *err) {
+    lochan_db *db;
+    lochan_arena arena;
+    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    lochan_arena__init(&arena, 1 << 16);
+    lochan_reader r =
+        lochan_reader__start(db, LOCHAN_SQL_SNAPSHOT_OLDEST, "ducklake_snapshot", &arena, err);
+    *ns = INT64_MAX;
+    if (lochan_reader__next(&r))
+        *ns = lochan_reader__time(&r, 0);
+    lochan_status rc = lochan_reader__end(&r);
+    lochan_arena__deinit(&arena);
+    lochan_catalog__read_end(catalog);
+    return rc;
+}
+
+lochan_status lochan_catalog__expire_due(lochan_catalog *catalog, bool *due, int64_t *seconds,
+                                         lochan_error *err) {
+    int64_t now = lochan_clock__wall_ns(), asked = catalog->expire_asked_ns, oldest, done = 0;
+    char text[40];
+    *due = false;
+    *seconds = DEFAULT_RETENTION;
+    if (asked != 0 && now >= asked && now - asked < HOUR_NS)
+        return LOCHAN_OK;
+    catalog->expire_asked_ns = now;
+    LOCHAN_TRY(oldest_time(catalog, &oldest, err));
+    LOCHAN_TRY(lochan_catalog__retention(catalog, seconds, err));
+    if (*seconds > now / 1000000000 || oldest >= now - *seconds * 1000000000)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_catalog__option(catalog, OPTION_EXPIRED, text, sizeof text, err));
+    if (text[0] && !lochan_civil__parse_utc(text, strlen(text), &done))
+        done = 0;
+    *due = done > now || now - done >= HOUR_NS;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_txn__note_expire(lochan_txn *txn, lochan_error *err) {
+    return lochan_txn__replace(
+        txn, LOCHAN_ROW_META,
+        LOCHAN_ROW(lochan_value__text(OPTION_EXPIRED), lochan_value__text(txn->time)), err);
 }
 
 /* ---- files listed for deletion ---- */

@@ -43,6 +43,18 @@ typedef struct lochan_expired {
 lochan_status lochan_txn__expire(lochan_txn *txn, int64_t before_ns, int64_t keep, int64_t limit,
                                  lochan_expired *out, lochan_error *err);
 
+/* Seconds for which snapshots of this lake are kept; 30 days unless it says otherwise. */
+lochan_status lochan_catalog__retention(lochan_catalog *catalog, int64_t *seconds,
+                                        lochan_error *err);
+lochan_status lochan_catalog__set_retention(lochan_catalog *catalog, int64_t seconds,
+                                            lochan_error *err);
+/* Whether it is time to expire by itself: the oldest snapshot is older than the retention, and
+ * nobody did it in the last hour. Looks once an hour, and says no in between. */
+lochan_status lochan_catalog__expire_due(lochan_catalog *catalog, bool *due, int64_t *seconds,
+                                         lochan_error *err);
+/* Notes in the transaction of an expire that it was done. */
+lochan_status lochan_txn__note_expire(lochan_txn *txn, lochan_error *err);
+
 /* A file listed for deletion. */
 typedef struct lochan_scheduled_file {
     int64_t id;

@@ -5,14 +5,23 @@
 static lochan_status run(lochan_cli *cli) {
     lochan_expire_options options = LOCHAN_EXPIRE_OPTIONS_INIT;
     lochan_expire_report report;
-    double days = 30;
+    double days = 0, kept = 0;
+    bool set = lochan_cli__has(cli, "retention");
     options.dry_run = lochan_cli__has(cli, "dry-run");
     lochan_status rc = lochan_cli__double_value(cli, "older-than", 0, 36500, &days);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "keep", 1, INT64_MAX, &options.keep_newest);
-    options.older_than = (int64_t)(days * 86400);
+    if (rc == LOCHAN_OK)
+        rc = lochan_cli__double_value(cli, "retention", 0, 36500, &kept);
+    if (lochan_cli__has(cli, "older-than"))
+        options.older_than = (int64_t)(days * 86400);
+    if (rc == LOCHAN_OK && set && options.dry_run)
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "--retention changes the lake: not with --dry-run");
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK && set)
+        rc = lochan_lake_set_retention(cli->lake, (int64_t)(kept * 86400), &cli->err);
     if (rc == LOCHAN_OK)
         rc = lochan_lake_expire(cli->lake, &options, &report, &cli->err);
     if (rc != LOCHAN_OK)
@@ -33,7 +42,8 @@ static lochan_status run(lochan_cli *cli) {
 }
 
 static const lochan_cli_option options[] = {
-    {"older-than", "DAYS", "only snapshots older than so many days; default 30"},
+    {"older-than", "DAYS", "only snapshots older than so many days; default: the retention"},
+    {"retention", "DAYS", "from now on the lake keeps its snapshots so long; 30 until it is set"},
     {"keep", "N", "the newest N stay, however old; default 1"},
     {"dry-run", NULL, "only count"},
     {0},
@@ -43,8 +53,10 @@ const lochan_cli_command lochan_cli__expire = {
     .name = "expire",
     .arguments = "",
     .summary = "forget old snapshots",
-    .details = "The newest snapshot and those with a tag are never forgotten. Files stay until "
-               "'lochan gc'.",
+    .details =
+        "The newest snapshot and those with a tag are never forgotten. Files stay until "
+        "'lochan gc'. An update expires by itself, once an hour at most, what is older than the "
+        "retention.",
     .example = "lochan expire --older-than 90 --dry-run\nlochan expire --older-than 90",
     .options = options,
     .run = run,

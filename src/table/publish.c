@@ -196,6 +196,8 @@ lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, voi
     /* No failpoint or error after this line: the commit is there. */
     if (snapshot_id)
         *snapshot_id = id;
+    if (id >= 0)
+        lochan_lake__expire_now_and_then(w->lake);
 done:
     if (rc != LOCHAN_OK)
         w->failed = true;

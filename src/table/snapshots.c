@@ -5,8 +5,9 @@
 #include "catalog/snapshots.h"
 #include "arrow/listing.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
-#include "table/table.h"
+#include "table/write.h"
 
 /* ---- the list ---- */
 
@@ -110,7 +111,7 @@ done:
 
 /* ---- expire ---- */
 
-enum { DEFAULT_RETENTION = 30 * 86400, DEFAULT_GRACE = 86400, SNAPSHOTS_A_COMMIT = 1000 };
+enum { DEFAULT_GRACE = 86400, SNAPSHOTS_A_COMMIT = 1000 };
 
 static int64_t ago(int64_t seconds) {
     int64_t now = lochan_clock__wall_ns();
@@ -128,7 +129,9 @@ lochan_status lochan_lake_expire(lochan_lake *lake, const lochan_expire_options 
     if (options)
         o = *options;
     LOCHAN_CHECK_ARG(o.older_than >= -1 && o.keep_newest >= 0, err);
-    int64_t before = ago(o.older_than < 0 ? DEFAULT_RETENTION : o.older_than);
+    if (o.older_than < 0)
+        LOCHAN_TRY(lochan_catalog__retention(lake->catalog, &o.older_than, err));
+    int64_t before = ago(o.older_than);
     while (did.more) {
         LOCHAN_TRYG(begin(lake, "expire", &txn, err));
         LOCHAN_TRYG(lochan_txn__expire(txn, before, o.keep_newest > 0 ? o.keep_newest : 1,
@@ -146,6 +149,38 @@ lochan_status lochan_lake_expire(lochan_lake *lake, const lochan_expire_options 
 done:
     lochan_txn__abort(txn);
     return rc;
+}
+
+lochan_status lochan_lake_set_retention(lochan_lake *lake, int64_t seconds, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && seconds >= 0, err);
+    LOCHAN_TRY(lochan_lake__check_writable(lake, err));
+    return lochan_catalog__set_retention(lake->catalog, seconds, err);
+}
+
+static lochan_status expire_some(lochan_lake *lake, int64_t retention, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_expired did;
+    lochan_txn *txn = NULL;
+    LOCHAN_TRYG(begin(lake, "expire", &txn, err));
+    LOCHAN_TRYG(lochan_txn__expire(txn, ago(retention), 1, SNAPSHOTS_A_COMMIT, &did, err));
+    LOCHAN_TRYG(lochan_txn__note_expire(txn, err));
+    LOCHAN_TRYG(finish(&txn, err));
+done:
+    lochan_txn__abort(txn);
+    return rc;
+}
+
+/* The publish before it stands whatever happens here. */
+void lochan_lake__expire_now_and_then(lochan_lake *lake) {
+    lochan_error err;
+    bool due;
+    int64_t retention;
+    lochan_error_init(&err);
+    lochan_status rc = lochan_catalog__expire_due(lake->catalog, &due, &retention, &err);
+    if (rc == LOCHAN_OK && due)
+        rc = expire_some(lake, retention, &err);
+    if (rc != LOCHAN_OK)
+        LOCHAN_WARN("old snapshots were not expired: %s", err.message);
 }
 
 /* ---- gc ---- */

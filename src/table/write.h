@@ -209,6 +209,11 @@ lochan_status lochan_data_file__add(lochan_txn *txn, int64_t table_id,
                                     const lochan_pq_summary *summary, int stats_columns,
                                     lochan_file_add *add, lochan_error *err);
 
+/* ---- snapshots.c ---- */
+
+/* After a publish: forgets snapshots older than the lake's retention, at most once an hour. */
+void lochan_lake__expire_now_and_then(lochan_lake *lake);
+
 /* ---- data_file.c: reading a file that the catalog lists ---- */
 
 lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,

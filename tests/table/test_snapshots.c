@@ -1,4 +1,5 @@
 /* test_snapshots.c - list, tags, as-of, diff, rollback, expire, gc. */
+#include "support/clock_fake.h"
 #include "table/lake_env.h"
 #include <unistd.h>
 
@@ -211,6 +212,50 @@ static void test_snapshots__rolled_back_files_survive_gc(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, env_setup, env_teardown)
 
+/* ---- by itself ---- */
+
+#define DAY_NS (INT64_C(86400) * 1000000000)
+
+static int64_t count_snapshots(lake_env *env) {
+    lochan_error err;
+    struct ArrowArrayStream stream;
+    int64_t n = 0;
+    assert_ok(lochan_lake_snapshots(env->lake, "test", "daily", -1, &stream, &err));
+    assert_ok(env_drain(env, &stream, &err));
+    lochan_stream__release(&stream);
+    for (const char *s = env->text; *s; s++)
+        n += *s == '\n';
+    return n;
+}
+
+static void test_snapshots__old_ones_are_expired_by_a_publish(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    fake_clock_install(INT64_C(1704067200000000000) + INT64_C(4000) * DAY_NS, 7);
+    env_write(env, "2024-01-01 A 1 1\n");
+    int64_t made = count_snapshots(env) - 1; /* that of the table */
+    env_write(env, "2024-01-02 A 2 2\n");
+    assert_ok(lochan_lake_tag(env->lake, "kept", NULL, NULL, &err));
+    fake_clock_advance(29 * DAY_NS);
+    env_write(env, "2024-01-03 A 3 3\n");
+    assert_int_equal(count_snapshots(env), made + 3);
+    fake_clock_advance(2 * DAY_NS);
+    env_write(env, "2024-01-03 A 3 3\n"); /* nothing new: no snapshot, and nothing is expired */
+    assert_int_equal(count_snapshots(env), made + 3);
+    env_write(env, "2024-01-04 A 4 4\n");
+    assert_int_equal(count_snapshots(env), 3); /* the tagged one, of day 29 and of day 31 */
+    assert_ok(lochan_lake_set_retention(env->lake, 86400, &err));
+    env_write(env, "2024-01-05 A 5 5\n"); /* within the hour */
+    assert_int_equal(count_snapshots(env), 4);
+    fake_clock_advance(DAY_NS / 12);
+    env_reopen(env); /* another process */
+    env_write(env, "2024-01-06 A 6 6\n");
+    assert_int_equal(count_snapshots(env), 4); /* that of day 29 went */
+    assert_status(lochan_lake_set_retention(env->lake, -1, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    env_verify(env, false);
+    fake_clock_remove();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_snapshots__list_names_tags),
@@ -219,6 +264,7 @@ int main(void) {
         TEST(test_snapshots__diff_without_a_key_counts),
         TEST(test_snapshots__rollback),
         TEST(test_snapshots__expire_and_gc),
+        TEST(test_snapshots__old_ones_are_expired_by_a_publish),
         TEST(test_snapshots__rolled_back_files_survive_gc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
