@@ -156,9 +156,11 @@ static lochan_status ignore(rebuild *r, const char *path, const char *why, locha
     return problem(r, "ignored", path, why, err);
 }
 
+/* What says nothing about the part itself. What the disk refuses to read is no reason to drop it:
+ * it may be there the next time. */
 static bool is_hard(lochan_status rc) {
     return rc == LOCHAN_ERR_NO_MEMORY || rc == LOCHAN_ERR_CANCELLED ||
-           rc == LOCHAN_ERR_MEMORY_LIMIT;
+           rc == LOCHAN_ERR_MEMORY_LIMIT || rc == LOCHAN_ERR_IO;
 }
 
 /* ---- one part ---- */
