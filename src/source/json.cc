@@ -51,8 +51,8 @@ static lochan_status json_error(const lochan_json *json, error_code code, const 
     const char *what = code == STRING_ERROR ? "a string has an invalid escape (a lone surrogate?)"
                        : code == UTF8_ERROR ? "the text is no valid UTF-8"
                        : code == EMPTY      ? "the text is empty"
-                       : code == UNCLOSED_STRING      ? "a string has no end"
-                       : code == UNESCAPED_CHARS      ? "a string holds a control character"
+                       : code == UNCLOSED_STRING            ? "a string has no end"
+                       : code == UNESCAPED_CHARS            ? "a string holds a control character"
                        : code == INCOMPLETE_ARRAY_OR_OBJECT ? "a list or an object has no end"
                                                             : "a value or a comma is wrong";
     long long byte = at ? byte_of(json, at) : -1;
@@ -69,8 +69,7 @@ static lochan_status start(lochan_json *json, lochan_str text, ondemand::documen
     if (text.n == 0)
         return json_error(json, EMPTY, nullptr, err);
     /* The bytes behind the text are read, never believed. */
-    error_code code =
-        json->parser.iterate(text.p, text.n, text.n + SIMDJSON_PADDING).get(*doc);
+    error_code code = json->parser.iterate(text.p, text.n, text.n + SIMDJSON_PADDING).get(*doc);
     static_assert(SIMDJSON_PADDING <= LOCHAN_JSON_PADDING, "padding");
     return code == SUCCESS ? (lochan_status)LOCHAN_OK : json_error(json, code, nullptr, err);
 }
@@ -78,7 +77,8 @@ static lochan_status start(lochan_json *json, lochan_str text, ondemand::documen
 /* ---- values ---- */
 
 static std::string_view trim_end(std::string_view s) {
-    while (!s.empty() && (s.back() == ' ' || s.back() == '\n' || s.back() == '\r' || s.back() == '\t'))
+    while (!s.empty() &&
+           (s.back() == ' ' || s.back() == '\n' || s.back() == '\r' || s.back() == '\t'))
         s.remove_suffix(1);
     return s;
 }
@@ -202,8 +202,8 @@ static bool steps_into(const char *path, size_t prefix, std::string_view name, s
     return path[*rest] == '\0' || path[*rest] == '.';
 }
 
-static lochan_status walk(finder *f, ondemand::value value, const size_t *prefix,
-                          const bool *alive, int depth);
+static lochan_status walk(finder *f, ondemand::value value, const size_t *prefix, const bool *alive,
+                          int depth);
 
 /* Notes the value for each path that ends here, and looks into it for those that go on. */
 static lochan_status visit(finder *f, ondemand::value value, const size_t *prefix,
@@ -237,8 +237,8 @@ static lochan_status visit(finder *f, ondemand::value value, const size_t *prefi
 
 enum { MAX_PATHS = 16, MAX_STEPS = 32 };
 
-static lochan_status walk(finder *f, ondemand::value value, const size_t *prefix,
-                          const bool *alive, int depth) {
+static lochan_status walk(finder *f, ondemand::value value, const size_t *prefix, const bool *alive,
+                          int depth) {
     ondemand::object object;
     bool met[MAX_PATHS] = {};
     if (depth >= MAX_STEPS)
@@ -305,7 +305,8 @@ extern "C" lochan_status lochan_json__find(lochan_json *json, lochan_str text,
         alive[i] = true;
     ondemand::json_type type;
     ondemand::value root;
-    if (doc.type().get(type) || (type != ondemand::json_type::object && type != ondemand::json_type::array))
+    if (doc.type().get(type) ||
+        (type != ondemand::json_type::object && type != ondemand::json_type::array))
         return lochan_error__set(err, LOCHAN_ERR_PAGE,
                                  "the answer is neither an object nor a list of JSON");
     if (error_code code = doc.get_value().get(root))
@@ -423,10 +424,10 @@ static lochan_status read_list(lochan_json *json, ondemand::value value, int64_t
         k++;
     }
     if (k != rows->n_cells)
-        return in_row(err,
-                      lochan_error__set(err, LOCHAN_ERR_PAGE,
-                                        "%zu values for %zu fields", k, rows->n_cells),
-                      row);
+        return in_row(
+            err,
+            lochan_error__set(err, LOCHAN_ERR_PAGE, "%zu values for %zu fields", k, rows->n_cells),
+            row);
     return LOCHAN_OK;
 }
 
@@ -461,7 +462,7 @@ struct lochan_json_names {
     struct name {
         char *text;
         size_t n;
-    } *names;
+    } * names;
     size_t n, cap, max;
     uint32_t *slots; /* open hash: index + 1 */
     size_t n_slots;  /* a power of two */
@@ -561,7 +562,8 @@ static error_code match_name(const lochan_json *json, const lochan_json_names *n
     if (expected < names->n) {
         const auto &guess = names->names[expected];
         const char *raw = field->key().raw();
-        if (guess.n < (size_t)(json->text + json->size - raw) && memcmp(raw, guess.text, guess.n) == 0 && raw[guess.n] == '"') {
+        if (guess.n < (size_t)(json->text + json->size - raw) &&
+            memcmp(raw, guess.text, guess.n) == 0 && raw[guess.n] == '"') {
             *index = expected;
             return SUCCESS;
         }
