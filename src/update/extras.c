@@ -138,7 +138,7 @@ lochan_status lochan_extras__note(lochan_job *job, lochan_scope *scope,
                                   const struct ArrowSchema *schema, const struct ArrowArray *batch,
                                   lochan_error *err) {
     for (int64_t c = lochan_extras__n_declared(job); c < schema->n_children; c++) {
-        lochan_scope_extra *extra;
+        lochan_scope_extra *extra = NULL;
         LOCHAN_TRY(entry_of(job, scope, schema->children[c]->name, &extra, err));
         LOCHAN_TRY(look_at_column(extra, schema->children[c], batch->children[c], err));
     }
