@@ -50,3 +50,9 @@ int py_arguments__texts(PyObject *object, const char *what, const char ***out, s
     *keeps = list;
     return 0;
 }
+
+int py_arguments__put(PyObject *dict, const char *name, PyObject *value) {
+    int rc = value ? PyDict_SetItemString(dict, name, value) : -1;
+    Py_XDECREF(value);
+    return rc;
+}

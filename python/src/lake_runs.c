@@ -83,12 +83,6 @@ static void run_dealloc(PyObject *self) {
 
 /* ---- appending ---- */
 
-static int put(PyObject *dict, const char *name, PyObject *value) {
-    int rc = value ? PyDict_SetItemString(dict, name, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
-
 static PyObject *list_parts(const lochan_append_summary *s) {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < s->n_parts; i++) {
@@ -118,12 +112,13 @@ static PyObject *list_buckets(const lochan_append_summary *s) {
 static int fill_summary(PyObject *dict, const lochan_append_summary *s) {
     static const char *const stages[] = {"check", "write", "publish", "done"};
     const char *stage = (unsigned)s->stage < 4 ? stages[s->stage] : "";
-    return put(dict, "stage", PyUnicode_FromString(stage)) < 0 ||
-                   put(dict, "rows", PyLong_FromLongLong(s->rows)) < 0 ||
-                   put(dict, "snapshot_id", PyLong_FromLongLong(s->snapshot_id)) < 0 ||
-                   put(dict, "repeated", PyBool_FromLong(s->repeated)) < 0 ||
-                   put(dict, "parts", list_parts(s)) < 0 ||
-                   put(dict, "buckets", list_buckets(s)) < 0
+    return py_arguments__put(dict, "stage", PyUnicode_FromString(stage)) < 0 ||
+                   py_arguments__put(dict, "rows", PyLong_FromLongLong(s->rows)) < 0 ||
+                   py_arguments__put(dict, "snapshot_id", PyLong_FromLongLong(s->snapshot_id)) <
+                       0 ||
+                   py_arguments__put(dict, "repeated", PyBool_FromLong(s->repeated)) < 0 ||
+                   py_arguments__put(dict, "parts", list_parts(s)) < 0 ||
+                   py_arguments__put(dict, "buckets", list_buckets(s)) < 0
                ? -1
                : 0;
 }
@@ -367,7 +362,7 @@ static PyObject *appender_append(PyObject *self, PyObject *args) {
     py_owner__unref(held);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int bad = put(dict, "kept", PyBool_FromLong(kept)) < 0;
+    int bad = py_arguments__put(dict, "kept", PyBool_FromLong(kept)) < 0;
     if (failed)
         PyErr_Restore(type, value, traceback);
     return failed || bad ? NULL : Py_NewRef(Py_None);

@@ -10,24 +10,19 @@
 
 /* ---- trying out ---- */
 
-static int put(PyObject *dict, const char *name, PyObject *value) {
-    int rc = value ? PyDict_SetItemString(dict, name, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
-
 static int fill_answer(PyObject *dict, const lochan_source_answer *a) {
-    return put(dict, "request", py_arguments__text(a->request)) < 0 ||
-                   put(dict, "http_status", PyLong_FromLong(a->http_status)) < 0 ||
-                   put(dict, "content_type", py_arguments__text(a->content_type)) < 0 ||
-                   put(dict, "bytes", PyLong_FromLongLong(a->bytes)) < 0 ||
-                   put(dict, "seconds", PyFloat_FromDouble(a->seconds)) < 0 ||
-                   put(dict, "excerpt", py_arguments__text(a->excerpt)) < 0 ||
-                   put(dict, "decoded", PyBool_FromLong(a->decoded)) < 0 ||
-                   put(dict, "rows", PyLong_FromLongLong(a->rows)) < 0 ||
-                   put(dict, "columns", PyLong_FromLongLong(a->columns)) < 0 ||
-                   put(dict, "names", py_arguments__text(a->names)) < 0 ||
-                   put(dict, "more", PyBool_FromLong(a->more)) < 0
+    return py_arguments__put(dict, "request", py_arguments__text(a->request)) < 0 ||
+                   py_arguments__put(dict, "http_status", PyLong_FromLong(a->http_status)) < 0 ||
+                   py_arguments__put(dict, "content_type", py_arguments__text(a->content_type)) <
+                       0 ||
+                   py_arguments__put(dict, "bytes", PyLong_FromLongLong(a->bytes)) < 0 ||
+                   py_arguments__put(dict, "seconds", PyFloat_FromDouble(a->seconds)) < 0 ||
+                   py_arguments__put(dict, "excerpt", py_arguments__text(a->excerpt)) < 0 ||
+                   py_arguments__put(dict, "decoded", PyBool_FromLong(a->decoded)) < 0 ||
+                   py_arguments__put(dict, "rows", PyLong_FromLongLong(a->rows)) < 0 ||
+                   py_arguments__put(dict, "columns", PyLong_FromLongLong(a->columns)) < 0 ||
+                   py_arguments__put(dict, "names", py_arguments__text(a->names)) < 0 ||
+                   py_arguments__put(dict, "more", PyBool_FromLong(a->more)) < 0
                ? -1
                : 0;
 }

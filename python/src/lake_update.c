@@ -26,12 +26,6 @@ static void on_progress(void *payload, const lochan_progress *p) {
     PyGILState_Release(state);
 }
 
-static int put(PyObject *dict, const char *name, PyObject *value) {
-    int rc = value ? PyDict_SetItemString(dict, name, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
-
 static PyObject *make_report(const update *u, const lochan_update_result *result) {
     const lochan_update_report *r = result->report;
     const char *message = result->status == LOCHAN_OK ? NULL : result->error->message;
@@ -64,19 +58,22 @@ static PyObject *make_report(const update *u, const lochan_update_result *result
                    {"bytes_written", r->bytes_written}};
     PyObject *dict = PyDict_New();
     int bad =
-        !dict || put(dict, "source", py_arguments__text(result->source)) < 0 ||
-        put(dict, "dataset", py_arguments__text(result->dataset)) < 0 ||
-        put(dict, "kind", PyUnicode_FromString(u->request.backfill ? "backfill" : "update")) < 0 ||
-        put(dict, "status", PyUnicode_FromString(lochan_status_name(result->status))) < 0 ||
-        put(dict, "error", message ? py_arguments__text(message) : Py_NewRef(Py_None)) < 0 ||
-        put(dict, "dry_run", PyBool_FromLong(u->request.dry_run)) < 0 ||
-        put(dict, "nothing_to_do", PyBool_FromLong(r->nothing_to_do)) < 0 ||
-        put(dict, "update_id", py_arguments__text(r->update_id)) < 0 ||
-        put(dict, "seconds", PyFloat_FromDouble(r->seconds)) < 0;
+        !dict || py_arguments__put(dict, "source", py_arguments__text(result->source)) < 0 ||
+        py_arguments__put(dict, "dataset", py_arguments__text(result->dataset)) < 0 ||
+        py_arguments__put(dict, "kind",
+                          PyUnicode_FromString(u->request.backfill ? "backfill" : "update")) < 0 ||
+        py_arguments__put(dict, "status",
+                          PyUnicode_FromString(lochan_status_name(result->status))) < 0 ||
+        py_arguments__put(dict, "error",
+                          message ? py_arguments__text(message) : Py_NewRef(Py_None)) < 0 ||
+        py_arguments__put(dict, "dry_run", PyBool_FromLong(u->request.dry_run)) < 0 ||
+        py_arguments__put(dict, "nothing_to_do", PyBool_FromLong(r->nothing_to_do)) < 0 ||
+        py_arguments__put(dict, "update_id", py_arguments__text(r->update_id)) < 0 ||
+        py_arguments__put(dict, "seconds", PyFloat_FromDouble(r->seconds)) < 0;
     for (size_t i = 0; !bad && i < sizeof numbers / sizeof *numbers; i++)
-        bad = put(dict, numbers[i].name, PyLong_FromLongLong(numbers[i].value)) < 0;
+        bad = py_arguments__put(dict, numbers[i].name, PyLong_FromLongLong(numbers[i].value)) < 0;
     for (int i = 0; !bad && i < 5; i++)
-        bad = put(dict, seconds[i], PyFloat_FromDouble(r->stage_seconds[i])) < 0;
+        bad = py_arguments__put(dict, seconds[i], PyFloat_FromDouble(r->stage_seconds[i])) < 0;
     if (bad)
         Py_CLEAR(dict);
     return dict;

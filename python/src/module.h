@@ -214,6 +214,8 @@ PyObject *py_arguments__path(PyObject *object);
  * Free with PyMem_Free. */
 int py_arguments__texts(PyObject *object, const char *what, const char ***out, size_t *n,
                         PyObject **keeps);
+/* Puts a new value into a dict; takes over the reference, NULL is a failure that was told. */
+int py_arguments__put(PyObject *dict, const char *name, PyObject *value);
 /* Text with bytes that are no UTF-8 replaced. */
 PyObject *py_arguments__text(const char *text);
 
