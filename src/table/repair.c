@@ -259,6 +259,8 @@ done:
 static const char *advice(const char *kind) {
     if (strcmp(kind, "catalog") == 0 || strcmp(kind, "journal") == 0)
         return "rebuild";
+    if (strcmp(kind, "table") == 0) /* of another program: nothing is damaged */
+        return "see detail";
     return "restore a backup";
 }
 
