@@ -123,7 +123,9 @@ static lochan_status body_expire(void *ctx, lochan_error *err) {
     lochan_expire_report expired;
     lochan_gc_options g = LOCHAN_GC_OPTIONS_INIT;
     lochan_gc_report removed;
-    x.older_than = g.grace = 0;
+    x.older_than = -1;
+    g.grace = 0;
+    LOCHAN_TRY(lochan_lake_set_retention(s->env.lake, 0, err));
     LOCHAN_TRY(lochan_lake_expire(s->env.lake, &x, &expired, err));
     return lochan_lake_gc(s->env.lake, &g, &removed, NULL, err);
 }
@@ -194,6 +196,8 @@ static lochan_status body_look(void *ctx, lochan_error *err) {
     char *sql = NULL;
     struct ArrowArrayStream list = {0};
     LOCHAN_TRY(lochan_lake_files(lake, "test", "daily", &list, err));
+    lochan_stream__release(&list);
+    LOCHAN_TRY(lochan_lake_files_at(lake, "test", "daily", s->first, &list, err));
     lochan_stream__release(&list);
     LOCHAN_TRY(lochan_lake_snapshots(lake, "test", "daily", -1, &list, err));
     lochan_stream__release(&list);
