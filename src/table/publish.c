@@ -116,14 +116,20 @@ static lochan_status list_changes(lochan_write *w, lochan_txn *txn, lochan_error
 }
 
 static lochan_status make_durable(lochan_write *w, lochan_error *err) {
+    w->durable = false;
     LOCHAN_TRY(lochan_write__close_held(w, err));
     LOCHAN_TRY(check_accounts(w, err));
     LOCHAN_FAILPOINT("table.publish.written", err);
     if (w->n_new > 0)
         LOCHAN_TRY(w->boot[0] ? lochan_store_batch__finish_unsynced(w->batch, err)
                               : lochan_store_batch__finish(w->batch, err));
+    w->durable = true;
     LOCHAN_FAILPOINT("table.publish.durable", err);
     return lochan_cancel__check(w->lake->ctx.cancel, err);
+}
+
+bool lochan_write__is_durable(const lochan_write *w) {
+    return w->durable;
 }
 
 static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx,
