@@ -496,8 +496,10 @@ static lochan_status run_append(append *a, lochan_error *err) {
     a->shape = new_shape(a, &a->table->def.schema);
     LOCHAN_TRYG(lochan_run_shape__init(&a->shape, err));
     LOCHAN_TRYG(write_rows(a, err));
-    a->summary->stage = LOCHAN_APPEND_PUBLISH;
-    LOCHAN_TRYG(lochan_write__publish(a->write, on_publish, a, &a->summary->snapshot_id, err));
+    rc = lochan_write__publish(a->write, on_publish, a, &a->summary->snapshot_id, err);
+    if (lochan_write__is_durable(a->write))
+        a->summary->stage = LOCHAN_APPEND_PUBLISH;
+    LOCHAN_TRYG(rc);
     a->summary->repeated = !a->hooked;
 done:
     if (rc == LOCHAN_OK)

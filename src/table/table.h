@@ -257,6 +257,8 @@ typedef lochan_status (*lochan_write_hook)(void *ctx, lochan_txn *txn, lochan_er
  * once. Call once. */
 lochan_status lochan_write__publish(lochan_write *w, lochan_write_hook hook, void *ctx,
                                     int64_t *snapshot_id, lochan_error *err);
+/* After a publish that failed: were the files on disk, so that it was the commit that failed? */
+bool lochan_write__is_durable(const lochan_write *w);
 
 /* ---- reading ---- */
 

@@ -111,6 +111,7 @@ struct lochan_write {
     size_t n_retired, cap_retired;
     bool failed;
     bool published;
+    bool durable; /* what is to be published is on disk */
 };
 
 /* ---- output.c: rows to data files ---- */
