@@ -188,7 +188,7 @@ lochan_status lochan_db__open(const char *path, lochan_db_mode mode, int64_t tim
                                 "temp_store=MEMORY; PRAGMA cell_size_check=ON",
                                 err));
     if (mode == LOCHAN_DB_CREATE)
-        LOCHAN_TRYG(lochan_db__exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", err));
+        LOCHAN_TRYG(lochan_db__exec(db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY", err));
     else if (mode != LOCHAN_DB_IMMUTABLE)
         LOCHAN_TRYG(lochan_db__exec(db, "PRAGMA synchronous=FULL", err));
     if (mode == LOCHAN_DB_READ)

@@ -78,6 +78,8 @@ static lochan_status copy_part(const char *from, const char *to, int64_t bytes, 
         goto done;
     }
     uint64_t size = bytes >= 0 ? (uint64_t)bytes : st.size;
+    LOCHAN_TRYG(
+        lochan_fs__unlink(to, true, err)); /* what could not be synced is not synced again */
     LOCHAN_TRYG(lochan_file__open(
         to, LOCHAN_FS_READ | LOCHAN_FS_WRITE | LOCHAN_FS_CREATE | LOCHAN_FS_TRUNCATE, &out, err));
     for (uint64_t at = 0; at < size;) {
@@ -203,10 +205,14 @@ static lochan_status finish(const restore *r, const lochan_lake_options *lake_op
                             struct ArrowArrayStream *problems, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_lake *lake = NULL;
+    int64_t removed;
     char *mark = lochan_path__join(r->to, MARK);
     if (!mark)
         return lochan_error__nomem(err);
     LOCHAN_TRYG(lochan_lake_open(r->to, lake_options, &lake, err));
+    /* what a restore that was cut off left under temporary names */
+    (void)!lochan_store__clean(lake->store, "data", &removed, NULL);
+    (void)!lochan_store__clean(lake->store, "runs", &removed, NULL);
     LOCHAN_TRYG(forget(lake, r, err));
     if (r->options.verify) {
         lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
