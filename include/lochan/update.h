@@ -112,9 +112,9 @@ typedef struct lochan_update_request {
     const char *const
         *assets; /* NULL = all; refused if the dataset's planner does not ask by asset */
     size_t n_assets;
-    bool force;    /* ask again what the ledger calls final */
-    bool repair;   /* ask again the scopes recorded as failed or invalid, only those, and those behind
-                      damaged files (verify --deep), which the table forgets first */
+    bool force;  /* ask again what the ledger calls final */
+    bool repair; /* ask again the scopes recorded as failed or invalid, only those, and those behind
+                    damaged files (verify --deep), which the table forgets first */
     bool backfill; /* recorded as a backfill; start and end must be given */
     bool dry_run;  /* plan only: report.scopes says what would be asked; asks and writes nothing */
     int32_t workers;                   /* requests in flight, 0 = the source's, then 4 */

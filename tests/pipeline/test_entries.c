@@ -47,7 +47,7 @@ static void serve(pipe_lake *p, const char *all, const char *changed) {
     put(p, "all", all);
     put(p, "changed", changed);
     for (int i = 0; i < 3; i++) {
-        char name[8], rows[600] = "code,day,price\n";
+        char name[16], rows[600] = "code,day,price\n";
         snprintf(name, sizeof name, "A%03d", i);
         for (int day = 1; day < 10; day++)
             snprintf(rows + strlen(rows), sizeof rows - strlen(rows), "A%03d,2020-01-%02d,1\n", i,
