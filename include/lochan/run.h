@@ -227,7 +227,7 @@ typedef struct lochan_run_scan_options {
     size_t n_columns;
     const char *where;  /* predicate, see docs/scan.md; NULL = every row */
     int64_t limit;      /* rows, -1 = all */
-    int64_t batch_rows; /* 0 = 65,536 */
+    int64_t batch_rows; /* 0 = 131,072 */
     const char *as_of;  /* snapshot id or UTC time; NULL = newest */
     uint8_t reserved[32];
 } lochan_run_scan_options;
