@@ -42,7 +42,7 @@ void lochan_arena__deinit(lochan_arena *arena) {
 }
 
 static size_t next_block_size(const lochan_arena *arena, size_t need) {
-#if defined(__SANITIZE_ADDRESS__)
+#if LOCHAN_ASAN
     /* One block for each allocation, so that the sanitizer sees a read past its end. */
     (void)arena;
     return need;

@@ -95,17 +95,7 @@ void *lochan_mem__grow(void *items, size_t n, size_t *cap, size_t size) {
     return p;
 }
 
-/* Sanitizers see the end of a block only if it comes from the C library. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-enum { LARGE_BLOCKS = 0 };
-#else
-enum { LARGE_BLOCKS = 1 };
-#endif
+enum { LARGE_BLOCKS = !LOCHAN_ASAN };
 
 /* The block is kept in the word before the aligned address; NULL there means that large.h gave it.
  */

@@ -9,6 +9,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Is this a build with AddressSanitizer? It sees the end of a block only if each comes from the C
+ * library by itself. gcc tells by a macro, clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LOCHAN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOCHAN_ASAN 1
+#endif
+#endif
+#ifndef LOCHAN_ASAN
+#define LOCHAN_ASAN 0
+#endif
+
 /* The allocator of the process. Set once before any other call, or by a test while nothing is
  * allocated elsewhere. realloc(NULL, n) allocates. Alignment: 64 bytes for `alloc` results of 64
  * bytes and more is NOT promised; use lochan_mem__alloc_aligned for Arrow buffers. */
