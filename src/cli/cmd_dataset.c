@@ -196,7 +196,7 @@ const lochan_cli_command lochan_cli__dataset_show = {
 static const lochan_cli_option remove_options[] = {
     {"source", "NAME", "the source, if the argument is the dataset alone"},
     {"delete-data", NULL, "the rows too; older snapshots show them until they expire"},
-    {"yes", NULL, "do not ask"},
+    {"yes", NULL, "really"},
     {0},
 };
 const lochan_cli_command lochan_cli__dataset_enable = {

@@ -66,7 +66,7 @@ static const lochan_cli_option options[] = {
     {"update", "ID", "only of this update"},
     {"release", NULL, "write them into the dataset after all"},
     {"drop", NULL, "forget them (with --yes)"},
-    {"yes", NULL, "do not ask"},
+    {"yes", NULL, "really"},
     {0},
 };
 

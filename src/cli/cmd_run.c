@@ -465,7 +465,7 @@ static const lochan_cli_option scan_options[] = {
     {"columns", "A,B", "only these, in this order"},
     {"where", "EXPR", "only rows for which it is true, see docs/scan.md"},
     {"limit", "N", "at most N rows"},
-    {"as-of", "ID|TIME", "as it was in that snapshot or at that time (UTC)"},
+    {"as-of", "ID|TIME|TAG", "as it was in that snapshot or at that time (UTC)"},
     {"format", "NAME", "table, csv, ndjson or parquet"},
     {"output", "FILE", "write to a file; .csv, .ndjson, .parquet tell the format"},
     {"overwrite", NULL, "replace the file if there is one"},

@@ -22,7 +22,7 @@ static lochan_status run(lochan_cli *cli) {
 }
 
 static const lochan_cli_option options[] = {
-    {"yes", NULL, "do not ask"},
+    {"yes", NULL, "really"},
     {0},
 };
 

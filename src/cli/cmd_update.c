@@ -324,7 +324,7 @@ static const lochan_cli_option update_options[] = {
     {"end", "DATE", "last day; default: today"},
     {"assets", "A,B", "only these, for datasets that are asked by asset"},
     {"force", NULL, "ask again what is final"},
-    {"repair", NULL, "ask again what failed, and only that"},
+    {"repair", NULL, "ask again what failed and what damaged files held, and only that"},
     {"dry-run", NULL, "plan only: ask nothing, write nothing"},
     {"workers", "N", "requests at a time; default: the source's"},
     {"batch-size", "N", "assets a request; default: the spec's"},
