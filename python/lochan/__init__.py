@@ -15,10 +15,12 @@ from lochan.feed import Feed as Feed
 from lochan.lake import DataLake as DataLake
 from lochan.reports import BackupReport as BackupReport
 from lochan.reports import CommitStatus as CommitStatus
+from lochan.reports import CompactReport as CompactReport
 from lochan.reports import ExpireReport as ExpireReport
 from lochan.reports import GcReport as GcReport
 from lochan.reports import Progress as Progress
 from lochan.reports import RebuildReport as RebuildReport
+from lochan.reports import RepairReport as RepairReport
 from lochan.reports import RestoreReport as RestoreReport
 from lochan.reports import ScanStats as ScanStats
 from lochan.reports import SourceAnswer as SourceAnswer

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from lochan import _arguments, _lochan
 from lochan._arguments import Path
-from lochan.reports import BackupReport, CommitStatus, ExpireReport, GcReport, RebuildReport, RestoreReport, VerifyReport
+from lochan.reports import (BackupReport, CommitStatus, CompactReport, ExpireReport, GcReport, RebuildReport, RepairReport,
+                            RestoreReport, VerifyReport)
 from lochan.scan import Rows, Scan
 from lochan.sources import Failures, Sources
 from lochan.table import Table
@@ -65,8 +66,11 @@ class Status:
         """Past updates, newest first."""
         return self._list("updates", name, source, limit, RUNS)
 
-    def files(self, name: str | None = None, source: str | None = None) -> Table:
-        """The live files of a dataset, of a source, or of all: path, partition, rows, bytes, time_min, time_max, ..."""
+    def files(self, name: str | None = None, source: str | None = None, *, as_of: Moment | None = None) -> Table:
+        """The live files of a dataset, of a source, or of all: path (in the lake), partition, rows, bytes, time_min, time_max,
+        ... as_of: those of a snapshot, with source, dataset, path, rows, bytes; none of a table that was not there then."""
+        if as_of is not None:
+            return self._list("files_at", name, source, more=(_arguments.moment(as_of), None))
         return self._list("files", name, source, None, FILES)
 
     def partitions(self, name: str | None = None, source: str | None = None) -> Table:
@@ -415,9 +419,16 @@ class DataLake:
         return None if snapshot < 0 else snapshot
 
     def expire(self, older_than: datetime.timedelta | None = None, *, keep: int = 1, dry_run: bool = False) -> ExpireReport:
-        """Forgets snapshots older than that, by default 30 days, but for the newest `keep` and those with a tag. Removes no
+        """Forgets snapshots older than that, by default the retention of the lake, but for the newest `keep` and those with a tag. Removes no
         file: see `gc`. dry_run: only counts."""
         return ExpireReport(dry_run, *self._lake.expire(_seconds("older_than", older_than), keep, dry_run))
+
+    def set_retention(self, span: datetime.timedelta) -> None:
+        """How long this lake keeps its snapshots, 30 days until it is set: for `expire`, and for what follows a commit by
+        itself, once an hour at most."""
+        if span is None:
+            raise TypeError("span: expected a datetime.timedelta, got None")
+        self._lake.do("set_retention", None, None, None, None, _seconds("span", span))
 
     def gc(self, grace: datetime.timedelta | None = None, *, dry_run: bool = False) -> GcReport:
         """Removes files that `expire` forgot at least so long ago, by default a day, and nothing else. dry_run: only lists
@@ -454,6 +465,42 @@ class DataLake:
         lake, to which only what is new is added. all: every snapshot. link: hard links instead of copies. progress: gets
         the numbers of files done and in all."""
         return BackupReport(*self._lake.backup(folder, all, link, progress))
+
+    def compact(
+        self,
+        name: str | None = None,
+        source: str | None = None,
+        *,
+        full: bool = False,
+        min_files: int | None = None,
+        target_bytes: int | None = None,
+        max_input_bytes: int | None = None,
+        dry_run: bool = False,
+    ) -> CompactReport:
+        """Joins small neighbouring files of a dataset, of a source, or of all into larger ones. No row changes, and none its
+        order; others read and write meanwhile, and the old files stay until `expire` and `gc`.
+
+        full: whatever fits into one file, from two files on. min_files: neighbours that are worth joining, None for 8.
+        target_bytes: files grow up to this, None for 128 MiB. max_input_bytes: of this call, the next goes on; None for no
+        limit. dry_run: only the plan."""
+        numbers = min_files or 0, target_bytes or 0, max_input_bytes or 0
+        figures, plan = self._lake.compact(*_arguments.filters(name, source), full, *numbers, dry_run)
+        return CompactReport(dry_run, *figures, Table(plan))
+
+    def repair(self, name: str | None = None, source: str | None = None, *, deep: bool = False, force: bool = False,
+               dry_run: bool = False) -> RepairReport:
+        """Takes damaged files out of a dataset, of those of a source, or of all, and has the next update fetch their days
+        again. Rows of tables that no dataset fills are lost with their file: see the plan. No file is removed.
+
+        deep: looks into every page, not only at sizes and footers. force: also where most of a table seems damaged, and
+        where the system cannot read. dry_run: only the plan."""
+        figures, plan = self._lake.repair(*_arguments.filters(name, source), deep, force, dry_run)
+        return RepairReport(dry_run, *figures, Table(plan))
+
+    def keep_current(self, on: bool = True) -> None:
+        """Keeps a folder current/ in the lake with a hard link to each live file and to no other, for readers that glob; it
+        follows every commit. False: the links go."""
+        self._lake.do("keep_current", None, None, None, None, -1, on)
 
     def commit_status(self, token: str) -> CommitStatus:
         """The fate of the commit that carried this token."""

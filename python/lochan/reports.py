@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from lochan.table import Table
 
-__all__ = ["BackupReport", "CommitStatus", "ExpireReport", "FeedStats", "GcReport", "Progress", "RebuildReport", "RestoreReport",
-           "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
+__all__ = ["BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "Progress", "RebuildReport",
+           "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
 
 
 class Progress(NamedTuple):
@@ -265,6 +265,76 @@ class GcReport(NamedTuple):
 
         verb = "would remove" if self.dry_run else "removed"
         return f"{verb} {_show.count(self.files, 'file')}, {_show.size(self.bytes)}; {self.waiting:,} wait for the end of their grace"
+
+
+class CompactReport(NamedTuple):
+    """What `compact` joined; of a dry run only the plan."""
+
+    dry_run: bool
+    groups: int
+    """New files."""
+    files_joined: int
+    """That they stand for."""
+    rows: int
+    bytes_read: int
+    bytes_written: int
+    groups_copied: int
+    """Row groups that were not decoded."""
+    groups_decoded: int
+    bytes_planned: int
+    groups_left: int
+    """Over max_input_bytes."""
+    conflicts: int
+    """Groups that others changed meanwhile: they stay as they are."""
+    tables_skipped: int
+    """That only another program understands."""
+    snapshot_id: int
+    """Of the last commit; -1: nothing was joined."""
+    plan: Table
+    """source, dataset, folder, files, rows, bytes of each group."""
+
+    def __repr__(self) -> str:
+        from lochan import _show
+
+        if self.dry_run:
+            files = sum(row["files"] for row in self.plan.rows())
+            return f"would join {_show.count(files, 'file')} into {len(self.plan):,}, {_show.size(self.bytes_planned)}"
+        return f"joined {_show.count(self.files_joined, 'file')} into {self.groups:,}, {_show.count(self.rows, 'row')}"
+
+
+class RepairReport(NamedTuple):
+    """What `repair` took out, or would take out. It is true unless there are problems that it cannot repair."""
+
+    dry_run: bool
+    files_damaged: int
+    files_taken_out: int
+    rows_taken_out: int
+    intervals_reopened: int
+    """Of ledgers: the next update asks for these days again."""
+    not_repaired: int
+    """Problems of another kind: the plan says what helps."""
+    snapshot_id: int
+    """Of the last commit; -1: nothing was taken out."""
+    plan: Table
+    """source, dataset, path, problem, action ("fetch again", "take out", "rebuild", "restore a backup"), detail."""
+
+    def __bool__(self) -> bool:
+        return self.not_repaired == 0
+
+    def _headline(self) -> str:
+        from lochan import _show
+
+        if not len(self.plan):
+            return "nothing to repair"
+        done = "nothing was changed" if self.dry_run else f"{self.files_taken_out:,} taken out with {_show.count(self.rows_taken_out, 'row')}"
+        other = f"; {_show.count(self.not_repaired, 'problem')} of another kind" if self.not_repaired else ""
+        return f"{_show.count(self.files_damaged, 'damaged file')}, {done}{other}"
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self.plan!r}" if len(self.plan) else self._headline()
+
+    def _repr_html_(self) -> str:
+        return f"<div><strong>{self._headline()}</strong></div>" + (self.plan._repr_html_() if len(self.plan) else "")
 
 
 class BackupReport(NamedTuple):

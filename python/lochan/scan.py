@@ -157,7 +157,7 @@ class Scan(Rows):
         return self._peek(0).__arrow_c_schema__()
 
     def batches(self, rows: int | None = None) -> _lochan.Batches:
-        """Batch by batch, in bounded memory. rows: at most so many a batch (default 65,536). Each is Arrow:
+        """Batch by batch, in bounded memory. rows: at most so many a batch (default 131,072). Each is Arrow:
         `pyarrow.record_batch(batch)`, `polars.DataFrame(batch)`."""
         return iter(self._open(batch_rows=rows or 0))
 

@@ -36,6 +36,9 @@ typedef lochan_status call_function(lochan_lake *l, const char *const *t, int64_
     CALL(status, ROWS, 0, lochan_status_datasets(l, t[0], t[1], &out->rows, err))                  \
     CALL(updates, ROWS, 0, lochan_status_runs(l, t[0], t[1], n, &out->rows, err))                  \
     CALL(files, ROWS, 0, lochan_lake_files(l, t[0], t[1], &out->rows, err))                        \
+    CALL(files_at, ROWS, 0, lochan_lake_files_at(l, t[0], t[1], t[2], &out->rows, err))            \
+    CALL(keep_current, NOTHING, 0, lochan_lake_keep_current(l, flag, err))                         \
+    CALL(set_retention, NOTHING, 0, lochan_lake_set_retention(l, n, err))                          \
     CALL(partitions, ROWS, 0, lochan_status_partitions(l, t[0], t[1], &out->rows, err))            \
     CALL(scopes, ROWS, 0, lochan_status_scopes(l, t[0], t[1], &out->rows, err))                    \
     CALL(failures, ROWS, 0, lochan_status_failures(l, t[0], t[1], n, &out->rows, err))             \

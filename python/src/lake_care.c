@@ -1,5 +1,5 @@
-/* lake_care.c - looking after a lake: verify and back up; and, of lakes that nobody has open,
- * restore and rebuild.
+/* lake_care.c - looking after a lake: verify, back up, compact and repair; and, of lakes that
+ * nobody has open, restore and rebuild.
  */
 #include "module.h"
 
@@ -84,11 +84,74 @@ static PyObject *lake_backup(PyObject *self, PyObject *args) {
                                   (long long)r.bytes_copied, (long long)r.files_removed);
 }
 
+/* (source, dataset, full, min_files, target_bytes, max_input_bytes, dry_run); 0 is the default. */
+static PyObject *lake_compact(PyObject *self, PyObject *args) {
+    lochan_compact_options o = LOCHAN_COMPACT_OPTIONS_INIT;
+    lochan_compact_report r = {0};
+    struct ArrowArrayStream plan = {0};
+    const char *source, *dataset;
+    long long min_files, target, most;
+    int full, dry_run;
+    py_call c;
+    if (!PyArg_ParseTuple(args, "zzpLLLp:compact", &source, &dataset, &full, &min_files, &target,
+                          &most, &dry_run))
+        return NULL;
+    if (target < 0 || most < 0) {
+        py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "a number of bytes is not negative");
+        return NULL;
+    }
+    o.dry_run = dry_run;
+    o.full = full;
+    o.min_files = min_files;
+    o.target_bytes = (uint64_t)target;
+    o.max_input_bytes = (uint64_t)most;
+    lochan_lake *l = py_call__begin(self, &c);
+    if (!l)
+        return NULL;
+    lochan_status rc = lochan_lake_compact(l, source, dataset, &o, &r, &plan, &c.err);
+    PyObject *table = py_call__end_table(&c, rc, &plan);
+    return table
+               ? Py_BuildValue("((LLLLLLLLLLLL)N)", (long long)r.groups, (long long)r.files_joined,
+                               (long long)r.rows, (long long)r.bytes_read,
+                               (long long)r.bytes_written, (long long)r.groups_copied,
+                               (long long)r.groups_decoded, (long long)r.bytes_planned,
+                               (long long)r.groups_left, (long long)r.conflicts,
+                               (long long)r.tables_skipped, (long long)r.snapshot_id, table)
+               : NULL;
+}
+
+/* (source, dataset, deep, force, dry_run) */
+static PyObject *lake_repair(PyObject *self, PyObject *args) {
+    lochan_repair_options o = LOCHAN_REPAIR_OPTIONS_INIT;
+    lochan_repair_report r = {0};
+    struct ArrowArrayStream plan = {0};
+    const char *source, *dataset;
+    int deep, force, dry_run;
+    py_call c;
+    if (!PyArg_ParseTuple(args, "zzppp:repair", &source, &dataset, &deep, &force, &dry_run))
+        return NULL;
+    o.dry_run = dry_run;
+    o.deep = deep;
+    o.force = force;
+    lochan_lake *l = py_call__begin(self, &c);
+    if (!l)
+        return NULL;
+    lochan_status rc = lochan_lake_repair(l, source, dataset, &o, &r, &plan, &c.err);
+    PyObject *table = py_call__end_table(&c, rc, &plan);
+    return table ? Py_BuildValue("((LLLLLL)N)", (long long)r.files_damaged,
+                                 (long long)r.files_taken_out, (long long)r.rows_taken_out,
+                                 (long long)r.intervals_reopened, (long long)r.not_repaired,
+                                 (long long)r.snapshot_id, table)
+                 : NULL;
+}
+
 PyMethodDef py_lake__care[] = {
     {"verify", KEYWORDS(lake_verify), METH_VARARGS | METH_KEYWORDS,
      "Compares catalog, journal and files: (report, problems)."},
     {"backup", lake_backup, METH_VARARGS,
      "(snapshot_id, files, bytes, files_copied, bytes_copied, files_removed)"},
+    {"compact", lake_compact, METH_VARARGS, "Joins small files: (figures, plan)."},
+    {"repair", lake_repair, METH_VARARGS, "Takes damaged files out: (figures, plan)."},
     {NULL, NULL, 0, NULL}};
 
 /* ---- without a lake that is open ---- */

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import lochan
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -117,6 +118,30 @@ def test_no_checksum_goes_unverified(tmp_path):
         run.scan("holdings").collect()
     with pytest.raises(Exception, match="checksum"):
         run.read("holdings")
+
+
+def test_a_pinned_scan_whose_files_are_gone_names_its_snapshot(tmp_path):
+    """Not the rows of now, and not none."""
+    run = Dataset(settings(tmp_path), "r")
+    for i in range(4):
+        run.append("holdings", holdings(range(i * 5, i * 5 + 5)))
+    stream = run.stream("holdings")
+    pinned = [run.scan("holdings"), run.scan("holdings", {"tick_max": 7}), scan_runs("holdings", settings=run.settings), stream.lazy()]
+    assert [frame.collect().height for frame in pinned] == [20, 8, 20, 20]
+    run.append("holdings", holdings(range(20, 30)))
+    with lochan.DataLake.open(tmp_path) as lake:
+        lake.compact(full=True)
+        assert [frame.collect().height for frame in pinned] == [20, 8, 20, 20]
+        assert lake.expire(datetime.timedelta(0)).files == 5 == lake.gc(datetime.timedelta(0)).files
+    gone = f"there is no snapshot as of '{stream.snapshot_id}'"
+    for frame in pinned:
+        for query in (frame, frame.filter(c("tick") == 3), frame.select("agent_id"), frame.select(pl.len()), frame.head(1)):
+            for engine in ("in-memory", "streaming"):
+                with pytest.raises(Exception, match=gone):
+                    query.collect(engine=engine)
+    with pytest.raises(lochan.NotFoundError, match=gone):
+        stream.rows()
+    assert run.read("holdings")["tick"].to_list() == list(range(30)) and run.scan("holdings").collect().height == 30
 
 
 def other_version():

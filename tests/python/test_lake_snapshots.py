@@ -1,5 +1,6 @@
-"""lake.snapshots, tag, untag, diff, rollback, expire, gc; the example of them."""
+"""lake.snapshots, tag, untag, diff, rollback, files of a snapshot and current/, retention, expire, gc; the example of them."""
 import datetime
+import pathlib
 import subprocess
 import sys
 
@@ -113,11 +114,59 @@ def test_expire_and_gc(lake):
             call(-DAY)
 
 
+def test_files_of_a_snapshot(lake):
+    before, newest = ends(lake)
+    old, new = lake.status.files("shop/typed", as_of=before), lake.status.files("typed", source="shop", as_of=newest)
+    assert old.columns == ["source", "dataset", "path", "rows", "bytes"]
+    assert sum(row["rows"] for row in old.rows()) == 80 and sum(row["rows"] for row in new.rows()) == 81
+    paths = {row["path"] for row in old.rows()}
+    assert paths != {row["path"] for row in new.rows()} == {row["path"] for row in lake.status.files().rows()}
+    assert all((pathlib.Path(lake.path) / row["path"]).stat().st_size == row["bytes"] for row in old.rows())
+    lake.tag("start", before)
+    assert {row["path"] for row in lake.status.files(as_of="start").rows()} == paths
+    assert {row["path"] for row in lake.status.files(source="shop", as_of=before).rows()} == paths
+    with pytest.raises(lochan.NotFoundError, match="99999"):
+        lake.status.files(as_of=99999)
+    assert len(lake.status.files("shop/none", as_of=before)) == 0
+
+
+def test_current_follows(lake):
+    root = pathlib.Path(lake.path)
+
+    def links():
+        return {str(path.relative_to(root / "current")) for path in (root / "current").rglob("*.parquet")}
+
+    def live():
+        return {row["path"] for row in lake.status.files().rows()}
+
+    assert links() == set()
+    lake.keep_current()
+    first = live()
+    assert links() == first and all((root / path).samefile(root / "current" / path) for path in first)
+    lake.rollback("shop/typed", ends(lake)[0])
+    assert links() == live() != first
+    lake.keep_current(False)
+    assert links() == set() and lake.verify(deep=True)
+
+
+def test_retention(lake):
+    lake.set_retention(90 * DAY)
+    assert lake.expire().snapshots == 0
+    lake.set_retention(0 * DAY)
+    assert lake.expire(90 * DAY).snapshots == 0 and lake.expire(dry_run=True).snapshots == lake.expire().snapshots > 0
+    assert len(lake.snapshots()) == 1 and lake.expire().snapshots == 0
+    for wrong in (None, 30):
+        with pytest.raises(TypeError, match="timedelta"):
+            lake.set_retention(wrong)
+    with pytest.raises(lochan.ArgumentError):
+        lake.set_retention(-DAY)
+
+
 def test_read_only(lake):
     with lochan.DataLake.open(lake.path, read_only=True) as reader:
         assert len(reader.snapshots()) >= 2 and len(reader.diff("shop/typed", ends(reader)[0]).rows()) == 3
         for call in (lambda: reader.tag("x"), lambda: reader.rollback("shop/typed", ends(reader)[0]), lambda: reader.expire(0 * DAY),
-                     lambda: reader.gc(0 * DAY)):
+                     lambda: reader.gc(0 * DAY), lambda: reader.set_retention(DAY), reader.keep_current):
             with pytest.raises(lochan.ReadOnlyError):
                 call()
 
