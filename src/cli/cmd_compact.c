@@ -51,19 +51,17 @@ static lochan_status run(lochan_cli *cli) {
     lochan_compact_options options = LOCHAN_COMPACT_OPTIONS_INIT;
     lochan_compact_report report;
     struct ArrowArrayStream plan = {0};
-    lochan_cli_name name = {{0}, {0}};
+    lochan_cli_filter f;
     lochan_status rc = read_options(cli, &options);
-    if (rc == LOCHAN_OK && cli->n_args > 0)
-        rc = lochan_cli__parse_name(cli, cli->args[0], true, &name);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, options.dry_run ? LOCHAN_CLI_READS : LOCHAN_CLI_WRITES);
+        rc = lochan_cli__open_filtered(cli, options.dry_run ? LOCHAN_CLI_READS : LOCHAN_CLI_WRITES,
+                                       &f);
     if (rc != LOCHAN_OK)
         return rc;
-    rc = lochan_lake_compact(cli->lake, name.source[0] ? name.source : NULL,
-                             name.dataset[0] ? name.dataset : NULL, &options, &report,
+    rc = lochan_lake_compact(cli->lake, f.source, f.dataset, &options, &report,
                              options.dry_run ? &plan : NULL, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && name.dataset[0])
-        lochan_cli__hint_dataset(cli, &name);
+    if (rc == LOCHAN_ERR_NOT_FOUND && f.dataset)
+        lochan_cli__hint_dataset(cli, &f.name);
     if (rc != LOCHAN_OK)
         return rc;
     return options.dry_run ? lochan_cli__print_list(cli, &plan, columns, "nothing to join")

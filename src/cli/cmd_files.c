@@ -65,7 +65,7 @@ static lochan_status run(lochan_cli *cli) {
     const char *current = lochan_cli__value(cli, "current");
     if (current)
         return set_current(cli, current);
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK && (lochan_cli__has(cli, "live") || lochan_cli__has(cli, "as-of")))
         return print_live(cli, &f);
     if (rc == LOCHAN_OK)

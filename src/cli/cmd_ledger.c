@@ -30,7 +30,7 @@ static lochan_status run_gaps(lochan_cli *cli) {
         {0}};
     struct ArrowArrayStream stream = {0};
     lochan_cli_filter f;
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_gaps(cli->lake, f.source, f.dataset, lochan_cli__value(cli, "start"),
                                 lochan_cli__value(cli, "end"), &stream, &cli->err);
@@ -53,7 +53,7 @@ static lochan_status run_scopes(lochan_cli *cli) {
         {0}};
     struct ArrowArrayStream stream = {0};
     lochan_cli_filter f;
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_scopes(cli->lake, f.source, f.dataset, &stream, &cli->err);
     return give(cli, &f, rc, &stream, columns, "nothing was asked yet");
@@ -74,7 +74,7 @@ static lochan_status run_failures(lochan_cli *cli) {
     int64_t limit = 50;
     lochan_status rc = lochan_cli__int_value(cli, "limit", 1, INT64_MAX, &limit);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_filtered(cli, &f);
+        rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     else
         return rc;
     if (rc == LOCHAN_OK)
@@ -94,7 +94,7 @@ static lochan_status run_partitions(lochan_cli *cli) {
         {0}};
     struct ArrowArrayStream stream = {0};
     lochan_cli_filter f;
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_partitions(cli->lake, f.source, f.dataset, &stream, &cli->err);
     return give(cli, &f, rc, &stream, columns, "no rows yet");

@@ -52,7 +52,7 @@ static lochan_status run(lochan_cli *cli) {
                                 "--drop forgets rows; say --yes");
     if (release || drop)
         return change(cli, release);
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_rejects(cli->lake, f.source, f.dataset, lochan_cli__value(cli, "update"),
                                    &stream, &cli->err);

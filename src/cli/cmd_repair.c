@@ -35,19 +35,17 @@ static lochan_status run(lochan_cli *cli) {
     lochan_repair_options options = LOCHAN_REPAIR_OPTIONS_INIT;
     lochan_repair_report report;
     struct ArrowArrayStream plan = {0};
-    lochan_cli_name name = {{0}, {0}};
+    lochan_cli_filter f;
     lochan_status rc = LOCHAN_OK;
     options.dry_run = lochan_cli__has(cli, "plan") || lochan_cli__has(cli, "dry-run");
     options.deep = lochan_cli__has(cli, "deep");
     options.force = lochan_cli__has(cli, "force");
-    if (cli->n_args > 0)
-        rc = lochan_cli__parse_name(cli, cli->args[0], true, &name);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, options.dry_run ? LOCHAN_CLI_READS : LOCHAN_CLI_WRITES);
+        rc = lochan_cli__open_filtered(cli, options.dry_run ? LOCHAN_CLI_READS : LOCHAN_CLI_WRITES,
+                                       &f);
     if (rc == LOCHAN_OK)
-        rc = lochan_lake_repair(cli->lake, name.source[0] ? name.source : NULL,
-                                name.dataset[0] ? name.dataset : NULL, &options, &report, &plan,
-                                &cli->err);
+        rc =
+            lochan_lake_repair(cli->lake, f.source, f.dataset, &options, &report, &plan, &cli->err);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__print_list(cli, &plan, columns, "nothing to repair");
     if (rc == LOCHAN_OK)

@@ -15,7 +15,7 @@ static lochan_status run_snapshots(lochan_cli *cli) {
     int64_t limit = 20;
     lochan_status rc = lochan_cli__int_value(cli, "limit", 1, INT64_MAX, &limit);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_filtered(cli, &f);
+        rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK && f.source && !f.dataset)
         rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
                               "name a dataset, or nothing for all snapshots");

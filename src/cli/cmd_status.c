@@ -4,7 +4,7 @@
 
 typedef lochan_cli_filter filter;
 
-lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_filter *f) {
+lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_use use, lochan_cli_filter *f) {
     *f = (filter){.source = lochan_cli__value(cli, "source")};
     if (cli->n_args > 0) {
         lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], true, &f->name);
@@ -13,7 +13,7 @@ lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_filter *f) {
         f->source = f->name.source;
         f->dataset = f->name.dataset[0] ? f->name.dataset : NULL;
     }
-    return lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
+    return lochan_cli__open_lake(cli, use);
 }
 
 static lochan_status run_status(lochan_cli *cli) {
@@ -34,7 +34,7 @@ static lochan_status run_status(lochan_cli *cli) {
         {0}};
     struct ArrowArrayStream stream = {0};
     filter f;
-    lochan_status rc = lochan_cli__open_filtered(cli, &f);
+    lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_datasets(cli->lake, f.source, f.dataset, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)
@@ -68,7 +68,7 @@ static lochan_status run_runs(lochan_cli *cli) {
     int64_t limit = 20;
     lochan_status rc = lochan_cli__int_value(cli, "limit", 1, INT64_MAX, &limit);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_filtered(cli, &f);
+        rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
     if (rc == LOCHAN_OK)
         rc = lochan_status_runs(cli->lake, f.source, f.dataset, limit, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)

@@ -66,7 +66,7 @@ typedef struct lochan_cli_filter {
     const char *source;
     const char *dataset;
 } lochan_cli_filter;
-lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_filter *f);
+lochan_status lochan_cli__open_filtered(lochan_cli *cli, lochan_cli_use use, lochan_cli_filter *f);
 
 /* The named columns of every row joined by `between`; free each and the array. NULL after an error.
  */

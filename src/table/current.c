@@ -155,14 +155,16 @@ static lochan_status refresh(lochan_lake *lake, bool on, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_lock *lock = NULL;
     current c = {.lake = lake};
+    char *locks = lochan_path__join(lake->path, "locks");
     char *lock_path = lochan_path__join(lake->path, "locks/current.lock");
     lochan_buf__init(&c.before.text, LIST_MAX);
     c.folder = lochan_path__join(lake->path, "current");
     c.list = lochan_path__join(lake->path, LIST_NAME);
-    if (!lock_path || !c.folder || !c.list) {
+    if (!locks || !lock_path || !c.folder || !c.list) {
         rc = lochan_error__nomem(err);
         goto done;
     }
+    LOCHAN_TRYG(lochan_fs__mkdirs(locks, NULL, err)); /* made with the first lock */
     LOCHAN_TRYG(lochan_lock__acquire(lock_path, "folder current", "lochan", 60000, lake->ctx.cancel,
                                      &lock, err));
     LOCHAN_TRYG(read_list(&c, err));
@@ -183,6 +185,7 @@ done:
     lochan_mem__free((void *)c.before.names);
     lochan_mem__free((void *)c.now.names);
     lochan_buf__deinit(&c.before.text);
+    lochan_mem__free(locks);
     lochan_mem__free(lock_path);
     lochan_mem__free(c.folder);
     lochan_mem__free(c.list);

@@ -200,6 +200,16 @@ def test_rebuild_makes_the_whole_lake_again_from_the_journal(lake):
     lochan("verify", "--deep", lake=lake)
 
 
+def test_repair_looks_only_at_what_is_named(lake):
+    append(lake, "r", "holdings", holdings([1, 150]))
+    part = parts(lake)[0]
+    part.write_bytes(part.read_bytes()[:-100])
+    for named in (["other"], ["--source", "other"]):
+        assert part.name not in lochan("repair", "--plan", *named, lake=lake, check=False).stdout
+    for named in (["runs"], ["--source", "runs"], []):
+        assert part.name in lochan("repair", "--plan", *named, lake=lake, check=False).stdout
+
+
 def test_rebuild_takes_damaged_parts_out_and_ignores_what_was_never_committed(lake, tmp_path):
     append(lake, "r", "holdings", holdings([1, 150, 250]))
     first, second, third = parts(lake)
