@@ -48,11 +48,6 @@ lochan_status lochan_listing__int64(lochan_listing *listing, int column, int64_t
     return lochan_builder__int64(column_of(listing, column), v, err);
 }
 
-lochan_status lochan_listing__double(lochan_listing *listing, int column, double v,
-                                     lochan_error *err) {
-    return lochan_builder__double(column_of(listing, column), v, err);
-}
-
 lochan_status lochan_listing__time(lochan_listing *listing, int column, int64_t ns,
                                    lochan_error *err) {
     return lochan_builder__int64(column_of(listing, column), ns / 1000, err);

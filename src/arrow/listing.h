@@ -28,8 +28,6 @@ lochan_status lochan_listing__string(lochan_listing *listing, int column, const 
                                      lochan_error *err);
 lochan_status lochan_listing__int64(lochan_listing *listing, int column, int64_t v,
                                     lochan_error *err); /* bool too */
-lochan_status lochan_listing__double(lochan_listing *listing, int column, double v,
-                                     lochan_error *err);
 /* ns since 1970 into a timestamp[us] column. */
 lochan_status lochan_listing__time(lochan_listing *listing, int column, int64_t ns,
                                    lochan_error *err);

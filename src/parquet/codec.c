@@ -298,10 +298,6 @@ const char *lochan_pq_codec__label(int32_t codec) {
     return codec >= 0 && (size_t)codec < LOCHAN_COUNTOF(known) ? known[codec] : "unknown";
 }
 
-const char *lochan_pq_codec__name(lochan_pq_codec codec) {
-    return lochan_pq_codec__label(codec);
-}
-
 bool lochan_pq_codec__readable(int32_t codec) {
     return find(codec) != NULL;
 }

@@ -20,7 +20,6 @@ typedef enum lochan_pq_codec {
 
 /* "zstd", "snappy", "none", ...; false if unknown. */
 bool lochan_pq_codec__from_name(const char *name, lochan_pq_codec *out);
-const char *lochan_pq_codec__name(lochan_pq_codec codec);
 
 /* Working memory of the codec libraries, reused from page to page. Zeroed is empty. */
 enum { LOCHAN_PQ_CODEC_SLOTS = 8 };

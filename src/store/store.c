@@ -103,10 +103,6 @@ uint64_t lochan_store_reader__size(const lochan_store_reader *reader) {
     return reader->size;
 }
 
-const char *lochan_store_reader__path(const lochan_store_reader *reader) {
-    return reader->path;
-}
-
 lochan_status lochan_store_reader__read(void *self, uint64_t offset, size_t n, void *dst,
                                         lochan_error *err) {
     lochan_store_reader *reader = self;

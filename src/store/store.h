@@ -70,7 +70,6 @@ lochan_status lochan_store__sync(lochan_store *store, const char *const *paths, 
 lochan_status lochan_store__open(lochan_store *store, const char *path, lochan_store_reader **out,
                                  lochan_error *err);
 uint64_t lochan_store_reader__size(const lochan_store_reader *reader);
-const char *lochan_store_reader__path(const lochan_store_reader *reader); /* relative */
 /* Exactly n bytes or an error; from several threads at a time. The signature is that of a Parquet
  * source's read. */
 lochan_status lochan_store_reader__read(void *self, uint64_t offset, size_t n, void *dst,

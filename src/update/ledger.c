@@ -14,16 +14,6 @@ const char *lochan_cover_state__name(lochan_cover_state state) {
     return state_names[state];
 }
 
-bool lochan_cover_state__parse(const char *name, lochan_cover_state *out) {
-    for (size_t i = 0; i < LOCHAN_COUNTOF(state_names); i++) {
-        if (strcmp(name, state_names[i]) == 0) {
-            *out = (lochan_cover_state)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void lochan_ledger__deinit(lochan_ledger *ledger) {
     lochan_mem__free(ledger->rows);
     *ledger = (lochan_ledger){0};

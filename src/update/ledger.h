@@ -20,9 +20,8 @@ typedef enum lochan_cover_state {
     LOCHAN_COVER_INVALID = 3  /* an answer that broke the dataset's contract */
 } lochan_cover_state;
 
-/* "success", "empty", "failed", "invalid"; parse: false if unknown. */
+/* "success", "empty", "failed", "invalid". */
 const char *lochan_cover_state__name(lochan_cover_state state);
-bool lochan_cover_state__parse(const char *name, lochan_cover_state *out);
 
 typedef struct lochan_cover {
     int32_t from, to; /* days since 1970-01-01, inclusive */
