@@ -51,7 +51,7 @@ static int64_t make_table(lochan_catalog *catalog) {
     must(lochan_txn__begin(catalog, NULL, &done, NULL, &txn, &err), &err);
     must(lochan_txn__create_table(txn, &create, &table_id, &err), &err);
     must(lochan_txn__bind_dataset(txn, 1, table_id, &err), &err);
-    must(lochan_txn__commit(txn, NULL, &err), &err);
+    must(lochan_txn__commit(&txn, NULL, &err), &err);
     schema.release(&schema);
     return table_id;
 }
@@ -90,7 +90,7 @@ static void add_files(lochan_catalog *catalog, int64_t table_id, int first, int 
         int64_t file_id;
         must(lochan_txn__add_file(txn, table_id, &add, &file_id, &err), &err);
     }
-    must(lochan_txn__commit(txn, NULL, &err), &err);
+    must(lochan_txn__commit(&txn, NULL, &err), &err);
 }
 
 static int compare(const void *a, const void *b) {

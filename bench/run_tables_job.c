@@ -152,7 +152,7 @@ static void list_parts(job *j) {
             int64_t id;
             must(lochan_txn__add_file(txn, t->def.table_id, &f, &id, &err), &err);
         }
-        must(lochan_txn__commit(txn, NULL, &err), &err);
+        must(lochan_txn__commit(&txn, NULL, &err), &err);
     }
     lochan_table__close(t);
 }

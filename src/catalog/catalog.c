@@ -371,7 +371,7 @@ static lochan_status settle_journal(lochan_catalog *c, lochan_error *err) {
     if (c->writer)
         c->writer->timeout_ms = timeout;
     if (rc == LOCHAN_OK)
-        rc = lochan_txn__commit(txn, NULL, &why);
+        rc = lochan_txn__commit(&txn, NULL, &why);
     if (rc == LOCHAN_ERR_LOCKED)
         return LOCHAN_OK;
     if (rc != LOCHAN_OK && err)
@@ -435,10 +435,6 @@ void lochan_catalog__close(lochan_catalog *catalog) {
 }
 
 /* ---- facts ---- */
-
-const char *lochan_catalog__path(const lochan_catalog *catalog) {
-    return catalog->path;
-}
 
 bool lochan_catalog__is_read_only(const lochan_catalog *catalog) {
     return catalog->read_only;

@@ -35,7 +35,6 @@ lochan_status lochan_catalog__open(const char *path, const lochan_catalog_option
                                    lochan_catalog **out, lochan_error *err);
 void lochan_catalog__close(lochan_catalog *catalog); /* NULL is a no-op */
 
-const char *lochan_catalog__path(const lochan_catalog *catalog);
 bool lochan_catalog__is_read_only(const lochan_catalog *catalog);
 const char *lochan_catalog__lake_id(const lochan_catalog *catalog); /* uuid */
 /* READ_ONLY with the lake's name unless it can be written. */

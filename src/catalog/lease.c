@@ -238,9 +238,7 @@ static lochan_status try_once(lochan_lease *l, lochan_error *err) {
     }
     LOCHAN_TRYG(put_row(l, txn, txn->time_ns, err));
     LOCHAN_FAILPOINTG("catalog.lease.taken", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
     l->committed = rc == LOCHAN_OK;
 done:
     lochan_txn__abort(txn);
@@ -275,9 +273,7 @@ lochan_status lochan_lease__renew(lochan_lease *l, lochan_error *err) {
     LOCHAN_TRYG(begin(l, &txn, err));
     LOCHAN_TRYG(own_row(l, txn, &row, err));
     LOCHAN_TRYG(put_row(l, txn, row.taken_ns, err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
 done:
     lochan_txn__abort(txn);
     return rc;
@@ -372,9 +368,7 @@ static lochan_status give_back(lochan_lease *l, lochan_error *err) {
     LOCHAN_TRYG(begin(l, &txn, err));
     LOCHAN_TRYG(own_row(l, txn, &row, err));
     LOCHAN_TRYG(delete_row(txn, l->number, err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
 done:
     lochan_txn__abort(txn);
     return rc;

@@ -32,9 +32,7 @@ lochan_status lochan_catalog__set_option(lochan_catalog *catalog, const char *na
     LOCHAN_TRYG(lochan_txn__replace(txn, LOCHAN_ROW_META,
                                     LOCHAN_ROW(lochan_value__text(name), lochan_value__text(value)),
                                     err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;

@@ -151,6 +151,7 @@ typedef struct lochan_known_files {
 } lochan_known_files;
 lochan_status lochan_catalog__known_files(lochan_catalog *catalog, lochan_known_files *out,
                                           lochan_error *err);
+bool lochan_known_files__has(const lochan_known_files *list, const char *path);
 void lochan_known_files__deinit(lochan_known_files *list);
 
 /* ---- sources and datasets ---- */

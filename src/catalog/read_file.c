@@ -414,6 +414,15 @@ done:
 
 /* ---- every file ever known ---- */
 
+static int compare_paths(const void *path, const void *file) {
+    return strcmp(path, ((const lochan_known_file *)file)->path);
+}
+
+bool lochan_known_files__has(const lochan_known_files *list, const char *path) {
+    return list->n > 0 &&
+           bsearch(path, list->files, list->n, sizeof *list->files, compare_paths) != NULL;
+}
+
 void lochan_known_files__deinit(lochan_known_files *list) {
     lochan_arena__deinit(&list->arena);
     memset(list, 0, sizeof *list);

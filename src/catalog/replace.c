@@ -330,9 +330,7 @@ static lochan_status record_cut(const char *path, const lochan_catalog_options *
     LOCHAN_TRYG(lochan_txn__replace(
         txn, LOCHAN_ROW_META,
         LOCHAN_ROW(lochan_value__text("incarnation"), lochan_value__text(uuid)), err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     lochan_catalog__close(catalog);

@@ -405,9 +405,11 @@ static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_err
     return rc;
 }
 
-lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err) {
+lochan_status lochan_txn__commit(lochan_txn **taken, int64_t *snapshot_id, lochan_error *err) {
+    lochan_txn *txn = *taken;
     int64_t snapshot = -1;
     uint64_t before = txn->catalog->journal.seq;
+    *taken = NULL;
     if (snapshot_id)
         *snapshot_id = -1;
     lochan_status rc = LOCHAN_OK;
@@ -440,8 +442,4 @@ const char *lochan_txn__commit_id(const lochan_txn *txn) {
 
 int64_t lochan_txn__base(const lochan_txn *txn) {
     return txn->base;
-}
-
-int64_t lochan_txn__time_ns(const lochan_txn *txn) {
-    return txn->time_ns;
 }

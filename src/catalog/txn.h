@@ -32,9 +32,9 @@ typedef struct lochan_txn_options {
 lochan_status lochan_txn__begin(lochan_catalog *catalog, const lochan_txn_options *options,
                                 bool *already_done, int64_t *snapshot_id, lochan_txn **out,
                                 lochan_error *err);
-/* Publishes. Takes the transaction, also on failure. *snapshot_id (may be NULL) = -1 if no table
- * changed. A transaction without any change commits nothing but its token. */
-lochan_status lochan_txn__commit(lochan_txn *txn, int64_t *snapshot_id, lochan_error *err);
+/* Publishes. Takes the transaction, also on failure: *txn = NULL. *snapshot_id (may be NULL) = -1
+ * if no table changed. A transaction without any change commits nothing but its token. */
+lochan_status lochan_txn__commit(lochan_txn **txn, int64_t *snapshot_id, lochan_error *err);
 /* After a failed commit: true if it may yet turn out to have landed, because the disk refused to
  * take it back. Then its files must stay. Not while holding a transaction. */
 bool lochan_catalog__fate_is_open(lochan_catalog *catalog, const char *commit_id);
@@ -42,8 +42,6 @@ void lochan_txn__abort(lochan_txn *txn); /* NULL is a no-op */
 
 const char *lochan_txn__commit_id(const lochan_txn *txn);
 int64_t lochan_txn__base(const lochan_txn *txn); /* newest snapshot at begin */
-int64_t
-lochan_txn__time_ns(const lochan_txn *txn); /* commit time: of the snapshot and of published_at */
 
 /* ---- tables ---- */
 

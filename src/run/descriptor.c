@@ -358,6 +358,17 @@ int lochan_run_descriptor__find(const lochan_run_descriptor *d, const char *name
     return -1;
 }
 
+void lochan_run_descriptor__hint_column(const lochan_run_descriptor *d, const char *name,
+                                        lochan_error *err) {
+    const char **names = lochan_mem__array(d->n, sizeof *names);
+    for (size_t i = 0; names && i < d->n; i++)
+        names[i] = d->columns[i].name;
+    const char *near = names ? lochan_name__nearest(name, names, d->n) : NULL;
+    if (near)
+        lochan_error__hint(err, "did you mean %s?", near);
+    lochan_mem__free(names);
+}
+
 lochan_status lochan_run_field__type_name(const struct ArrowSchema *field, lochan_buf *out,
                                           lochan_error *err) {
     lochan_type type;

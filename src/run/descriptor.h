@@ -50,6 +50,9 @@ lochan_status lochan_run_descriptor__parse(const char *yaml, size_t size, const 
 void lochan_run_descriptor__free(lochan_run_descriptor *d); /* NULL is a no-op */
 /* Index of a column, -1 if none. */
 int lochan_run_descriptor__find(const lochan_run_descriptor *d, const char *name);
+/* Adds the nearest column to an error about `name`, if one is near. */
+void lochan_run_descriptor__hint_column(const lochan_run_descriptor *d, const char *name,
+                                        lochan_error *err);
 /* Whether fields may still come to this struct. */
 bool lochan_run_field__is_open(const struct ArrowSchema *field);
 /* "i64", "list[struct]", "struct{a: f64}": the name of a field's type as descriptors write it. */

@@ -367,9 +367,7 @@ static lochan_status change(lochan_lake *lake, const char *run_id, const lochan_
         LOCHAN_TRYG(create(txn, run_id, d, want, err));
     }
     LOCHAN_FAILPOINTG("run.evolve.changed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
 done:
     lochan_txn__abort(txn);
     lochan_table_def__deinit(&def);

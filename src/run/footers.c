@@ -378,9 +378,7 @@ static lochan_status put_all(footers *f, lochan_error *err) {
         if (f->parts[from].table)
             LOCHAN_TRYG(put_table(f, txn, from, to, err));
     }
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;

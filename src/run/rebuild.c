@@ -8,70 +8,13 @@
 #include "arrow/listing.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "catalog/lock.h"
+#include "catalog/rebuild.h"
 #include "parquet/reader.h"
 #include "table/write.h"
 
 enum { MAX_MANIFEST = 256 << 20 };
 
 /* ---- the lake ---- */
-
-static lochan_status set_aside(const char *lake, const char *name, const char *uuid,
-                               lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    char *from = lochan_path__join(lake, name), *to = NULL;
-    char aside[80];
-    lochan_format(aside, sizeof aside, "%s.damaged-%s", name, uuid);
-    to = lochan_path__join(lake, aside);
-    if (!from || !to)
-        rc = lochan_error__nomem(err);
-    else if (lochan_fs__exists(from))
-        rc = lochan_fs__rename(from, to, err);
-    lochan_mem__free(from);
-    lochan_mem__free(to);
-    return rc;
-}
-
-/* The new file first; only when it is whole does the old one go, with its log, which must not be
- * taken for the new one's. */
-static lochan_status restore_locked(const char *lake, int64_t *records, lochan_error *err) {
-    static const char *const old[] = {"lake.db", "lake.db-wal", "lake.db-shm"};
-    lochan_status rc = LOCHAN_OK;
-    char uuid[37];
-    char *made = lochan_path__join(lake, "lake.db.restored"),
-         *wanted = lochan_path__join(lake, "lake.db");
-    lochan_uuid__make(uuid);
-    if (!made || !wanted) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    LOCHAN_TRYG(lochan_fs__unlink(made, true, err)); /* of a restore that was cut off */
-    LOCHAN_TRYG(lochan_catalog__rebuild_from_journal(lake, made, records, err));
-    LOCHAN_FAILPOINTG("run.restore.made", err);
-    for (size_t i = 0; i < LOCHAN_COUNTOF(old); i++)
-        LOCHAN_TRYG(set_aside(lake, old[i], uuid, err));
-    LOCHAN_FAILPOINTG("run.restore.aside", err);
-    LOCHAN_TRYG(lochan_fs__rename(made, wanted, err));
-    LOCHAN_TRYG(lochan_fs__sync_dir(lake, err));
-done:
-    lochan_mem__free(made);
-    lochan_mem__free(wanted);
-    return rc;
-}
-
-static lochan_status restore(const char *lake, int64_t *records, lochan_error *err) {
-    lochan_lock *queue = NULL;
-    char *path = lochan_path__join(lake, "lake.lock");
-    if (!path)
-        return lochan_error__nomem(err);
-    lochan_status rc =
-        lochan_lock__acquire(path, "the lake", "lochan rebuild", 60000, NULL, &queue, err);
-    lochan_mem__free(path);
-    LOCHAN_TRY(rc);
-    rc = restore_locked(lake, records, err);
-    lochan_lock__release(queue);
-    return rc;
-}
 
 static lochan_status has_journal(const char *lake, bool *out, lochan_error *err) {
     lochan_stat st;
@@ -87,6 +30,8 @@ static lochan_status has_journal(const char *lake, bool *out, lochan_error *err)
 static lochan_status open_lake(const char *path, const lochan_lake_options *options,
                                lochan_rebuild_report *report, lochan_lake **out,
                                lochan_error *err) {
+    static const lochan_catalog_options catalog_options = {.command = "lochan rebuild",
+                                                           .lock_timeout_ms = 60000};
     bool journal = false;
     lochan_error seen;
     lochan_error_init(&seen);
@@ -105,7 +50,7 @@ static lochan_status open_lake(const char *path, const lochan_lake_options *opti
         return rc;
     }
     if (journal)
-        LOCHAN_TRY(restore(path, &report->records, err));
+        LOCHAN_TRY(lochan_catalog__rebuild(path, &catalog_options, &report->records, err));
     else
         LOCHAN_TRY(lochan_catalog__init(path, err));
     report->lake_rebuilt = true;
@@ -326,30 +271,13 @@ static lochan_status retire_damaged(rebuild *r, lochan_error *err) {
     for (size_t i = 0; i < r->n_damaged; i++)
         LOCHAN_TRYG(lochan_txn__retire_file(txn, r->stored->def.table_id, r->damaged[i], err));
     LOCHAN_FAILPOINTG("run.rebuild.retired", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;
 }
 
 /* ---- files that the catalog never knew ---- */
-
-static bool is_known(const rebuild *r, const char *path) {
-    size_t low = 0, high = r->known.n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int c = strcmp(r->known.files[mid].path, path);
-        if (c == 0)
-            return true;
-        if (c < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
-}
 
 static lochan_status push_found(rebuild *r, const found *f, lochan_error *err) {
     if (r->n_unknown == r->cap_unknown) {
@@ -407,7 +335,7 @@ static lochan_status look_at_file(void *ctx, const char *path, const lochan_stat
     lochan_error seen;
     int64_t rows, min, max;
     bool parquet = n > 8 && strcmp(path + n - 8, ".parquet") == 0;
-    if (st->is_link || !parquet || is_known(r, path))
+    if (st->is_link || !parquet || lochan_known_files__has(&r->known, path))
         return LOCHAN_OK;
     if (temporary)
         return ignore(r, path, "the temporary file of a write that was cut off", err);

@@ -181,7 +181,7 @@ lochan_status lochan_run_describe(lochan_run *run, const char *parameters, const
         lochan_txn__abort(txn);
         return rc;
     }
-    return lochan_txn__commit(txn, NULL, err);
+    return lochan_txn__commit(&txn, NULL, err);
 }
 
 /* ---- the list ---- */
@@ -296,9 +296,7 @@ lochan_status lochan_run_delete(lochan_lake *lake, const char *run_id, int64_t *
     if (rows.n > 0)
         LOCHAN_TRYG(lochan_txn__delete_run(txn, run_id, err));
     LOCHAN_FAILPOINTG("run.delete.retired", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
     if (parts)
         *parts = n;
 done:

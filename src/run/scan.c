@@ -175,13 +175,7 @@ static lochan_status no_column(const request *q, const char *name, lochan_error 
     const lochan_run_descriptor *d = q->known->d;
     lochan_status rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
                                          "run table %s has no column '%.100s'", d->name, name);
-    const char **names = lochan_mem__array(d->n, sizeof *names);
-    for (size_t i = 0; names && i < d->n; i++)
-        names[i] = d->columns[i].name;
-    const char *near = names ? lochan_name__nearest(name, names, d->n) : NULL;
-    if (near)
-        lochan_error__hint(err, "did you mean %s?", near);
-    lochan_mem__free(names);
+    lochan_run_descriptor__hint_column(d, name, err);
     return lochan_error__in_table(err, rc, d->name, name, -1);
 }
 

@@ -28,13 +28,7 @@ static lochan_status column_error(lochan_error *err, const char *column, const c
 static lochan_status unknown_column(const lochan_run_descriptor *d, const char *name,
                                     lochan_error *err) {
     lochan_status rc = column_error(err, name, "there is no column '%.100s'", name);
-    const char **names = lochan_mem__array(d->n, sizeof *names);
-    for (size_t i = 0; names && i < d->n; i++)
-        names[i] = d->columns[i].name;
-    const char *near = names ? lochan_name__nearest(name, names, d->n) : NULL;
-    if (near)
-        lochan_error__hint(err, "did you mean %s?", near);
-    lochan_mem__free(names);
+    lochan_run_descriptor__hint_column(d, name, err);
     return rc;
 }
 

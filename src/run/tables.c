@@ -202,9 +202,7 @@ lochan_status lochan_run_table_add(lochan_lake *lake, const char *yaml, size_t s
     LOCHAN_TRYG(lochan_txn__begin(lake->catalog, &options, &already, NULL, &txn, err));
     lochan_run_table_row row = {.name = d->name, .spec = text};
     LOCHAN_TRYG(lochan_txn__put_run_table(txn, &row, err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     lochan_mem__free(text);

@@ -106,18 +106,7 @@ static bool is_known(const adopting *a, const char *path) {
     for (size_t i = 0; i < a->scheduled.n; i++)
         if (strcmp(a->scheduled.files[i].path, path) == 0)
             return true;
-    size_t low = 0, high = a->known.n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int c = strcmp(a->known.files[mid].path, path);
-        if (c == 0)
-            return true;
-        if (c < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
+    return lochan_known_files__has(&a->known, path);
 }
 
 static lochan_status look_at(void *ctx, const char *path, const lochan_stat *st, bool temporary,
@@ -262,9 +251,7 @@ static lochan_status take_commit(adopting *a, const lochan_table *t, const unkno
     for (size_t i = 0; i < n; i++)
         LOCHAN_TRYG(list_file(a, txn, t, &files[i], err));
     LOCHAN_FAILPOINTG("table.adopt.listed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
     a->adopted += (int64_t)n;
 done:
     lochan_txn__abort(txn);

@@ -127,19 +127,13 @@ static lochan_status copy_files(backup *b, lochan_error *err) {
 
 /* ---- what the backup before had and this one has not ---- */
 
+static int compare_paths(const void *path, const void *file) {
+    return strcmp(path, ((const lochan_backup_file *)file)->path);
+}
+
 static bool is_wanted(const lochan_backup *set, const char *path) {
-    size_t low = 0, high = set->n_files;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int c = strcmp(set->files[mid].path, path);
-        if (c == 0)
-            return true;
-        if (c < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
+    return set->n_files > 0 &&
+           bsearch(path, set->files, set->n_files, sizeof *set->files, compare_paths) != NULL;
 }
 
 static lochan_status remove_old(backup *b, lochan_error *err) {

@@ -40,18 +40,6 @@ typedef struct compaction {
 
 /* ---- one new file ---- */
 
-static char *new_path(const lochan_data_file *f, const char *id) {
-    lochan_buf out;
-    const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
-    const char *old = f->file_id[0] ? strstr(name, f->file_id) : NULL;
-    lochan_buf__init(&out, 1 << 16);
-    int keep = (int)((old ? old : name) - f->path);
-    lochan_status rc = lochan_buf__printf(&out, NULL, "%.*s%s.parquet", keep, f->path, id);
-    char *path = rc == LOCHAN_OK ? (char *)lochan_buf__take(&out, NULL) : NULL;
-    lochan_buf__deinit(&out);
-    return path;
-}
-
 /* Labels that differ from file to file. */
 static bool is_own_label(const char *key) {
     static const char *const own[] = {
@@ -181,7 +169,7 @@ static lochan_status join_group(compaction *c, const lochan_compaction_group *gr
     j->group = group;
     j->sorted = c->table->n_order > 0 && group->files[0]->key_min.n > 0;
     lochan_uuid__make(j->file_id);
-    j->path = new_path(group->files[0], j->file_id);
+    j->path = lochan_data_file__new_path(group->files[0], j->file_id);
     if (!j->path)
         return lochan_error__nomem(err);
     LOCHAN_TRYG(open_writer(c, j, &store, &writer, err));
@@ -314,9 +302,7 @@ static lochan_status publish(compaction *c, lochan_error *err) {
         if (!c->files[i].dropped)
             LOCHAN_TRYG(list_file(c, txn, &c->files[i], (int64_t)i, err));
     LOCHAN_FAILPOINTG("table.compact.listed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, &c->report->snapshot_id, err);
+    rc = lochan_txn__commit(&txn, &c->report->snapshot_id, err);
     c->published = rc == LOCHAN_OK || lochan_catalog__fate_is_open(c->lake->catalog, c->commit_id);
     for (size_t i = 0; i < c->n_files && rc == LOCHAN_OK; i++)
         if (!c->files[i].dropped)

@@ -6,6 +6,18 @@
 #include "arrow/view.h"
 #include "table/write.h"
 
+char *lochan_data_file__new_path(const lochan_data_file *f, const char *id) {
+    lochan_buf out;
+    const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
+    const char *old = f->file_id[0] ? strstr(name, f->file_id) : NULL;
+    lochan_buf__init(&out, 1 << 16);
+    int keep = (int)((old ? old : name) - f->path);
+    lochan_status rc = lochan_buf__printf(&out, NULL, "%.*s%s.parquet", keep, f->path, id);
+    char *path = rc == LOCHAN_OK ? (char *)lochan_buf__take(&out, NULL) : NULL;
+    lochan_buf__deinit(&out);
+    return path;
+}
+
 static lochan_status missing(const char *path, lochan_error *err) {
     lochan_status rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
                                          "file %s is in the catalog but not in the lake", path);

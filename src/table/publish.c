@@ -154,9 +154,7 @@ static lochan_status commit(lochan_write *w, lochan_write_hook hook, void *ctx,
     if (hook)
         LOCHAN_TRYG(hook(ctx, txn, err));
     LOCHAN_FAILPOINTG("table.publish.hooked", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, snapshot_id, err);
+    rc = lochan_txn__commit(&txn, snapshot_id, err);
     /* a commit that the disk may still bring back needs its files */
     w->published = rc == LOCHAN_OK || lochan_catalog__fate_is_open(w->lake->catalog, w->commit_id);
 done:

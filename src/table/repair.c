@@ -224,9 +224,7 @@ static lochan_status commit(repair *r, lochan_error *err) {
     if (r->dataset)
         LOCHAN_TRYG(reopen_ledger(r, txn, err));
     LOCHAN_FAILPOINTG("table.repair.listed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, &r->report->snapshot_id, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, &r->report->snapshot_id, err));
     for (size_t i = 0; i < r->n; i++)
         r->report->rows_taken_out += r->files[i].file->rows;
     r->report->files_taken_out += (int64_t)r->n;

@@ -191,9 +191,7 @@ static lochan_status forget(lochan_lake *lake, const restore *r, lochan_error *e
     while (did.more && !r->note.all) {
         LOCHAN_TRYG(lochan_txn__begin(lake->catalog, &options, NULL, NULL, &txn, err));
         LOCHAN_TRYG(lochan_txn__expire(txn, INT64_MAX, 1, 1000, &did, err));
-        lochan_txn *ending = txn;
-        txn = NULL;
-        LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+        LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
         r->report->forgotten += did.snapshots;
     }
 done:

@@ -87,21 +87,6 @@ static lochan_status compare_lists(rollback *r, lochan_error *err) {
 
 /* ---- files that come back ---- */
 
-/* The old path with a new id in it. */
-static char *new_path(const lochan_data_file *f) {
-    char id[37];
-    lochan_buf out;
-    const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
-    const char *old = f->file_id[0] ? strstr(name, f->file_id) : NULL;
-    lochan_uuid__make(id);
-    lochan_buf__init(&out, 1 << 16);
-    int keep = (int)((old ? old : name) - f->path);
-    lochan_status rc = lochan_buf__printf(&out, NULL, "%.*s%s.parquet", keep, f->path, id);
-    char *path = rc == LOCHAN_OK ? (char *)lochan_buf__take(&out, NULL) : NULL;
-    lochan_buf__deinit(&out);
-    return path;
-}
-
 static lochan_status copy_file(lochan_lake *lake, const char *from, const char *to,
                                lochan_error *err) {
     enum { CHUNK = 1 << 20 };
@@ -159,13 +144,15 @@ done:
 }
 
 static lochan_status bring_back(rollback *r, come_back *b, lochan_error *err) {
+    char id[37];
     lochan_pq_reader *reader = NULL;
     LOCHAN_TRY(lochan_cancel__check(r->lake->ctx.cancel, err));
     LOCHAN_TRY(lochan_data_file__open(r->lake, b->file, &reader, err));
     lochan_status rc = lochan_pq_reader__summary(reader, &b->summary, err);
     lochan_pq_reader__close(reader);
     LOCHAN_TRY(rc);
-    b->path = new_path(b->file);
+    lochan_uuid__make(id);
+    b->path = lochan_data_file__new_path(b->file, id);
     if (!b->path)
         return lochan_error__nomem(err);
     LOCHAN_TRY(link_file(r->lake, b->file->path, b->path, err));
@@ -211,9 +198,7 @@ static lochan_status publish(rollback *r, int64_t *snapshot_id, lochan_error *er
     LOCHAN_TRYG(lochan_txn__begin(r->lake->catalog, &options, &done_already, NULL, &txn, err));
     LOCHAN_TRYG(list_files(r, txn, err));
     LOCHAN_FAILPOINTG("table.rollback.listed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, snapshot_id, err);
+    rc = lochan_txn__commit(&txn, snapshot_id, err);
     r->published = rc == LOCHAN_OK || lochan_catalog__fate_is_open(r->lake->catalog, commit_id);
 done:
     lochan_txn__abort(txn);

@@ -71,12 +71,6 @@ static lochan_status begin(lochan_lake *lake, const char *kind, lochan_txn **txn
     return lochan_txn__begin(lake->catalog, &options, &done_already, NULL, txn, err);
 }
 
-static lochan_status finish(lochan_txn **txn, lochan_error *err) {
-    lochan_txn *ending = *txn;
-    *txn = NULL;
-    return lochan_txn__commit(ending, NULL, err);
-}
-
 lochan_status lochan_lake_tag(lochan_lake *lake, const char *name, const char *as_of,
                               int64_t *snapshot_id, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
@@ -89,7 +83,7 @@ lochan_status lochan_lake_tag(lochan_lake *lake, const char *name, const char *a
     /* under the queue lock: nobody can expire it meanwhile */
     LOCHAN_TRYG(lochan_catalog__snapshot_at(lake->catalog, as_of, &at, err));
     LOCHAN_TRYG(lochan_txn__put_tag(txn, name, at.id, err));
-    LOCHAN_TRYG(finish(&txn, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
     if (snapshot_id)
         *snapshot_id = at.id;
 done:
@@ -103,7 +97,7 @@ lochan_status lochan_lake_untag(lochan_lake *lake, const char *name, lochan_erro
     LOCHAN_CHECK_ARG(lake && name, err);
     LOCHAN_TRYG(begin(lake, "tag", &txn, err));
     LOCHAN_TRYG(lochan_txn__delete_tag(txn, name, err));
-    LOCHAN_TRYG(finish(&txn, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;
@@ -138,7 +132,7 @@ lochan_status lochan_lake_expire(lochan_lake *lake, const lochan_expire_options 
                                        o.dry_run ? -1 : SNAPSHOTS_A_COMMIT, &did, err));
         if (!o.dry_run) {
             LOCHAN_FAILPOINTG("table.expire.forgotten", err);
-            LOCHAN_TRYG(finish(&txn, err));
+            LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
         }
         lochan_txn__abort(txn);
         txn = NULL;
@@ -164,7 +158,7 @@ static lochan_status expire_some(lochan_lake *lake, int64_t retention, lochan_er
     LOCHAN_TRYG(begin(lake, "expire", &txn, err));
     LOCHAN_TRYG(lochan_txn__expire(txn, ago(retention), 1, SNAPSHOTS_A_COMMIT, &did, err));
     LOCHAN_TRYG(lochan_txn__note_expire(txn, err));
-    LOCHAN_TRYG(finish(&txn, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;
@@ -184,16 +178,6 @@ void lochan_lake__expire_now_and_then(lochan_lake *lake) {
 }
 
 /* ---- gc ---- */
-
-static int by_path(const void *a, const void *b) {
-    const lochan_known_file *x = a, *y = b;
-    return strcmp(x->path, y->path);
-}
-
-static bool is_known(const lochan_known_files *known, const char *path) {
-    lochan_known_file key = {.path = path};
-    return known->n > 0 && bsearch(&key, known->files, known->n, sizeof key, by_path);
-}
 
 static lochan_status plan_file(lochan_lake *lake, const lochan_scheduled_file *f,
                                lochan_listing *list, lochan_gc_report *report, lochan_error *err) {
@@ -229,7 +213,7 @@ static lochan_status remove_files(lochan_lake *lake, const lochan_scheduled_file
         LOCHAN_TRYG(begin(lake, "gc", &txn, err));
         for (size_t i = 0; i < n; i++)
             LOCHAN_TRYG(lochan_txn__forget_scheduled(txn, files[i]->id, err));
-        LOCHAN_TRYG(finish(&txn, err));
+        LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
     }
 done:
     lochan_txn__abort(txn);
@@ -270,7 +254,8 @@ lochan_status lochan_lake_gc(lochan_lake *lake, const lochan_gc_options *options
     }
     for (size_t i = 0; i < scheduled.n; i++) {
         const lochan_scheduled_file *f = &scheduled.files[i];
-        if (is_known(&known, f->path)) /* of a table again: another program's doing */
+        if (lochan_known_files__has(&known,
+                                    f->path)) /* of a table again: another program's doing */
             continue;
         if (f->since_ns > before) {
             report->waiting++;

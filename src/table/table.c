@@ -216,7 +216,7 @@ static lochan_status change(lochan_lake *lake, const lochan_table_spec *spec, bo
     LOCHAN_TRYG(lochan_txn__table(txn, spec->source, spec->name, &after, err));
     LOCHAN_TRYG(lochan_table_spec__compare(spec, &after, &missing, err));
     LOCHAN_FAILPOINTG("table.ensure.changed", err);
-    rc = lochan_txn__commit(txn, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
     txn = NULL;
 done:
     lochan_txn__abort(txn);

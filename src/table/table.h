@@ -195,8 +195,6 @@ lochan_status lochan_write__explain(lochan_write *w, lochan_write_plan *out, loc
 lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArray *batch,
                                          uint32_t *ids, lochan_error *err);
 size_t lochan_write__partitions(lochan_write *w);
-/* "year=2024/month=01", "" for single_file; borrowed from the write. */
-const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition);
 
 /* Rows that come to one partition: new + replaced + unchanged + duplicate = rows of the batches. */
 typedef struct lochan_write_counts {

@@ -100,9 +100,7 @@ static lochan_status commit(const settling *s, const lochan_unsynced_table *t, b
         (*retired)++;
     }
     LOCHAN_FAILPOINTG("table.unsynced.listed", err);
-    lochan_txn *ending = txn;
-    txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);
     return rc;

@@ -215,6 +215,9 @@ lochan_status lochan_data_file__add(lochan_txn *txn, int64_t table_id,
 /* After a publish: forgets snapshots older than the lake's retention, at most once an hour. */
 void lochan_lake__expire_now_and_then(lochan_lake *lake);
 
+/* The path beside `file` under a new id: a retired path is never listed again. Free it; NULL: out
+ * of memory. */
+char *lochan_data_file__new_path(const lochan_data_file *file, const char *id);
 /* ---- data_file.c: reading a file that the catalog lists ---- */
 
 lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,

@@ -447,10 +447,3 @@ size_t lochan_write__partitions(lochan_write *w) {
     pthread_mutex_unlock(&w->mutex);
     return n;
 }
-
-const char *lochan_write__partition_folder(lochan_write *w, uint32_t partition) {
-    pthread_mutex_lock(&w->mutex);
-    const char *folder = partition < w->n_partitions ? w->partitions[partition]->folder : "";
-    pthread_mutex_unlock(&w->mutex);
-    return folder;
-}

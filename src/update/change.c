@@ -27,7 +27,7 @@ static lochan_status commit_change(lochan_lake *lake, const char *kind, change_f
         lochan_txn__abort(txn);
         return rc;
     }
-    return lochan_txn__commit(txn, NULL, err);
+    return lochan_txn__commit(&txn, NULL, err);
 }
 
 /* ---- enable, disable ---- */
@@ -122,7 +122,7 @@ lochan_status lochan_source_remove(lochan_lake *lake, const char *name, lochan_e
         lochan_txn__abort(txn);
         goto done;
     }
-    rc = lochan_txn__commit(txn, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
 done:
     lochan_dataset_rows__deinit(&rows);
     lochan_source_spec__free(source);

@@ -182,9 +182,7 @@ static lochan_status forget_files(struct damage *d, lochan_error *err) {
     }
     LOCHAN_TRYG(lochan_book__put(&d->book, d->txn, job->dataset->dataset_id, err));
     LOCHAN_FAILPOINTG("update.repair.listed", err);
-    lochan_txn *ending = d->txn;
-    d->txn = NULL;
-    LOCHAN_TRYG(lochan_txn__commit(ending, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&d->txn, NULL, err));
     LOCHAN_WARN("%s: %lld damaged files were taken out; their days are asked again", job->full_name,
                 (long long)d->files);
 done:

@@ -58,7 +58,7 @@ static lochan_status commit_row(lochan_lake *lake, const char *kind, put_fn put,
         lochan_txn__abort(txn);
         return rc;
     }
-    return lochan_txn__commit(txn, NULL, err);
+    return lochan_txn__commit(&txn, NULL, err);
 }
 
 static lochan_status put_source(void *ctx, lochan_txn *txn, lochan_error *err) {

@@ -174,7 +174,7 @@ static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
         lochan_txn__abort(txn);
         return rc;
     }
-    return lochan_txn__commit(txn, &job->report->snapshot_id, err);
+    return lochan_txn__commit(&txn, &job->report->snapshot_id, err);
 }
 
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
@@ -226,6 +226,6 @@ void lochan_job__record_failure(lochan_job *job, lochan_status status, const loc
         return;
     if (put_run(job, txn, "failed", err->message, NULL) != LOCHAN_OK)
         lochan_txn__abort(txn);
-    else if (lochan_txn__commit(txn, NULL, NULL) != LOCHAN_OK)
+    else if (lochan_txn__commit(&txn, NULL, NULL) != LOCHAN_OK)
         LOCHAN_WARN("%s: the failed update could not be recorded", job->full_name);
 }

@@ -241,7 +241,7 @@ lochan_status lochan_rejects_drop(lochan_lake *lake, const char *source, const c
         lochan_txn__abort(txn);
         goto done;
     }
-    LOCHAN_TRYG(lochan_txn__commit(txn, NULL, err));
+    LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
     remove_files(lake, &files); /* the catalog has forgotten them */
 done:
     lochan_reject_rows__deinit(&files);

@@ -28,7 +28,7 @@ static int64_t make_lake(const char *dir) {
     ok(lochan_catalog__open(dir, NULL, &catalog, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, "fx", &table_id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     lochan_catalog__close(catalog);
     return table_id;
 }
@@ -47,7 +47,7 @@ static int writer(const char *dir, int64_t table_id) {
         if (rc == LOCHAN_OK) {
             rc = add_demo(txn, table_id, "fx", 1 + i % 12, &id, &err);
             if (rc == LOCHAN_OK)
-                rc = lochan_txn__commit(txn, NULL, &err);
+                rc = lochan_txn__commit(&txn, NULL, &err);
             else
                 lochan_txn__abort(txn);
         }
@@ -170,7 +170,7 @@ static void *thread_writer(void *arg) {
         if (rc == LOCHAN_OK)
             rc = add_demo(txn, e->table_id, "fx", 1 + i % 12, &id, &err);
         if (rc == LOCHAN_OK)
-            rc = lochan_txn__commit(txn, NULL, &err);
+            rc = lochan_txn__commit(&txn, NULL, &err);
         e->failures += rc != LOCHAN_OK;
     }
     e->writing--;

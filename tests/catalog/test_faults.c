@@ -136,7 +136,7 @@ static void lake_prep(void *ctx) {
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, "fx", &e->table_id, &err));
     ok(add_demo(txn, e->table_id, "fx", 1, &id, &err));
-    ok(lochan_txn__commit(txn, &e->before, &err));
+    ok(lochan_txn__commit(&txn, &e->before, &err));
     lochan_catalog__close(catalog);
 }
 
@@ -230,7 +230,7 @@ static lochan_status commit_body(void *ctx, lochan_error *err) {
     LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
     LOCHAN_TRYG(change(e, txn, err));
     lochan_format(id, sizeof id, "%s", lochan_txn__commit_id(txn));
-    rc = lochan_txn__commit(txn, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
     txn = NULL;
     e->open = lochan_catalog__fate_is_open(catalog, id);
     if (e->open && (rc == LOCHAN_OK || !strstr(err->hint, "take the commit back")))
@@ -280,7 +280,7 @@ static lochan_status many_body(void *ctx, lochan_error *err) {
         LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
         rc = lochan_txn__put_source(txn, &source, err);
         if (rc == LOCHAN_OK)
-            rc = lochan_txn__commit(txn, NULL, err);
+            rc = lochan_txn__commit(&txn, NULL, err);
         else
             lochan_txn__abort(txn);
         if (rc != LOCHAN_OK)

@@ -51,7 +51,7 @@ static void prep(void *ctx) {
     ok(lochan_catalog__open(e->dir, NULL, &catalog, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(put_all(txn, &dataset_id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     lochan_catalog__close(catalog);
 }
 
@@ -146,9 +146,7 @@ static lochan_status body_change(void *ctx, lochan_error *err) {
     LOCHAN_TRYG(lochan_catalog__open(e->dir, NULL, &catalog, err));
     LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
     LOCHAN_TRYG(change(txn, err));
-    lochan_txn *ending = txn;
-    txn = NULL;
-    rc = lochan_txn__commit(ending, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
     e->open = rc != LOCHAN_OK && strstr(err->hint, "take the commit back");
 done:
     lochan_txn__abort(txn);

@@ -46,7 +46,7 @@ static void prepare(env *e) {
     ok(lochan_catalog__open(e->dir, NULL, &catalog, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, "fx", &e->table_id, &err));
-    ok(lochan_txn__commit(txn, &e->before, &err));
+    ok(lochan_txn__commit(&txn, &e->before, &err));
     lochan_catalog__close(catalog);
 }
 
@@ -62,7 +62,7 @@ static lochan_status commit_body(void *ctx, lochan_error *err) {
     catalog->checkpoint_pages = 1; /* after every commit */
     LOCHAN_TRYG(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, err));
     LOCHAN_TRYG(add_demo(txn, e->table_id, "fx", 1, &id, err));
-    rc = lochan_txn__commit(txn, NULL, err);
+    rc = lochan_txn__commit(&txn, NULL, err);
     txn = NULL;
 done:
     lochan_txn__abort(txn);
@@ -140,7 +140,7 @@ static void test_kill__first_commit_with_a_power_cut(void **state) {
         ok(lochan_catalog__open(dir, NULL, &catalog, &err));
         ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
         ok(lochan_txn__put_source(txn, &source, &err));
-        ok(lochan_txn__commit(txn, NULL, &err));
+        ok(lochan_txn__commit(&txn, NULL, &err));
         torn_power_cut(seed);
         lochan_catalog__close(catalog);
         torn_stop();

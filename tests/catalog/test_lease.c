@@ -62,7 +62,7 @@ static lochan_status publish(lochan_catalog *catalog, const lochan_lease *lease,
     if (rc == LOCHAN_OK)
         rc = create_demo(txn, table, &id, err);
     if (rc == LOCHAN_OK)
-        return lochan_txn__commit(txn, NULL, err);
+        return lochan_txn__commit(&txn, NULL, err);
     lochan_txn__abort(txn);
     return rc;
 }

@@ -48,7 +48,7 @@ static int64_t fill(const char *dir, lochan_catalog **out) {
     ok(lochan_txn__begin(*out, NULL, NULL, NULL, &txn, &err));
     ok(lochan_txn__put_source(txn, &source, &err));
     ok(lochan_txn__put_dataset(txn, &dataset, &dataset_id, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     assert_int_equal(snapshot, -1); /* no table changed */
     ok(lochan_txn__begin(*out, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, "fx", &table_id, &err));
@@ -100,7 +100,7 @@ static int64_t fill(const char *dir, lochan_catalog **out) {
                                   .at_ns = 1};
     ok(lochan_txn__put_update(txn, &update, &err));
     ok(lochan_txn__put_failure(txn, &failure, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     assert_int_equal(snapshot, 1);
     return table_id;
 }
@@ -134,11 +134,11 @@ static void test_ledger__rows_are_read_back(void **state) {
     lochan_dataset_row twin = {.source = "ecb", .name = "fx", .spec = "x"};
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     assert_int_equal(lochan_txn__put_dataset(txn, &twin, NULL, &err), LOCHAN_ERR_EXISTS);
-    assert_int_equal(lochan_txn__commit(txn, NULL, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_int_equal(lochan_txn__commit(&txn, NULL, &err), LOCHAN_ERR_INVALID_ARGUMENT);
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(lochan_txn__delete_coverage(txn, datasets.rows[0].dataset_id, "", "", day("2024-02-21"),
                                    &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     ok(lochan_catalog__coverage(catalog, datasets.rows[0].dataset_id, &coverage, &err));
     assert_int_equal(coverage.n, 2);
     lochan_coverage_rows__deinit(&coverage);
@@ -289,7 +289,7 @@ static void test_ledger__statistics_follow_files(void **state) {
     ok(lochan_txn__retire_file(txn, table_id, files.files[1].id, &err));
     ok(add_demo(txn, table_id, "fx", 3, &id, &err));
     ok(lochan_txn__add_column(txn, table_id, 0, &field, &column_id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     field.release(&field);
     lochan_file_list__deinit(&files);
     lochan_table_def__deinit(&def);
@@ -440,7 +440,7 @@ static void test_ledger__foreign_commits_enter_the_journal(void **state) {
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(add_demo(txn, def.table_id, "fx", 9, &id, &err));
     assert_int_equal(id, 3);
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     assert_int_equal(snapshot, 3);
     ok(lochan_catalog__snapshot_at(catalog, "2", &s2, &err));
     ok(lochan_catalog__snapshot_at(catalog, NULL, &s3, &err));

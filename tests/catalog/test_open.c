@@ -46,7 +46,7 @@ static int64_t add_table(const char *dir, const char *dataset) {
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, dataset, &table_id, &err));
     ok(add_demo(txn, table_id, dataset, 1, &id, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     lochan_catalog__close(catalog);
     return snapshot;
 }

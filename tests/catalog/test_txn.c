@@ -29,7 +29,7 @@ static int64_t commit_table(lochan_catalog *catalog, const char *dataset, int64_
     int64_t snapshot;
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(create_demo(txn, dataset, table_id, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     return snapshot;
 }
 
@@ -40,7 +40,7 @@ static int64_t commit_file(lochan_catalog *catalog, int64_t table_id, const char
     int64_t snapshot;
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(add_demo(txn, table_id, dataset, month, id, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     return snapshot;
 }
 
@@ -105,7 +105,7 @@ static void test_txn__a_token_commits_once(void **state) {
     ok(lochan_txn__begin(catalog, &options, &already, &snapshot, &txn, &err));
     assert_false(already);
     ok(create_demo(txn, "fx", &table_id, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     assert_int_equal(snapshot, 1);
     ok(lochan_txn__begin(catalog, &options, &already, &snapshot, &txn, &err));
     assert_true(already);
@@ -127,7 +127,7 @@ static void test_txn__a_token_without_a_change_is_known(void **state) {
     lochan_catalog *catalog = open_lake(*state);
     lochan_txn_options options = {.token = "tok-1"};
     ok(lochan_txn__begin(catalog, &options, &already, &snapshot, &txn, &err));
-    ok(lochan_txn__commit(txn, &snapshot, &err));
+    ok(lochan_txn__commit(&txn, &snapshot, &err));
     assert_int_equal(snapshot, -1);
     ok(lochan_catalog__commit_by_token(catalog, "tok-1", &done, &snapshot, &err));
     assert_true(done);
@@ -167,7 +167,7 @@ static void test_txn__bounds_outlive_retired_files(void **state) {
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(lochan_txn__retire_file(txn, table_id, old, &err));
     ok(add_demo(txn, table_id, "fx", 3, &id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     bounds(*state, 2, text);
     assert_string_equal(text, "2024-01-01 2024-03-10");
     lochan_catalog__close(catalog);
@@ -186,7 +186,7 @@ static void test_txn__a_column_added_later_has_bounds(void **state) {
     ok(lochan_schema__set_field(&field, "note", &type, true, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(lochan_txn__add_column(txn, table_id, 0, &field, &column_id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     const char *values[] = {"2024", "2"};
     lochan_column_stats stats = {.column_id = column_id,
@@ -204,7 +204,7 @@ static void test_txn__a_column_added_later_has_bounds(void **state) {
                             .n_stats = 1,
                             .file_id = "01234567-89ab-cdef-0123-456789abcdef"};
     ok(lochan_txn__add_file(txn, table_id, &file, &id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     bounds(*state, (int)column_id, text);
     assert_string_equal(text, "hello world");
     field.release(&field);
@@ -277,7 +277,7 @@ static void test_txn__conflicts_are_found_by_partition(void **state) {
     /* a retired file is a change too */
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     ok(lochan_txn__retire_file(txn, table_id, id, &err));
-    ok(lochan_txn__commit(txn, NULL, &err));
+    ok(lochan_txn__commit(&txn, NULL, &err));
     ok(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err));
     assert_int_equal(lochan_txn__check_partitions(txn, table_id, base + 1, &feb, 1, &err),
                      LOCHAN_ERR_CONFLICT);

@@ -43,7 +43,7 @@ static void add_dataset(lake_env *env) {
     assert_ok(lochan_txn__put_dataset(txn, &row, &id, &err));
     assert_ok(lochan_txn__bind_dataset(txn, id, def.table_id, &err));
     assert_ok(lochan_txn__put_coverage(txn, id, &c, &err));
-    assert_ok(lochan_txn__commit(txn, NULL, &err));
+    assert_ok(lochan_txn__commit(&txn, NULL, &err));
     lochan_table_def__deinit(&def);
 }
 
