@@ -47,6 +47,8 @@ struct lochan_cli {
     lochan_error err;
 };
 
+enum { LOCHAN_CLI_MAX_COMMANDS = 128 };
+
 /* commands.c: the table, ended by NULL. */
 extern const lochan_cli_command *const lochan_cli__commands[];
 extern const lochan_cli_option lochan_cli__common_options[];

@@ -21,7 +21,7 @@ static lochan_status run_help(lochan_cli *cli) {
         return LOCHAN_OK;
     }
     char name[128];
-    const char *names[64];
+    const char *names[LOCHAN_CLI_MAX_COMMANDS];
     size_t n = 0;
     snprintf(name, sizeof name, cli->n_args > 1 ? "%s %s" : "%s", cli->args[0],
              cli->n_args > 1 ? cli->args[1] : "");
@@ -30,7 +30,7 @@ static lochan_status run_help(lochan_cli *cli) {
             lochan_cli__print_command_help(*c);
             return LOCHAN_OK;
         }
-        if (n < 64)
+        if (n < LOCHAN_CLI_MAX_COMMANDS)
             names[n++] = (*c)->name;
     }
     if (lochan_cli__print_group_help(name))

@@ -60,6 +60,7 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__parquet_verify,
     &lochan_cli__parquet_cat,
     &lochan_cli__feed,
+    &lochan_cli__completion,
     &lochan_cli__version,
     &lochan_cli__help,
     NULL,

@@ -61,6 +61,7 @@ extern const lochan_cli_command lochan_cli__parquet_head;
 extern const lochan_cli_command lochan_cli__parquet_verify;
 extern const lochan_cli_command lochan_cli__parquet_cat;
 extern const lochan_cli_command lochan_cli__feed;
+extern const lochan_cli_command lochan_cli__completion;
 extern const lochan_cli_command lochan_cli__version;
 extern const lochan_cli_command lochan_cli__help;
 

@@ -27,10 +27,11 @@ static const lochan_cli_command *find_command(int argc, char **argv, int *words)
 /* No such command. If the first word begins commands of two words ("source"), the second one is
  * wrong or missing. */
 static lochan_status unknown_command(lochan_cli *cli, int argc, char **argv) {
-    const char *names[64];
+    const char *names[LOCHAN_CLI_MAX_COMMANDS];
     size_t n = 0, len = strlen(argv[0]);
     bool is_group = false;
-    for (const lochan_cli_command *const *c = lochan_cli__commands; *c && n < 64; c++) {
+    for (const lochan_cli_command *const *c = lochan_cli__commands;
+         *c && n < LOCHAN_CLI_MAX_COMMANDS; c++) {
         names[n++] = (*c)->name;
         is_group |= strncmp((*c)->name, argv[0], len) == 0 && (*c)->name[len] == ' ';
     }
