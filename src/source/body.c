@@ -80,6 +80,26 @@ lochan_status lochan_body__from_yaml(const lochan_yaml_node *node, lochan_arena 
     return LOCHAN_OK;
 }
 
+lochan_status lochan_body__add_text(const lochan_body_node **tree, lochan_arena *arena,
+                                    const char *key, const char *text, bool *taken,
+                                    lochan_error *err) {
+    *taken = *tree && (*tree)->kind != BODY_MAP;
+    for (const lochan_body_node *child = *tree ? (*tree)->first : NULL; child; child = child->next)
+        *taken |= strcmp(child->key, key) == 0;
+    if (*taken)
+        return LOCHAN_OK;
+    lochan_body_node *map = lochan_arena__alloc(arena, sizeof(*map));
+    lochan_body_node *entry = lochan_arena__alloc(arena, sizeof(*entry));
+    if (!map || !entry)
+        return lochan_error__nomem(err);
+    *entry = (lochan_body_node){.kind = BODY_TEXT, .key = key, .text = text};
+    *map = *tree ? **tree : (lochan_body_node){.kind = BODY_MAP};
+    entry->next = map->first;
+    map->first = entry;
+    *tree = map;
+    return LOCHAN_OK;
+}
+
 static bool text_uses(const char *text, const char *name) {
     lochan_str found, type;
     for (; *text; text++)

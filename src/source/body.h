@@ -12,6 +12,11 @@
 /* Copies a map or list into the arena. SPEC errors have line and column. */
 lochan_status lochan_body__from_yaml(const lochan_yaml_node *node, lochan_arena *arena,
                                      const lochan_body_node **out, lochan_error *err);
+/* The map *tree with one more entry; NULL: a map of its own. *taken: it has the entry, or is no
+ * map. */
+lochan_status lochan_body__add_text(const lochan_body_node **tree, lochan_arena *arena,
+                                    const char *key, const char *text, bool *taken,
+                                    lochan_error *err);
 /* Whether a placeholder of that name is in the tree; NULL tree: false. */
 bool lochan_body__uses(const lochan_body_node *tree, const char *name);
 /* Whether the spec's body, text or tree, has a place for parameters. */

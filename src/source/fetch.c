@@ -108,7 +108,10 @@ lochan_status lochan_fetcher__create(const lochan_ctx *ctx, const lochan_source_
     f->options = *options;
     f->callbacks = *callbacks;
     f->last_progress_ns = INT64_MIN;
-    lochan_status rc = lochan_secret__load(spec->secret, &f->secret, err);
+    lochan_status rc =
+        spec->auth == LOCHAN_AUTH_BASIC
+            ? lochan_secret__load_basic(spec->secret, spec->auth_user, &f->secret, err)
+            : lochan_secret__load(spec->secret, &f->secret, err);
     if (rc != LOCHAN_OK)
         lochan_error__prefix(err, rc, "source '%s'", spec->name);
     else

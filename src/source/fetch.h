@@ -16,6 +16,7 @@ typedef struct lochan_fetcher lochan_fetcher;
 
 typedef struct lochan_fetch_meta {
     int32_t http_status;
+    int32_t http_version; /* 10, 11, 20, 30; 0 = unknown */
     bool empty; /* the spec's `errors` say that this status means "no rows"; the body is not to be
                    decoded */
     char content_type[128];

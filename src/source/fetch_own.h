@@ -10,6 +10,8 @@
 
 #include <curl/curl.h>
 
+enum { LOCHAN_FETCH_MAX_HEADERS = 256 * 1024 }; /* bytes, of one answer */
+
 typedef enum lochan_page_state {
     LOCHAN_PAGE_QUEUED,
     LOCHAN_PAGE_RUNNING,
@@ -80,12 +82,16 @@ void lochan_fetch_transfer__deinit(lochan_fetch_transfer *t);
  */
 lochan_status lochan_fetch_transfer__prepare(lochan_fetch_transfer *t, lochan_fetch_page *page,
                                              const char *url, lochan_error *err);
+/* Forgets the page, its body and what was taken from the budget. */
+void lochan_fetch_transfer__reset(lochan_fetch_transfer *t);
+/* The host part "[::1]:8700" of a url. */
+lochan_str lochan_fetch__host_of(const char *url);
+
+/* ---- fetch_judge.c ---- */
+
 /* After curl is done with it: OK with *meta, or the attempt's error with *verdict. *redirect is set
  * (to be freed with lochan_mem__free) if the request is to be sent there instead. */
 lochan_status lochan_fetch_transfer__finish(lochan_fetch_transfer *t, CURLcode result,
                                             lochan_fetch_meta *meta, lochan_fetch_verdict *verdict,
                                             char **redirect, lochan_error *err);
-/* Forgets the page, its body and what was taken from the budget. */
-void lochan_fetch_transfer__reset(lochan_fetch_transfer *t);
-
 #endif

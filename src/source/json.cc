@@ -431,8 +431,10 @@ static lochan_status read_list(lochan_json *json, ondemand::value value, int64_t
     return LOCHAN_OK;
 }
 
-extern "C" lochan_status lochan_json__lists(lochan_json *json, lochan_str text,
-                                            const lochan_json_rows *rows, lochan_error *err) {
+/* The rows of a list, handed over in blocks; read(value, row, cells) fills the cells of one. */
+template <class Read>
+static lochan_status read_blocks(lochan_json *json, lochan_str text, const lochan_json_rows *rows,
+                                 Read read, lochan_error *err) {
     ondemand::document doc;
     ondemand::array list;
     lochan_status rc = open_list(json, text, &doc, &list, err);
@@ -444,7 +446,7 @@ extern "C" lochan_status lochan_json__lists(lochan_json *json, lochan_str text,
         ondemand::value value;
         if (error_code code = element.get(value))
             return in_row(err, json_error(json, code, nullptr, err), row);
-        rc = read_list(json, value, row, rows, rows->cells + n * rows->n_cells, err);
+        rc = read(value, row, rows->cells + n * rows->n_cells);
         if (rc == LOCHAN_OK && ++n == rows->block_rows) {
             rc = rows->fn(rows->ctx, rows->cells, n, err);
             n = 0;
@@ -454,6 +456,16 @@ extern "C" lochan_status lochan_json__lists(lochan_json *json, lochan_str text,
         row++;
     }
     return n > 0 ? rows->fn(rows->ctx, rows->cells, n, err) : (lochan_status)LOCHAN_OK;
+}
+
+extern "C" lochan_status lochan_json__lists(lochan_json *json, lochan_str text,
+                                            const lochan_json_rows *rows, lochan_error *err) {
+    return read_blocks(
+        json, text, rows,
+        [=](ondemand::value value, int64_t row, lochan_csv_cell *cells) {
+            return read_list(json, value, row, rows, cells, err);
+        },
+        err);
 }
 
 /* ---- names ---- */
@@ -663,25 +675,10 @@ static lochan_status read_object(lochan_json *json, ondemand::value value, int64
 extern "C" lochan_status lochan_json__objects(lochan_json *json, lochan_str text,
                                               const lochan_json_names *names,
                                               const lochan_json_rows *rows, lochan_error *err) {
-    ondemand::document doc;
-    ondemand::array list;
-    lochan_status rc = open_list(json, text, &doc, &list, err);
-    if (rc != LOCHAN_OK)
-        return rc;
-    int64_t row = 0;
-    size_t n = 0;
-    for (auto element : list) {
-        ondemand::value value;
-        if (error_code code = element.get(value))
-            return in_row(err, json_error(json, code, nullptr, err), row);
-        rc = read_object(json, value, row, names, rows, rows->cells + n * rows->n_cells, err);
-        if (rc == LOCHAN_OK && ++n == rows->block_rows) {
-            rc = rows->fn(rows->ctx, rows->cells, n, err);
-            n = 0;
-        }
-        if (rc != LOCHAN_OK)
-            return rc;
-        row++;
-    }
-    return n > 0 ? rows->fn(rows->ctx, rows->cells, n, err) : (lochan_status)LOCHAN_OK;
+    return read_blocks(
+        json, text, rows,
+        [=](ondemand::value value, int64_t row, lochan_csv_cell *cells) {
+            return read_object(json, value, row, names, rows, cells, err);
+        },
+        err);
 }

@@ -1,6 +1,6 @@
 /* page_request.c - the request of one page: the scope's own values, and those of its pager.
  * Invariant: what a provider names as the next page is asked only at the host of the source, and
- * never with a secret in its url. May call: base/, spec.h, paging.h.
+ * its url never holds the secret itself. May call: base/, spec.h, paging.h.
  */
 #include "source/page_request.h"
 
@@ -25,6 +25,34 @@ static lochan_status check_link(const char *link, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* The link as it is. With `auth: query` providers leave their parameter out, or it came back
+ * overwritten: it is put in anew. */
+static lochan_status put_link(const lochan_source_spec *spec, const char *link, lochan_buf *url,
+                              lochan_error *err) {
+    size_t path = strcspn(link, "?");
+    if (spec->auth != LOCHAN_AUTH_QUERY)
+        return lochan_buf__puts(url, link, err);
+    size_t start = url->len;
+    LOCHAN_TRY(lochan_source__percent_encode(url, spec->auth_name, strlen(spec->auth_name), err));
+    LOCHAN_TRY(lochan_buf__putc(url, '=', err));
+    char name[256]; /* encoded, with its '=' */
+    if (!lochan_format(name, sizeof(name), "%.*s", (int)(url->len - start), url->data + start))
+        return lochan_error__set(err, LOCHAN_ERR_SPEC, "auth.name is too long");
+    url->len = start;
+    LOCHAN_TRY(lochan_buf__append(url, link, path, err));
+    char before = '?';
+    for (const char *p = link + path; *p;) {
+        size_t n = strcspn(++p, "&");
+        if (n > 0 && strncmp(p, name, strlen(name)) != 0) {
+            LOCHAN_TRY(lochan_buf__putc(url, before, err));
+            LOCHAN_TRY(lochan_buf__append(url, p, n, err));
+            before = '&';
+        }
+        p += n;
+    }
+    return lochan_buf__printf(url, err, "%c%s{secret}", before, name);
+}
+
 /* A link is a whole url of the source's host, or a path of it. */
 static lochan_status follow_link(const lochan_source_spec *spec, const char *link,
                                  lochan_source_request *out, lochan_error *err) {
@@ -39,10 +67,10 @@ static lochan_status follow_link(const lochan_source_spec *spec, const char *lin
         return rc;
     }
     lochan_buf url;
-    lochan_buf__init(&url, MAX_LINK + 4096);
+    lochan_buf__init(&url, MAX_LINK + 8192);
     lochan_status rc = is_path ? lochan_buf__append(&url, origin.p, origin.n, err) : LOCHAN_OK;
     if (rc == LOCHAN_OK)
-        rc = lochan_buf__puts(&url, link, err);
+        rc = put_link(spec, link, &url, err);
     if (rc == LOCHAN_OK) {
         size_t n;
         lochan_mem__free(out->url);

@@ -1,6 +1,6 @@
 /* request.c - fills a source's templates and gives a request its identity.
- * Invariants: values are escaped for the place they go to; "{secret}" passes through unfilled. May
- * call: base/, spec.h.
+ * Invariants: values are escaped for the place they go to; placeholders of the secret pass through
+ * unfilled. May call: base/, spec.h.
  */
 #include "source/request.h"
 
@@ -105,7 +105,8 @@ lochan_status lochan_source__fill(lochan_filler *f, lochan_place place, const ch
         if (n == 0) {
             LOCHAN_TRY(put_literal(place, template, &n, out, err));
         } else if (lochan_str__eq(name, LOCHAN_STR("secret"))) {
-            LOCHAN_TRY(lochan_buf__puts(out, "{secret}", err));
+            bool basic = place == LOCHAN_IN_HEADER && lochan_str__eq(type, LOCHAN_STR("basic"));
+            LOCHAN_TRY(lochan_buf__puts(out, basic ? "{secret:basic}" : "{secret}", err));
         } else if (place == LOCHAN_IN_JSON && lochan_str__eq(name, LOCHAN_STR("params"))) {
             LOCHAN_TRY(lochan_body__put_params(f, out, err));
         } else {
@@ -242,7 +243,7 @@ lochan_status lochan_source__build_request(const lochan_source_spec *spec,
                                            lochan_source_request *out, lochan_error *err) {
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < n_values; i++)
-        if (values[i].value && strstr(values[i].value, "{secret}"))
+        if (values[i].value && strstr(values[i].value, "{secret"))
             return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                      "the value of %s must not hold {secret}", values[i].name);
     lochan_filler f = {values, n_values, extra, n_extra, {NULL, 0}};

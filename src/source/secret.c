@@ -11,16 +11,27 @@
 #include <stdio.h>
 
 #define PLACEHOLDER     "{secret}"
+#define BASIC_HOLDER    "{secret:basic}"
 #define MAX_SECRET      ((size_t)8192)
 #define MIN_DATA_SECRET ((size_t)8)
 
+/* The secret as it is sent, then as others may write it, to be overwritten where it comes back. The
+ * last four are of "user:secret" in base64, NULL unless it is for Basic. */
+enum form {
+    PLAIN,
+    PERCENT,
+    JSON, /* inside of a JSON string, without quotes */
+    BASIC,
+    PERCENT_LOWER, /* %2f for %2F */
+    JSON_SLASHES,  /* with a backslash before each slash */
+    BASIC_PERCENT,
+    BASIC_PERCENT_LOWER,
+    BASIC_SLASHES,
+    N_FORMS
+};
+
 struct lochan_secret {
-    char *plain;
-    char *percent;
-    char *json; /* inside of a JSON string, without quotes */
-    /* As others write it, to be overwritten where it comes back. */
-    char *percent_lower; /* %2f for %2F */
-    char *json_slashes;  /* with a backslash before each slash */
+    char *forms[N_FORMS];
 };
 
 /* A plain memset may be left out by the compiler when the memory is freed next. */
@@ -128,6 +139,31 @@ static char *encode(const char *s, bool percent) {
     return out;
 }
 
+/* "user:password" in base64; NULL: out of memory. */
+static char *encode_basic(lochan_str user, lochan_str password) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t n = user.n + 1 + password.n;
+    char *out = lochan_mem__alloc((n + 2) / 3 * 4 + 1), *p = out;
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t bits = 0;
+        for (size_t k = i; k < i + 3; k++) {
+            uint8_t c = k < user.n    ? (uint8_t)user.p[k]
+                        : k == user.n ? ':'
+                        : k < n       ? (uint8_t)password.p[k - user.n - 1]
+                                      : 0;
+            bits = bits << 8 | c;
+        }
+        *p++ = digits[bits >> 18];
+        *p++ = digits[bits >> 12 & 63];
+        *p++ = i + 1 < n ? digits[bits >> 6 & 63] : '=';
+        *p++ = i + 2 < n ? digits[bits & 63] : '=';
+    }
+    *p = '\0';
+    return out;
+}
+
 static lochan_status check_text(lochan_str s, lochan_error *err) {
     if (s.n == 0)
         return lochan_error__set(err, LOCHAN_ERR_SPEC, "the secret is empty");
@@ -140,13 +176,46 @@ static lochan_status check_text(lochan_str s, lochan_error *err) {
     return LOCHAN_OK;
 }
 
-lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lochan_error *err) {
+/* "user:password" becomes the user and the password. */
+static lochan_status split_user(lochan_str *text, lochan_str *user, lochan_error *err) {
+    const char *colon = memchr(text->p, ':', text->n);
+    if (!colon)
+        return lochan_error__set(
+            err, LOCHAN_ERR_SPEC,
+            "for auth: basic the secret is user:password, unless auth.user names the user");
+    *user = (lochan_str){text->p, (size_t)(colon - text->p)};
+    *text = (lochan_str){colon + 1, text->n - user->n - 1};
+    return check_text(*text, err);
+}
+
+static lochan_secret *make(lochan_str text, const lochan_str *user) {
+    lochan_secret *s = lochan_mem__zalloc(sizeof(*s));
+    if (!s)
+        return NULL;
+    char **f = s->forms;
+    bool ok = (f[PLAIN] = lochan_mem__strndup(text.p, text.n)) &&
+              (f[PERCENT] = encode(f[PLAIN], true)) && (f[JSON] = encode(f[PLAIN], false)) &&
+              (f[PERCENT_LOWER] = lower_hex(f[PERCENT])) &&
+              (f[JSON_SLASHES] = with_slashes(f[JSON]));
+    if (ok && user)
+        ok = (f[BASIC] = encode_basic(*user, text)) &&
+             (f[BASIC_PERCENT] = encode(f[BASIC], true)) &&
+             (f[BASIC_PERCENT_LOWER] = lower_hex(f[BASIC_PERCENT])) &&
+             (f[BASIC_SLASHES] = with_slashes(f[BASIC]));
+    if (ok)
+        return s;
+    lochan_secret__free(s);
+    return NULL;
+}
+
+static lochan_status load(const char *reference, bool basic, const char *name, lochan_secret **out,
+                          lochan_error *err) {
     *out = NULL;
     if (!reference)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_secret__check_reference(reference, err));
     lochan_status rc = LOCHAN_OK;
-    lochan_secret *secret = NULL;
+    lochan_str user = lochan_str__of(name ? name : "");
     lochan_buf text;
     lochan_buf__init(&text, MAX_SECRET * 2);
     LOCHAN_TRYG(lochan_buf__reserve(&text, MAX_SECRET,
@@ -154,51 +223,53 @@ lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lo
     LOCHAN_TRYG(read_reference(reference, &text, err));
     lochan_str trimmed = lochan_str__trim((lochan_str){(const char *)text.data, text.len});
     rc = check_text(trimmed, err);
+    if (rc == LOCHAN_OK && basic && !name)
+        rc = split_user(&trimmed, &user, err);
     if (rc != LOCHAN_OK) {
         lochan_error__prefix(err, rc, "%.100s", reference);
         goto done;
     }
-    secret = lochan_mem__zalloc(sizeof(*secret));
-    if (secret && (secret->plain = lochan_mem__strndup(trimmed.p, trimmed.n))) {
-        secret->percent = encode(secret->plain, true);
-        secret->json = encode(secret->plain, false);
-        secret->percent_lower = secret->percent ? lower_hex(secret->percent) : NULL;
-        secret->json_slashes = secret->json ? with_slashes(secret->json) : NULL;
-    }
-    if (!secret || !secret->percent_lower || !secret->json_slashes) {
+    *out = make(trimmed, basic ? &user : NULL);
+    if (!*out)
         rc = lochan_error__nomem(err);
-        goto done;
-    }
-    *out = secret;
-    secret = NULL;
 done:
     lochan_secret__wipe(&text);
-    lochan_secret__free(secret);
     return rc;
+}
+
+lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lochan_error *err) {
+    return load(reference, false, NULL, out, err);
+}
+
+lochan_status lochan_secret__load_basic(const char *reference, const char *user,
+                                        lochan_secret **out, lochan_error *err) {
+    return load(reference, true, user, out, err);
 }
 
 void lochan_secret__free(lochan_secret *secret) {
     if (!secret)
         return;
-    wipe_string(secret->plain);
-    wipe_string(secret->percent);
-    wipe_string(secret->percent_lower);
-    wipe_string(secret->json_slashes);
-    wipe_string(secret->json);
+    for (size_t i = 0; i < N_FORMS; i++)
+        wipe_string(secret->forms[i]);
     lochan_mem__free(secret);
 }
 
 lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_form form,
                                   const char *text, lochan_buf *out, lochan_error *err) {
-    if (strstr(text, PLACEHOLDER) && !secret)
+    bool basic = strstr(text, BASIC_HOLDER) != NULL;
+    if ((basic || strstr(text, PLACEHOLDER)) && !secret)
         return lochan_error__set(err, LOCHAN_ERR_SPEC,
                                  "the request needs a secret, but the source names none");
+    if (basic && !secret->forms[BASIC])
+        return lochan_error__set(err, LOCHAN_ERR_SPEC, "{secret:basic} is for auth: basic");
+    const char *placeholder = basic ? BASIC_HOLDER : PLACEHOLDER;
     const char *value = !secret                         ? ""
-                        : form == LOCHAN_SECRET_PERCENT ? secret->percent
-                        : form == LOCHAN_SECRET_JSON    ? secret->json
-                                                        : secret->plain;
-    for (const char *hit; (hit = strstr(text, PLACEHOLDER)) != NULL;
-         text = hit + sizeof(PLACEHOLDER) - 1) {
+                        : basic                         ? secret->forms[BASIC]
+                        : form == LOCHAN_SECRET_PERCENT ? secret->forms[PERCENT]
+                        : form == LOCHAN_SECRET_JSON    ? secret->forms[JSON]
+                                                        : secret->forms[PLAIN];
+    for (const char *hit; (hit = strstr(text, placeholder)) != NULL;
+         text = hit + strlen(placeholder)) {
         LOCHAN_TRY(lochan_buf__append(out, text, (size_t)(hit - text), err));
         LOCHAN_TRY(lochan_buf__puts(out, value, err));
     }
@@ -208,8 +279,8 @@ lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_for
 uint64_t lochan_secret__fingerprint(const lochan_secret *secret, const uint8_t *salt, size_t n) {
     if (!secret)
         return 0;
-    uint64_t inner =
-        lochan_hash__64(secret->plain, strlen(secret->plain), lochan_hash__64(salt, n, 1));
+    uint64_t inner = lochan_hash__64(secret->forms[PLAIN], strlen(secret->forms[PLAIN]),
+                                     lochan_hash__64(salt, n, 1));
     return lochan_hash__64(salt, n, inner);
 }
 
@@ -229,13 +300,11 @@ static bool redact_text(const char *text, char *p, size_t n) {
 }
 
 bool lochan_secret__redact(const lochan_secret *secret, void *p, size_t n, bool is_data) {
-    if (!secret || n == 0 || (is_data && strlen(secret->plain) < MIN_DATA_SECRET))
+    if (!secret || n == 0 || (is_data && strlen(secret->forms[PLAIN]) < MIN_DATA_SECRET))
         return false;
-    const char *const forms[] = {secret->plain, secret->percent, secret->percent_lower,
-                                 secret->json, secret->json_slashes};
     bool found = false;
-    for (size_t i = 0; i < LOCHAN_COUNTOF(forms); i++)
-        if (i == 0 || strcmp(forms[i], secret->plain) != 0)
-            found |= redact_text(forms[i], p, n);
+    for (size_t i = 0; i < N_FORMS; i++)
+        if (secret->forms[i] && (i == 0 || strcmp(secret->forms[i], secret->forms[PLAIN]) != 0))
+            found |= redact_text(secret->forms[i], p, n);
     return found;
 }

@@ -15,6 +15,10 @@ lochan_status lochan_secret__check_reference(const char *reference, lochan_error
  * value. Blanks around the secret are dropped; an empty one, one above 8 KB or with control
  * characters is refused. */
 lochan_status lochan_secret__load(const char *reference, lochan_secret **out, lochan_error *err);
+/* The same for HTTP's Basic: fill and redact know "user:secret" in base64, too. user NULL: the
+ * reference holds "user:password", and the secret is the password. */
+lochan_status lochan_secret__load_basic(const char *reference, const char *user,
+                                        lochan_secret **out, lochan_error *err);
 void lochan_secret__free(lochan_secret *secret); /* wipes; NULL is a no-op */
 
 typedef enum lochan_secret_form {
@@ -22,8 +26,9 @@ typedef enum lochan_secret_form {
     LOCHAN_SECRET_PERCENT,
     LOCHAN_SECRET_JSON
 } lochan_secret_form;
-/* Appends `text` to `out` with each "{secret}" replaced. A placeholder without a secret (NULL) is a
- * SPEC error. The caller wipes `out` (lochan_secret__wipe) after use. */
+/* Appends `text` to `out` with each "{secret}" replaced, and "{secret:basic}" by the base64 of
+ * Basic. A placeholder without a secret (NULL) is a SPEC error. The caller wipes `out`
+ * (lochan_secret__wipe) after use. */
 lochan_status lochan_secret__fill(const lochan_secret *secret, lochan_secret_form form,
                                   const char *text, lochan_buf *out, lochan_error *err);
 void lochan_secret__wipe(lochan_buf *buf); /* zeroes and frees */

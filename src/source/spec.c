@@ -27,7 +27,7 @@ static const char *const http_keys[] = {
     "date_format",   "errors",        "timeout",     "connect_timeout",
     "stall_timeout", "max_body",      "workers",     "max_retries",
     "retry_budget",  "retry_backoff", "max_backoff", "breaker_failures",
-    "user_agent",
+    "user_agent",    "auth",          "ca_file",
 };
 static const char *const files_keys[] = {
     "name", "description", "kind",        "path",     "format",  "csv",
@@ -200,22 +200,23 @@ static lochan_status read_pairs(lochan_source_spec *spec, const lochan_yaml_node
     return LOCHAN_OK;
 }
 
-/* Header names are tokens of RFC 9110; those that the HTTP library sets itself are refused. */
-static lochan_status check_headers(const lochan_yaml_node *map, lochan_error *err) {
+lochan_status lochan_source_spec__check_header(const lochan_yaml_node *node, const char *name,
+                                               lochan_error *err) {
     static const char *const reserved[] = {"host",       "content-length", "transfer-encoding",
                                            "connection", "user-agent",     "accept-encoding"};
-    if (!map)
-        return LOCHAN_OK;
-    for (const lochan_yaml_node *entry = map->first; entry; entry = entry->next) {
-        for (const char *p = entry->key; *p; p++)
-            if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
-                strchr("()<>@,;:\\\"/[]?={}", *p))
-                return lochan_yaml__key_error(entry, err, "headers: '%.60s' is no header name",
-                                              entry->key);
-        for (size_t i = 0; i < LOCHAN_COUNTOF(reserved); i++)
-            if (strcasecmp(entry->key, reserved[i]) == 0)
-                return lochan_yaml__key_error(entry, err, "headers: %s cannot be set", entry->key);
-    }
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
+            strchr("()<>@,;:\\\"/[]?={}", *p))
+            return lochan_yaml__key_error(node, err, "headers: '%.60s' is no header name", name);
+    for (size_t i = 0; i < LOCHAN_COUNTOF(reserved); i++)
+        if (strcasecmp(name, reserved[i]) == 0)
+            return lochan_yaml__key_error(node, err, "headers: %s cannot be set", name);
+    return LOCHAN_OK;
+}
+
+static lochan_status check_headers(const lochan_yaml_node *map, lochan_error *err) {
+    for (const lochan_yaml_node *entry = map ? map->first : NULL; entry; entry = entry->next)
+        LOCHAN_TRY(lochan_source_spec__check_header(entry, entry->key, err));
     return LOCHAN_OK;
 }
 
@@ -309,7 +310,12 @@ static lochan_status read_http(lochan_source_spec *spec, const lochan_yaml_node 
     const lochan_yaml_node *node = lochan_yaml__get(root, "secret");
     if (node)
         LOCHAN_TRY(at_node(node, lochan_secret__check_reference(spec->secret, err), err));
-    return check_secret_use(spec, root, err);
+    LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "ca_file", &spec->ca_file, err));
+    node = lochan_yaml__get(root, "ca_file");
+    if (node && !spec->ca_file[0])
+        return lochan_yaml__error(node, err, "ca_file: is empty");
+    LOCHAN_TRY(check_secret_use(spec, root, err));
+    return lochan_source_spec__read_auth(spec, root, err);
 }
 
 static lochan_status read_files(lochan_source_spec *spec, const lochan_yaml_node *root,

@@ -29,6 +29,15 @@ typedef enum lochan_source_method {
     LOCHAN_METHOD_GET = 0,
     LOCHAN_METHOD_POST = 1
 } lochan_source_method;
+/* How the secret is shown, beside the places where the spec itself writes {secret}. */
+typedef enum lochan_source_auth {
+    LOCHAN_AUTH_NONE = 0,
+    LOCHAN_AUTH_BEARER = 1, /* Authorization: Bearer SECRET */
+    LOCHAN_AUTH_BASIC = 2,  /* Authorization: Basic, of auth_user and the secret */
+    LOCHAN_AUTH_HEADER = 3, /* header auth_name */
+    LOCHAN_AUTH_QUERY = 4,  /* parameter auth_name */
+    LOCHAN_AUTH_BODY = 5    /* entry auth_name of the body */
+} lochan_source_auth;
 typedef enum lochan_error_meaning {
     LOCHAN_MEANING_RETRY = 0,
     LOCHAN_MEANING_RATE_LIMIT = 1,
@@ -88,6 +97,10 @@ typedef struct lochan_source_spec {
     const lochan_body_node *body_tree; /* or a tree, NULL if none */
     const char
         *secret; /* reference "env:NAME" | "file:PATH", NULL if none; never the secret itself */
+    lochan_source_auth auth;
+    const char *auth_name; /* NULL if none */
+    const char *auth_user; /* NULL: the secret is "user:password" */
+    const char *ca_file;   /* certificates to trust instead of the system's, NULL = the system's */
     lochan_date_format date_format;
     lochan_source_format format;
     char csv_delimiter;
@@ -138,8 +151,8 @@ typedef struct lochan_source_value {
     const char *value;
 } lochan_source_value;
 
-/* A request ready for the fetcher; "{secret}" is still a placeholder in it, so it may be hashed,
- * stored and shown. */
+/* A request ready for the fetcher; "{secret}" and "{secret:basic}" are still placeholders in it, so
+ * it may be hashed, stored and shown. */
 typedef struct lochan_source_request {
     char *url;
     lochan_source_method method;
@@ -154,7 +167,7 @@ typedef struct lochan_source_request {
  * dataset's own, then its paging's; templates too) come after the spec's, and a later one replaces
  * an earlier one of the same name; they go into the body where it says "{params}", else into the
  * query. A placeholder may name a type, "{limit:int}" (int, number, bool, list), which decides how
- * it is written in JSON. Values that contain "{secret}" are refused. Free with
+ * it is written in JSON. Values that contain "{secret" are refused. Free with
  * lochan_source_request__deinit. */
 lochan_status lochan_source__build_request(const lochan_source_spec *spec,
                                            const lochan_source_value *values, size_t n_values,

@@ -15,6 +15,14 @@ lochan_status lochan_source_spec__copy_strings(lochan_source_spec *spec,
                                                const char *const **out, size_t *n,
                                                lochan_error *err);
 
+/* spec.c: a header's name is a token of RFC 9110, and none that the HTTP library sets itself. */
+lochan_status lochan_source_spec__check_header(const lochan_yaml_node *node, const char *name,
+                                               lochan_error *err);
+
+/* spec_auth.c: auth. After url, headers, query, body and secret. */
+lochan_status lochan_source_spec__read_auth(lochan_source_spec *spec, const lochan_yaml_node *root,
+                                            lochan_error *err);
+
 /* spec_answer.c: csv, json, response, errors, rate_limit, paging. */
 lochan_status lochan_source_spec__read_answer(lochan_source_spec *spec,
                                               const lochan_yaml_node *root, lochan_error *err);

@@ -16,7 +16,12 @@
 
 #define SLASHES "tok\\\"EN+m%rk\\/9Zq7"
 
-static const char *const forms[] = {TOKEN, PERCENT, PERCENT_LC, JSON_TOKEN, SLASHES};
+/* "me:" TOKEN, as auth: basic sends it, and as others write that. */
+#define BASE64         "bWU6dG9rIkVOK20lcmsvOVpxNw=="
+#define BASE64_PERCENT "bWU6dG9rIkVOK20lcmsvOVpxNw%3D%3D"
+
+static const char *const forms[] = {TOKEN,   PERCENT, PERCENT_LC,    JSON_TOKEN,
+                                    SLASHES, BASE64,  BASE64_PERCENT};
 static char *home;
 static lochan_lake *lake;
 static lochan_error err;
@@ -73,21 +78,23 @@ static void on_log(void *payload, lochan_log_level level, const char *message) {
 
 /* ---- the provider ---- */
 
-#define ECHO "{\"said\": \"" JSON_TOKEN " " PERCENT " " PERCENT_LC " " SLASHES "\"}"
+/* Base64 comes back only where it was sent: otherwise it is nothing that lochan could know. */
+#define ECHO(more) "{\"said\": \"" JSON_TOKEN " " PERCENT " " PERCENT_LC " " SLASHES more "\"}"
 
 static bool answer(rude_server *server, int fd, const char *path, int nth, const char *request) {
+    const char *echo = strstr(request, BASE64) ? ECHO(" " BASE64 " " BASE64_PERCENT) : ECHO("");
     if (strncmp(path, "/steal", 6) == 0) { /* asked under another name of the host */
         stolen += find_token(request, strlen(request)) != NULL;
         rude_page(fd, "200 OK", "", "[]");
     } else if (strncmp(path, "/badtoken", 9) == 0) {
-        rude_page(fd, "401 Unauthorized", "", ECHO);
+        rude_page(fd, "401 Unauthorized", "", echo);
     } else if (strncmp(path, "/broken", 7) == 0) {
-        rude_page(fd, "500 Internal Server Error", "", ECHO);
+        rude_page(fd, "500 Internal Server Error", "", echo);
     } else if (strncmp(path, "/moved", 6) == 0) {
         char header[200];
         snprintf(header, sizeof header, "Location: http://localhost:%d/steal\r\n",
                  (int)rude_port(server));
-        rude_page(fd, "302 Found", header, ECHO);
+        rude_page(fd, "302 Found", header, echo);
     } else if (strncmp(path, "/malformed", 10) == 0) {
         rude_page(fd, "200 OK", "", "[{\"code\": \"" JSON_TOKEN "\", \"day\": nope");
     } else if (strncmp(path, "/value", 6) == 0) {
@@ -96,10 +103,12 @@ static bool answer(rude_server *server, int fd, const char *path, int nth, const
     } else if (strncmp(path, "/code", 5) == 0) {
         rude_page(fd, "200 OK", "", "{\"error\": \"" JSON_TOKEN "\", \"data\": []}");
     } else if (strncmp(path, "/cut", 4) == 0) {
-        rude_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" ECHO);
+        rude_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n");
+        rude_say(fd, echo);
         return rude_reset(fd);
     } else if (strncmp(path, "/slow", 5) == 0) {
-        rude_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" ECHO);
+        rude_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n");
+        rude_say(fd, echo);
         rude_wait(server, fd);
         return false;
     } else if (strncmp(path, "/field", 6) == 0) { /* a good answer that repeats the token */
@@ -118,22 +127,33 @@ static const char *const paths[] = {"/badtoken", "/broken", "/moved", "/malforme
                                     "/value",    "/code",   "/cut",   "/slow",
                                     "/field",    "/column", "/fine"};
 
-static void add_specs(rude_server *server) {
+/* Every place where a spec can show its secret. */
+static const char *const auths[] = {
+    "headers: {Authorization: 'Bearer {secret}'}\nquery: {key: '{secret}'}\n"
+    "body: {token: '{secret}', from: '{start}'}\n",
+    "auth: bearer\nbody: {from: '{start}'}\n",
+    "auth: {kind: basic, user: me}\nbody: {from: '{start}'}\n",
+    "auth: {kind: header, name: X-Key}\nbody: {from: '{start}'}\n",
+    "auth: {kind: query, name: key}\nbody: {from: '{start}'}\n",
+    "auth: {kind: body, name: key}\nbody: {from: '{start}'}\n",
+};
+
+static void add_source(rude_server *server, const char *auth, bool replace) {
     char text[1500];
     snprintf(text, sizeof text,
              "name: rude\nkind: http\nurl: http://127.0.0.1:%d\npath: /fine\nmethod: POST\n"
              "secret: env:LOCHAN_MARKED\nformat: records\n"
-             "headers: {Authorization: 'Bearer {secret}'}\nquery: {key: '{secret}'}\n"
-             "body: {token: '{secret}', from: '{start}'}\n"
-             "stall_timeout: 200ms\ntimeout: 400ms\nretry_backoff: 1ms\nmax_retries: 1\n",
-             (int)rude_port(server));
-    assert_ok(lochan_source_add(lake, text, strlen(text), "rude.yaml", false, &err));
-    snprintf(
-        text, sizeof text,
+             "stall_timeout: 200ms\ntimeout: 400ms\nretry_backoff: 1ms\nmax_retries: 1\n%s",
+             (int)rude_port(server), auth);
+    assert_ok(lochan_source_add(lake, text, strlen(text), "rude.yaml", replace, &err));
+}
+
+static void add_dataset(void) {
+    static const char text[] =
         "name: marked\nsource: rude\nasset_column: code\ntime_column: day\n"
         "default_start: 2024-01-01\ncolumns: {asset_id: string, time: date, price: float64}\n"
         "primary_key: [asset_id, time]\n"
-        "validation: [{rule: allowed, column: asset_id, values: [A], on_error: quarantine}]\n");
+        "validation: [{rule: allowed, column: asset_id, values: [A], on_error: quarantine}]\n";
     assert_ok(lochan_dataset_add(lake, text, strlen(text), "marked.yaml", false, &err));
 }
 
@@ -142,6 +162,17 @@ static void say_error(void) {
     on_log(NULL, LOCHAN_LOG_INFO, err.hint);
     on_log(NULL, LOCHAN_LOG_INFO, err.file);
     on_log(NULL, LOCHAN_LOG_INFO, err.column);
+}
+
+/* What other users of the machine see of this process. */
+static void search_process_list(void) {
+    char text[4096];
+    FILE *file = fopen("/proc/self/cmdline", "r");
+    assert_non_null(file);
+    size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    assert_true(n > 0);
+    search("the process list", text, n);
 }
 
 static void walk_the_paths(const char *record) {
@@ -164,6 +195,7 @@ static void walk_the_paths(const char *record) {
         (void)!lochan_source_test(lake, &trial, &seen, &err);
         say_error();
         search("source test", &seen, sizeof seen);
+        search_process_list();
     }
 }
 
@@ -178,8 +210,12 @@ static void test_secrets__a_marked_token_is_nowhere(void **state) {
     rude_server *server = rude_start(answer);
     assert_ok(lochan_lake_init(path, NULL, &err));
     assert_ok(lochan_lake_open(path, NULL, &lake, &err));
-    add_specs(server);
-    walk_the_paths(record);
+    for (size_t i = 0; i < sizeof auths / sizeof *auths; i++) {
+        add_source(server, auths[i], i > 0);
+        if (i == 0)
+            add_dataset();
+        walk_the_paths(record);
+    }
     assert_true(strstr(said, "HTTP 500") && strstr(said, "HTTP 401")); /* errors were seen */
     lochan_lake_close(lake);
     rude_stop(server);

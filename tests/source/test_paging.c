@@ -196,6 +196,30 @@ static void test_paging__link_stays_with_its_host(void **state) {
     lochan_source_spec__free(spec);
 }
 
+/* `auth: query`: the provider leaves its key out of the link, or gives back the stars that were
+ * written over it. */
+static void test_paging__link_gets_the_key(void **state) {
+    (void)state;
+    static const struct {
+        const char *link, *url;
+    } cases[] = {{"/x", "https://h/x?a%20key={secret}"},
+                 {"/x?page=2", "https://h/x?page=2&a%20key={secret}"},
+                 {"https://h/x?a%20key=****&page=2&", "https://h/x?page=2&a%20key={secret}"},
+                 {"/x?b=1&a%20key=**&c&a%20key=", "https://h/x?b=1&c&a%20key={secret}"}};
+    lochan_source_spec *spec = parse("name: s\nkind: http\nurl: https://h\nsecret: env:K\n"
+                                     "auth: {kind: query, name: a key}\n");
+    for (size_t i = 0; i < LOCHAN_COUNTOF(cases); i++) {
+        lochan_source_request request;
+        start(LOCHAN_PAGING_LINK);
+        assert_ok(page(1, NEXT(cases[i].link)));
+        assert_ok(lochan_source__build_request(spec, NULL, 0, NULL, 0, &request, &err));
+        assert_ok(lochan_pager__follow(&pager, spec, &request, &err));
+        assert_string_equal(request.url, cases[i].url);
+        lochan_source_request__deinit(&request);
+    }
+    lochan_source_spec__free(spec);
+}
+
 static void test_paging__parameters_go_into_the_body(void **state) {
     (void)state;
     lochan_source_spec *spec =
@@ -259,6 +283,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_paging__cursor, stop),
         cmocka_unit_test_teardown(test_paging__window_is_halved, stop),
         cmocka_unit_test_teardown(test_paging__link_stays_with_its_host, stop),
+        cmocka_unit_test_teardown(test_paging__link_gets_the_key, stop),
         cmocka_unit_test_teardown(test_paging__parameters_go_into_the_body, stop),
         cmocka_unit_test_teardown(test_paging__block, stop),
     };

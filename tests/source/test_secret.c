@@ -70,6 +70,47 @@ static void test_secret__forms(void **state) {
     lochan_secret__free(s);
 }
 
+static void test_secret__basic(void **state) {
+    (void)state;
+    static const struct {
+        const char *user, *secret, *base64;
+    } cases[] = {{"Aladdin", "open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
+                 {"", "ab", "OmFi"},
+                 {"u", "ab", "dTphYg=="},
+                 {NULL, "Aladdin:open:sesame", "QWxhZGRpbjpvcGVuOnNlc2FtZQ=="}};
+    lochan_secret *s;
+    for (size_t i = 0; i < LOCHAN_COUNTOF(cases); i++) {
+        setenv("LOCHAN_TEST_SECRET", cases[i].secret, 1);
+        assert_ok(lochan_secret__load_basic("env:LOCHAN_TEST_SECRET", cases[i].user, &s, &err));
+        filled(s, LOCHAN_SECRET_PLAIN, "Basic {secret:basic}",
+               strcat(strcpy((char[80]){0}, "Basic "), cases[i].base64));
+        lochan_secret__free(s);
+    }
+    /* The password alone is the secret, and the base64 is one, too. */
+    char text[] = "open:sesame open%3Asesame QWxhZGRpbjpvcGVuOnNlc2FtZQ== Aladdin "
+                  "QWxhZGRpbjpvcGVuOnNlc2FtZQ%3d%3d";
+    assert_ok(lochan_secret__load_basic("env:LOCHAN_TEST_SECRET", NULL, &s, &err));
+    assert_true(lochan_secret__redact(s, text, strlen(text), true));
+    assert_string_equal(text, "*********** ************* **************************** Aladdin "
+                              "********************************");
+    lochan_secret__free(s);
+    setenv("LOCHAN_TEST_SECRET", "no-colon", 1);
+    assert_status(lochan_secret__load_basic("env:LOCHAN_TEST_SECRET", NULL, &s, &err),
+                  LOCHAN_ERR_SPEC);
+    assert_non_null(strstr(err.message, "auth.user"));
+    assert_null(strstr(err.message, "no-colon"));
+    setenv("LOCHAN_TEST_SECRET", "user:", 1);
+    assert_status(lochan_secret__load_basic("env:LOCHAN_TEST_SECRET", NULL, &s, &err),
+                  LOCHAN_ERR_SPEC);
+    s = secret_of("abcdefgh"); /* not loaded for it */
+    lochan_buf out;
+    lochan_buf__init(&out, 1000);
+    assert_status(lochan_secret__fill(s, LOCHAN_SECRET_PLAIN, "{secret:basic}", &out, &err),
+                  LOCHAN_ERR_SPEC);
+    lochan_buf__deinit(&out);
+    lochan_secret__free(s);
+}
+
 static void test_secret__redact(void **state) {
     (void)state;
     lochan_secret *s = secret_of("tok en\"1");
@@ -92,7 +133,7 @@ static lochan_status sweep_body(void *ctx, lochan_error *e) {
     lochan_secret *s = NULL;
     lochan_buf out;
     lochan_buf__init(&out, 1000);
-    lochan_status rc = lochan_secret__load("env:LOCHAN_TEST_SECRET", &s, e);
+    lochan_status rc = lochan_secret__load_basic("env:LOCHAN_TEST_SECRET", "me", &s, e);
     if (rc == LOCHAN_OK)
         rc = lochan_secret__fill(s, LOCHAN_SECRET_JSON, "{secret}", &out, e);
     lochan_secret__wipe(&out);
@@ -110,9 +151,8 @@ static void test_secret__fault_sweep(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_secret__references),
-        cmocka_unit_test(test_secret__forms),
-        cmocka_unit_test(test_secret__redact),
+        cmocka_unit_test(test_secret__references),  cmocka_unit_test(test_secret__forms),
+        cmocka_unit_test(test_secret__basic),       cmocka_unit_test(test_secret__redact),
         cmocka_unit_test(test_secret__fault_sweep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

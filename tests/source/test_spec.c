@@ -122,6 +122,84 @@ static void test_spec__refusals(void **state) {
     refused(BASE "max_backoff: 1ms\n", 4, "shorter than retry_backoff");
 }
 
+/* The value of the pair of that name, NULL if there is none. */
+static const char *pair(const lochan_source_pair *pairs, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(pairs[i].name, name) == 0)
+            return pairs[i].value;
+    return NULL;
+}
+
+#define WITH_SECRET BASE "secret: env:T\n"
+
+static void test_spec__auth(void **state) {
+    (void)state;
+    lochan_source_spec *s = parse(WITH_SECRET "headers: {A: b}\nauth: bearer\n");
+    assert_string_equal(pair(s->headers, s->n_headers, "Authorization"), "Bearer {secret}");
+    assert_string_equal(pair(s->headers, s->n_headers, "A"), "b");
+    lochan_source_spec__free(s);
+    s = parse(WITH_SECRET "auth: {kind: basic, user: me}\nca_file: ca.pem\n");
+    assert_string_equal(pair(s->headers, s->n_headers, "Authorization"), "Basic {secret:basic}");
+    assert_string_equal(s->auth_user, "me");
+    assert_string_equal(s->ca_file, "ca.pem");
+    lochan_source_spec__free(s);
+    s = parse(WITH_SECRET "auth: {kind: header, name: X-Key}\n");
+    assert_string_equal(pair(s->headers, s->n_headers, "X-Key"), "{secret}");
+    lochan_source_spec__free(s);
+    s = parse(WITH_SECRET "query: {a: b}\nauth: {kind: query, name: key}\n");
+    assert_string_equal(pair(s->query, s->n_query, "key"), "{secret}");
+    lochan_source_spec__free(s);
+    s = parse(WITH_SECRET "auth: none\n");
+    assert_int_equal(s->n_headers + s->n_query, 0);
+    lochan_source_spec__free(s);
+}
+
+static void test_spec__auth_in_the_body(void **state) {
+    (void)state;
+    static const struct {
+        const char *more, *body;
+    } cases[] = {{"", "{\"token\":\"{secret}\"}"},
+                 {"body: {a: 1}\n", "{\"token\":\"{secret}\",\"a\":1}"},
+                 {"body: {}\n", "{\"token\":\"{secret}\"}"}};
+    for (size_t i = 0; i < LOCHAN_COUNTOF(cases); i++) {
+        char text[400];
+        lochan_source_request request;
+        snprintf(text, sizeof text, "%s%sauth: {kind: body, name: token}\n",
+                 WITH_SECRET "method: POST\n", cases[i].more);
+        lochan_source_spec *s = parse(text);
+        assert_ok(lochan_source__build_request(s, NULL, 0, NULL, 0, &request, &err));
+        assert_string_equal(request.body, cases[i].body);
+        lochan_source_request__deinit(&request);
+        lochan_source_spec__free(s);
+    }
+}
+
+static void test_spec__refusals_of_auth(void **state) {
+    (void)state;
+    refused(BASE "auth: bearer\n", 4, "the key 'secret'");
+    refused(WITH_SECRET "auth: digest\n", 5, "expected one of none, bearer, basic");
+    refused(WITH_SECRET "auth: {name: x}\n", 5, "auth: the key 'kind' is missing");
+    refused(WITH_SECRET "auth: {kind: bearer, nmae: x}\n", 5, "did you mean 'name'?");
+    refused(WITH_SECRET "auth: header\n", 5, "{kind: header, name: NAME}");
+    refused(WITH_SECRET "auth: {kind: query, name: ''}\n", 5, "which one?");
+    refused(WITH_SECRET "auth: {kind: bearer, name: x}\n", 5, "only for header, query and body");
+    refused(WITH_SECRET "auth: {kind: bearer, user: x}\n", 5, "only for kind basic");
+    refused(WITH_SECRET "auth: {kind: basic, user: 'a:b'}\n", 5, "colons");
+    refused(WITH_SECRET "auth: {kind: header, name: Host}\n", 5, "cannot be set");
+    refused(WITH_SECRET "auth: {kind: header, name: 'a b'}\n", 5, "no header name");
+    refused(WITH_SECRET "auth: {kind: query, name: '{x}'}\n", 5, "braces");
+    refused(WITH_SECRET "headers: {authorization: x}\nauth: bearer\n", 6, "already");
+    refused(WITH_SECRET "query: {key: x}\nauth: {kind: query, name: key}\n", 6, "already");
+    refused(WITH_SECRET "auth: {kind: body, name: t}\n", 5, "method POST");
+    refused(WITH_SECRET "method: POST\nbody: a=b\nauth: {kind: body, name: t}\n", 7,
+            "the body is text");
+    refused(WITH_SECRET "method: POST\nbody: {t: 1}\nauth: {kind: body, name: t}\n", 7,
+            "no map without");
+    refused(WITH_SECRET "method: POST\nbody: [1]\nauth: {kind: body, name: t}\n", 7,
+            "no map without");
+    refused(BASE "ca_file: ''\n", 4, "is empty");
+}
+
 /* A password written where only a reference may stand must not come back in the message. */
 static void test_spec__a_secret_in_the_wrong_place_is_not_repeated(void **state) {
     (void)state;
@@ -134,8 +212,10 @@ static void test_spec__a_secret_in_the_wrong_place_is_not_repeated(void **state)
 
 static lochan_status sweep_body(void *ctx, lochan_error *e) {
     (void)ctx;
-    static const char text[] = BASE "headers: {a: b}\nquery: {c: d}\ncsv: {null_texts: "
-                                    "[x]}\nerrors: [{http: 404, meaning: empty}]\n";
+    static const char text[] =
+        BASE "headers: {a: b}\nquery: {c: d}\ncsv: {null_texts: [x]}\nsecret: env:T\n"
+             "method: POST\nauth: {kind: body, name: t}\nca_file: x\n"
+             "errors: [{http: 404, meaning: empty}]\n";
     lochan_source_spec *spec = NULL;
     lochan_status rc = lochan_source_spec__parse(text, sizeof text - 1, "s", &spec, e);
     lochan_source_spec__free(spec);
@@ -192,6 +272,9 @@ int main(void) {
         cmocka_unit_test(test_spec__defaults),
         cmocka_unit_test(test_spec__every_field),
         cmocka_unit_test(test_spec__refusals),
+        cmocka_unit_test(test_spec__auth),
+        cmocka_unit_test(test_spec__auth_in_the_body),
+        cmocka_unit_test(test_spec__refusals_of_auth),
         cmocka_unit_test(test_spec__a_secret_in_the_wrong_place_is_not_repeated),
         cmocka_unit_test(test_spec__fault_sweep),
     };
