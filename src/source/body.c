@@ -84,7 +84,9 @@ lochan_status lochan_body__add_text(const lochan_body_node **tree, lochan_arena 
                                     const char *key, const char *text, bool *taken,
                                     lochan_error *err) {
     *taken = *tree && (*tree)->kind != BODY_MAP;
-    for (const lochan_body_node *child = *tree ? (*tree)->first : NULL; child; child = child->next)
+    bool map_there = *tree && !*taken;
+    for (const lochan_body_node *child = map_there ? (*tree)->first : NULL; child;
+         child = child->next)
         *taken |= strcmp(child->key, key) == 0;
     if (*taken)
         return LOCHAN_OK;

@@ -431,10 +431,10 @@ static lochan_status read_list(lochan_json *json, ondemand::value value, int64_t
     return LOCHAN_OK;
 }
 
-/* The rows of a list, handed over in blocks; read(value, row, cells) fills the cells of one. */
+/* The rows of a list, handed over in blocks; read_row(value, row, cells) fills the cells of one. */
 template <class Read>
 static lochan_status read_blocks(lochan_json *json, lochan_str text, const lochan_json_rows *rows,
-                                 Read read, lochan_error *err) {
+                                 Read read_row, lochan_error *err) {
     ondemand::document doc;
     ondemand::array list;
     lochan_status rc = open_list(json, text, &doc, &list, err);
@@ -446,7 +446,7 @@ static lochan_status read_blocks(lochan_json *json, lochan_str text, const locha
         ondemand::value value;
         if (error_code code = element.get(value))
             return in_row(err, json_error(json, code, nullptr, err), row);
-        rc = read(value, row, rows->cells + n * rows->n_cells);
+        rc = read_row(value, row, rows->cells + n * rows->n_cells);
         if (rc == LOCHAN_OK && ++n == rows->block_rows) {
             rc = rows->fn(rows->ctx, rows->cells, n, err);
             n = 0;
