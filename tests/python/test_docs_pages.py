@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BIN, ROOT
+from conftest import BIN, ROOT, Feed
+from test_tushare import Provider
 
 MARK = "@@ block"
 CHANGES = [  # what differs from call to call
@@ -14,9 +15,11 @@ CHANGES = [  # what differs from call to call
     (r", \d+ retries", ""), (r"127\.0\.0\.1:\d+", "HOST"), (r"snapshot \d+", "SNAPSHOT"), (r"[ ─]+", " ")]
 
 
-def blocks(page):
-    """(yaml files, [(commands, lines they print or None)]) of a page."""
-    text = (ROOT / "docs" / page).read_text()
+def blocks(page, section=""):
+    """(yaml files, [(commands, lines they print or None)]) of a page, or of one section."""
+    text = (ROOT / page).read_text()
+    if section:
+        text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
     parts = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
     steps = []
     for kind, body in parts:
@@ -63,7 +66,7 @@ def folder(tmp_path):
 
 
 def test_a_first_dataset(folder):
-    yaml, steps = blocks("first-dataset.md")
+    yaml, steps = blocks("docs/first-dataset.md")
     (folder / "futures.yaml").write_text(yaml[0])
     (folder / "settlements.yaml").write_text(yaml[1])
     api = subprocess.Popen([sys.executable, str(ROOT / "examples" / "first-dataset" / "api.py"), "--port", "0"],
@@ -79,3 +82,23 @@ def test_a_first_dataset(folder):
     finally:
         api.terminate()
         api.wait(30)
+
+
+def test_the_tour_of_tushare(folder):
+    _, steps = blocks("README.md", "Tushare in five minutes")
+    data = folder / "data"
+    data.mkdir()
+    Provider(11).write(data)
+    (data / "feed.yaml").write_text("token: marked-token-11\n")
+    feed = Feed(data, folder)
+    try:
+        environment = {"XDG_STATE_HOME": str(folder / "state")}
+        said = run_steps(steps, folder, environment, {
+            "TUSHARE_TOKEN=...": "TUSHARE_TOKEN=marked-token-11",
+            "rate_limit.per_minute=200": f"rate_limit.per_minute=100000 url={feed.url}"})[0]
+    finally:
+        feed.stop()
+    assert "added 16 datasets" in said and "HTTP 200" in said
+    assert "tushare/daily: updated, final up to 2024-02-15" in said and "tushare/income: updated" in said
+    assert said.count(": updated") == 4 + 16 and "failed" not in said
+    assert "marked-token" not in said
