@@ -75,17 +75,20 @@ LOCHAN_API void lochan_free(void *p);
 
 typedef struct lochan_scan_options {
     uint32_t struct_size;
-    const char *const *columns; /* NULL = all, in table order */
+    const char *const *columns; /* NULL = all but _known_at, in table order */
     size_t n_columns;
     const char *where;  /* predicate, see docs/scan.md; NULL = every row */
     int64_t limit;      /* rows, -1 = all */
     const char *as_of;  /* snapshot id, tag, or UTC time ("2026-10-30 12:00:00"); NULL = newest */
     int64_t batch_rows; /* at most this many rows a batch, 0 = 131,072 */
-    uint8_t reserved[32];
+    /* UTC time: only rows that were published, as they are, by then; NULL = every row. For
+     * point_in_time datasets, see docs/point-in-time.md; elsewhere UNSUPPORTED */
+    const char *known_as_of;
+    uint8_t reserved[24];
 } lochan_scan_options;
 /* clang-format off */
 #define LOCHAN_SCAN_OPTIONS_INIT \
-    {sizeof(lochan_scan_options), NULL, 0, NULL, -1, NULL, 0, {0}}
+    {sizeof(lochan_scan_options), NULL, 0, NULL, -1, NULL, 0, NULL, {0}}
 /* clang-format on */
 
 /* What a scan did so far; valid until the stream is released. */

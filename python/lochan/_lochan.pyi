@@ -237,6 +237,7 @@ class Lake:
         limit: int = -1,
         as_of: str | None = None,
         batch_rows: int = 0,
+        known_as_of: str | None = None,
     ) -> ScanStream: ...
     def runs_scan(
         self,

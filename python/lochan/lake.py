@@ -377,16 +377,21 @@ class DataLake:
         where: str | None = None,
         limit: int | None = None,
         as_of: Moment | None = None,
+        known_as_of: Date | None = None,
     ) -> Scan:
         """Rows of one dataset, read when somebody asks for them; see `Scan`.
 
-        columns: these, in this order; None for all. where: rows to keep, such as "asset_id = 'USD' and time >=
+        columns: these, in this order; None for all but _known_at. where: rows to keep, such as "asset_id = 'USD' and time >=
         '2024-01-01'". limit: at most so many rows. as_of: the number of a snapshot, or a time (UTC unless it has an
         offset): the newest snapshot then; None for the newest now. A Scan stays with the snapshot it began with.
+        known_as_of: of a point_in_time dataset, only rows that were published, as they are, by that time.
         """
         source, dataset = _arguments.names(name, source)
         chosen = columns if columns is None or isinstance(columns, str) else list(columns)
-        return Scan(lambda **how: self._lake.scan(source, dataset, **how), f"{source}/{dataset}", chosen, where, limit, _arguments.moment(as_of))
+        known = _arguments.moment(known_as_of)
+        title = f"{source}/{dataset}" + (f", known as of {known}" if known else "")
+        return Scan(lambda **how: self._lake.scan(source, dataset, known_as_of=known, **how), title, chosen, where, limit,
+                    _arguments.moment(as_of))
 
     def gaps(self, name: str, source: str | None = None, *, start: Date | None = None, end: Date | None = None) -> Table:
         """What the provider still owes of a dataset; the same as `status.gaps`."""

@@ -29,16 +29,17 @@ PyObject *py_scan__make(py_owner *owner, struct ArrowArrayStream *rows) {
 }
 
 static PyObject *lake_scan(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"source", "dataset", "columns",    "where",
-                            "limit",  "as_of",   "batch_rows", NULL};
+    static char *names[] = {"source", "dataset",    "columns",     "where", "limit",
+                            "as_of",  "batch_rows", "known_as_of", NULL};
     lochan_scan_options o = LOCHAN_SCAN_OPTIONS_INIT;
     const char *source, *dataset, **texts = NULL;
     PyObject *columns = NULL, *keeps = NULL, *made = NULL;
     long long limit = -1, batch_rows = 0;
     struct ArrowArrayStream rows = {0};
     py_call c;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|$OzLzL:scan", names, &source, &dataset,
-                                     &columns, &o.where, &limit, &o.as_of, &batch_rows) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|$OzLzLz:scan", names, &source, &dataset,
+                                     &columns, &o.where, &limit, &o.as_of, &batch_rows,
+                                     &o.known_as_of) ||
         py_arguments__texts(columns, "columns", &texts, &o.n_columns, &keeps) < 0)
         return NULL;
     o.columns = texts;

@@ -215,6 +215,7 @@ static lochan_status run(lochan_cli *cli) {
     options.columns = (const char *const *)columns;
     options.where = lochan_cli__value(cli, "where");
     options.as_of = lochan_cli__value(cli, "as-of");
+    options.known_as_of = lochan_cli__value(cli, "known-as-of");
     lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "limit", 0, INT64_MAX, &options.limit);
@@ -234,6 +235,7 @@ static const lochan_cli_option options[] = {
     {"where", "EXPR", "only rows for which it is true, see docs/scan.md"},
     {"limit", "N", "at most N rows"},
     {"as-of", "ID|TIME|TAG", "as it was in that snapshot or at that time (UTC)"},
+    {"known-as-of", "TIME", "of a point_in_time dataset: rows published by then (UTC)"},
     {"format", "NAME", "table, csv, ndjson or parquet"},
     {"output", "FILE", "write to a file; .csv, .ndjson, .parquet tell the format"},
     {"overwrite", NULL, "replace the file if there is one"},

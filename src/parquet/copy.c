@@ -1,7 +1,10 @@
-/* copy.c - raw copy of row groups: pages as bytes, metadata and indexes with new offsets.
- * Invariants: a page goes to the sink only after its checksum held; nothing of the reader is
- * referred to afterwards. May call: base/, arrow/, the rest of parquet/.
+/* copy.c - raw copy of row groups: pages as bytes, metadata and indexes with new offsets; one
+ * column may be written anew meanwhile, without nulls. Invariants: a page goes to the sink only
+ * after its checksum held; nothing of the reader is referred to afterwards. May call: base/,
+ * arrow/, the rest of parquet/.
  */
+#include "arrow/builder.h"
+#include "arrow/view.h"
 #include "parquet/reader_own.h"
 #include "parquet/writer_own.h"
 
@@ -247,10 +250,9 @@ done:
 
 /* ---- row groups ---- */
 
-/* A column the file does not have: all null. */
-static lochan_status null_chunk(lochan_pq_writer *w, lochan_pq_column_writer *c, int64_t rows,
-                                lochan_pq_column_chunk *out, lochan_error *err) {
-    LOCHAN_TRY(lochan_pq_column_writer__append_nulls(c, rows, err));
+/* Writes the chunk whose rows the column writer has. */
+static lochan_status put_chunk(lochan_pq_writer *w, lochan_pq_column_writer *c,
+                               lochan_pq_column_chunk *out, lochan_error *err) {
     LOCHAN_TRY(lochan_pq_column_writer__finish(c, err));
     LOCHAN_TRY(lochan_pq_column_writer__describe(c, (int64_t)w->offset, &w->arena, out, err));
     LOCHAN_TRY(lochan_pq_writer__put_indexes(w, c, out, err));
@@ -260,8 +262,81 @@ static lochan_status null_chunk(lochan_pq_writer *w, lochan_pq_column_writer *c,
     return LOCHAN_OK;
 }
 
+/* A column the file does not have: all null. */
+static lochan_status null_chunk(lochan_pq_writer *w, lochan_pq_column_writer *c, int64_t rows,
+                                lochan_pq_column_chunk *out, lochan_error *err) {
+    LOCHAN_TRY(lochan_pq_column_writer__append_nulls(c, rows, err));
+    return put_chunk(w, c, out, err);
+}
+
+/* Rows of the filled column: those of `in` (NULL: nulls) with the value in the place of nulls. */
+static lochan_status append_filled(lochan_pq_column_writer *c, const lochan_pq_fill *fill,
+                                   const struct ArrowSchema *field, const struct ArrowArray *in,
+                                   int64_t rows, int64_t row0, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_view view = {0};
+    lochan_builder *b = NULL;
+    struct ArrowArray filled = {0};
+    if (in)
+        LOCHAN_TRYG(lochan_view__init(&view, field, in, err));
+    LOCHAN_TRYG(lochan_builder__create(fill->field, &b, err));
+    LOCHAN_TRYG(lochan_builder__reserve(b, rows, err));
+    for (int64_t i = 0; i < rows; i++) {
+        bool null = !in || lochan_view__is_null(&view, i);
+        LOCHAN_TRYG(
+            lochan_builder__int64(b, null ? fill->value : lochan_view__int64(&view, i), err));
+    }
+    LOCHAN_TRYG(lochan_builder__finish(b, &filled, err));
+    LOCHAN_TRYG(lochan_pq_column_writer__append(c, &filled, 0, rows, row0, err));
+done:
+    lochan_array__release(&filled);
+    lochan_builder__free(b);
+    lochan_view__deinit(&view);
+    return rc;
+}
+
+/* A column that is decoded and written anew, batch by batch. */
+static lochan_status filled_chunk(lochan_pq_writer *w, lochan_pq_reader *r, int row_group, int leaf,
+                                  const lochan_pq_fill *fill, lochan_pq_column_chunk *out,
+                                  lochan_error *err) {
+    enum { CHUNK = 65536 };
+    lochan_status rc = LOCHAN_OK;
+    struct ArrowArrayStream stream = {0};
+    struct ArrowArray batch = {0};
+    int at = source_leaf(&w->schema.leaves[leaf], &r->schema);
+    int column = at >= 0 ? r->schema.leaves[at].column : -1;
+    const struct ArrowSchema *field =
+        at >= 0 ? lochan_pq_reader__schema(r)->children[column] : NULL;
+    int64_t rows = w->group_rows, row = 0, n = 0;
+    lochan_pq_scan scan = {
+        .columns = &column, .n_columns = 1, .row_groups = &row_group, .n_row_groups = 1};
+    if (at >= 0)
+        LOCHAN_TRYG(lochan_pq_reader__stream(r, &scan, &stream, err));
+    for (; row < rows; row += n) {
+        n = rows - row < CHUNK ? rows - row : CHUNK;
+        if (at >= 0) {
+            LOCHAN_TRYG(lochan_stream__next(&stream, &batch, err));
+            n = batch.release ? batch.length : 0;
+        }
+        if (n <= 0 || n > rows - row) {
+            rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
+                                   "column '%s' of row group %d has another number of rows",
+                                   w->schema.leaves[leaf].path, row_group);
+            goto done;
+        }
+        LOCHAN_TRYG(append_filled(&w->columns[leaf], fill, field,
+                                  at >= 0 ? batch.children[0] : NULL, n, w->rows + row, err));
+        lochan_array__release(&batch);
+    }
+    rc = put_chunk(w, &w->columns[leaf], out, err);
+done:
+    lochan_array__release(&batch);
+    lochan_stream__release(&stream);
+    return rc;
+}
+
 static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int row_group,
-                                lochan_error *err) {
+                                const lochan_pq_fill *fill, lochan_error *err) {
     const lochan_pq_row_group_meta *from = lochan_pq_reader__group(r, row_group);
     lochan_pq_row_group_meta *g = NULL;
     w->group_rows = from->num_rows;
@@ -275,7 +350,9 @@ static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int ro
     for (int i = 0; i < w->n_columns; i++) {
         const lochan_pq_leaf *leaf = &w->schema.leaves[i];
         int at = source_leaf(leaf, &r->schema);
-        if (at < 0) {
+        if (fill && leaf->column == fill->column) {
+            LOCHAN_TRY(filled_chunk(w, r, row_group, i, fill, &chunks[i], err));
+        } else if (at < 0) {
             LOCHAN_TRY(null_chunk(w, &w->columns[i], from->num_rows, &chunks[i], err));
         } else {
             const lochan_pq_column_chunk *chunk = lochan_pq_reader__chunk(r, row_group, at);
@@ -293,7 +370,7 @@ static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int ro
     }
     for (int i = 0; i < w->n_columns; i++) {
         int at = source_leaf(&w->schema.leaves[i], &r->schema);
-        if (at < 0)
+        if (at < 0 || (fill && w->schema.leaves[i].column == fill->column))
             LOCHAN_TRY(lochan_pq_writer__put_bloom(w, &w->columns[i], &chunks[i], err));
         else
             LOCHAN_TRY(copy_bloom(w, r, &lochan_pq_reader__chunk(r, row_group, at)->meta,
@@ -305,16 +382,33 @@ static lochan_status copy_group(lochan_pq_writer *w, lochan_pq_reader *r, int ro
     return LOCHAN_OK;
 }
 
+/* Only a flat column of 64-bit integers can be filled. */
+static bool can_fill(const lochan_pq_writer *w, const lochan_pq_fill *fill) {
+    for (int i = 0; i < w->n_columns; i++) {
+        const lochan_pq_leaf *leaf = &w->schema.leaves[i];
+        if (leaf->column == fill->column)
+            return leaf->physical == LOCHAN_PQ_INT64 && leaf->max_rep == 0 && leaf->max_def <= 1 &&
+                   leaf->n_parts == 1;
+    }
+    return false;
+}
+
 lochan_status lochan_pq_writer__copy_row_group(lochan_pq_writer *w, lochan_pq_reader *r,
                                                int row_group, lochan_error *err) {
+    return lochan_pq_writer__copy_filled(w, r, row_group, NULL, err);
+}
+
+lochan_status lochan_pq_writer__copy_filled(lochan_pq_writer *w, lochan_pq_reader *r, int row_group,
+                                            const lochan_pq_fill *fill, lochan_error *err) {
     char reason[160];
     LOCHAN_TRY(lochan_pq_writer__end_row_group(w, err));
     LOCHAN_CHECK_ARG(!w->finished && row_group >= 0 && row_group < lochan_pq_reader__row_groups(r),
                      err);
+    LOCHAN_CHECK_ARG(!fill || can_fill(w, fill), err);
     if (!lochan_pq_writer__can_copy(w, r, reason))
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
                                  "row group %d cannot be copied as it is: %s", row_group, reason);
     if (lochan_pq_reader__group(r, row_group)->num_rows == 0)
         return LOCHAN_OK;
-    return lochan_pq_writer__fail(w, copy_group(w, r, row_group, err), err);
+    return lochan_pq_writer__fail(w, copy_group(w, r, row_group, fill, err), err);
 }

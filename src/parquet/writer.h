@@ -94,6 +94,16 @@ bool lochan_pq_writer__can_copy(const lochan_pq_writer *writer,
 lochan_status lochan_pq_writer__copy_row_group(lochan_pq_writer *writer,
                                                struct lochan_pq_reader *reader, int row_group,
                                                lochan_error *err);
+/* One column that is written anew: nulls become `value`, other rows keep theirs. */
+typedef struct lochan_pq_fill {
+    int column;                      /* of the writer's schema; flat, 64-bit integers or times */
+    const struct ArrowSchema *field; /* of that column */
+    int64_t value;                   /* in its unit */
+} lochan_pq_fill;
+/* The same, but for that column; fill NULL: all are copied. */
+lochan_status lochan_pq_writer__copy_filled(lochan_pq_writer *writer,
+                                            struct lochan_pq_reader *reader, int row_group,
+                                            const lochan_pq_fill *fill, lochan_error *err);
 /* Rows and encoded bytes so far (for cutting files). */
 int64_t lochan_pq_writer__rows(const lochan_pq_writer *writer);
 uint64_t lochan_pq_writer__bytes(const lochan_pq_writer *writer);

@@ -112,3 +112,21 @@ done:
         lochan_array__release(out);
     return rc;
 }
+
+const lochan_pq_fill *lochan_known_at__fill_group(const struct ArrowSchema *schema, int known_at,
+                                                  int64_t published_ns,
+                                                  const lochan_pq_reader *reader, int group,
+                                                  lochan_pq_fill *fill) {
+    const struct ArrowSchema *file = lochan_pq_reader__schema(reader);
+    lochan_expr_stats stats;
+    if (known_at < 0 || published_ns <= 0)
+        return NULL;
+    const struct ArrowSchema *field = schema->children[known_at];
+    for (int64_t i = 0; i < file->n_children; i++) {
+        if (lochan_schema__field_id(file->children[i]) == lochan_schema__field_id(field) &&
+            lochan_pq_reader__column_stats(reader, group, (int)i, &stats) && stats.null_count == 0)
+            return NULL;
+    }
+    *fill = (lochan_pq_fill){.column = known_at, .field = field, .value = published_ns / 1000};
+    return fill;
+}

@@ -334,10 +334,10 @@ lochan_status lochan_output__begin_group(lochan_output *o, bool *fresh, lochan_e
 }
 
 lochan_status lochan_output__copy_group(lochan_output *o, lochan_pq_reader *reader, int group,
-                                        lochan_error *err) {
+                                        const lochan_pq_fill *fill, lochan_error *err) {
     lochan_pq_row_group_info info;
     lochan_pq_reader__row_group(reader, group, &info);
-    LOCHAN_TRY(lochan_pq_writer__copy_row_group(o->part->parquet, reader, group, err));
+    LOCHAN_TRY(lochan_pq_writer__copy_filled(o->part->parquet, reader, group, fill, err));
     o->part->rows += info.rows;
     o->cut_next = lochan_pq_writer__bytes(o->part->parquet) >= o->w->options.target_file_bytes;
     return LOCHAN_OK;

@@ -228,18 +228,6 @@ done:
 
 /* ---- copied groups ---- */
 
-/* A null in _known_at means the time of the file it lies in: such a group cannot move as it is. */
-static bool has_own_times(const lochan_merge *m, const lochan_old_file *f, int group) {
-    int known_at = m->w->table->known_at;
-    lochan_expr_stats stats;
-    if (known_at < 0)
-        return true;
-    return f->projection.source[known_at] >= 0 &&
-           lochan_pq_reader__column_stats(f->reader, group, f->projection.source[known_at],
-                                          &stats) &&
-           stats.null_count == 0;
-}
-
 /* Whether new rows come before the end of the group. */
 static lochan_status is_met(lochan_merge *m, lochan_old_file *f, lochan_group_range *range,
                             int group, bool *met, lochan_error *err) {
@@ -267,13 +255,18 @@ static lochan_status edge_key(lochan_merge *m, lochan_old_file *f, int group, bo
     return lochan_buf__append(key, known.p, known.n, err);
 }
 
+/* A null in _known_at means the time of the file it lies in, so this column cannot move as it is.
+ */
 static lochan_status copy_group(lochan_merge *m, lochan_old_file *f, int group, lochan_error *err) {
     lochan_output *out = &m->out;
+    lochan_pq_fill fill;
+    const lochan_pq_fill *times = lochan_known_at__fill_group(
+        &m->w->base.schema, m->w->table->known_at, f->file->published_ns, f->reader, group, &fill);
     bool fresh, last = group == lochan_pq_reader__row_groups(f->reader) - 1;
     LOCHAN_TRY(lochan_output__begin_group(out, &fresh, err));
     if (fresh)
         LOCHAN_TRY(edge_key(m, f, group, false, &out->part->key_min, err));
-    LOCHAN_TRY(lochan_output__copy_group(out, f->reader, group, err));
+    LOCHAN_TRY(lochan_output__copy_group(out, f->reader, group, times, err));
     /* where a file may end now, its last key has to be known */
     if (last || out->cut_next)
         LOCHAN_TRY(edge_key(m, f, group, true, &out->part->key_max, err));
@@ -308,7 +301,7 @@ static lochan_status write_groups(lochan_merge *m, lochan_old_file *f, lochan_er
         lochan_pq_row_group_info info;
         lochan_pq_reader__row_group(f->reader, g, &info);
         bool small = decoded && info.rows < m->w->options.row_group_rows / 4;
-        bool met = !copyable || small || !has_own_times(m, f, g);
+        bool met = !copyable || small;
         if (!met)
             LOCHAN_TRYG(is_met(m, f, &range, g, &met, err));
         if (met)

@@ -178,8 +178,22 @@ static void scan_free(void *state) {
     lochan_scan_file__unref(&s->shared, s->current);
     lochan_scan_plan__deinit(&s->shared.plan);
     lochan_schema__release(&s->shared.output);
+    lochan_schema__release(&s->shared.needed);
     pthread_mutex_destroy(&s->shared.mutex);
     lochan_mem__free(s);
+}
+
+/* The first n columns of what is read. */
+static lochan_status first_columns(const lochan_scan_plan *plan, size_t n, struct ArrowSchema *out,
+                                   lochan_error *err) {
+    int *first = lochan_mem__array(n + 1, sizeof *first);
+    if (!first)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++)
+        first[i] = (int)i;
+    lochan_status rc = lochan_schema__select(&plan->work, first, n, out, err);
+    lochan_mem__free(first);
+    return rc;
 }
 
 static lochan_status make_scan(lochan_lake *lake, const char *source, const char *name,
@@ -187,7 +201,6 @@ static lochan_status make_scan(lochan_lake *lake, const char *source, const char
                                struct ArrowArrayStream *out, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowSchema schema = {0};
-    int *first = NULL;
     scan *s = lochan_mem__zalloc(sizeof *s);
     if (!s)
         return lochan_error__nomem(err);
@@ -196,15 +209,8 @@ static lochan_status make_scan(lochan_lake *lake, const char *source, const char
     s->shared.batch_rows = what->batch_rows; /* 0: as the reader likes */
     LOCHAN_TRYG(
         lochan_scan_plan__init(&s->shared.plan, lake, source, name, snapshot_id, what, err));
-    first = lochan_mem__array(s->shared.plan.n_output + 1, sizeof *first);
-    if (!first) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    for (size_t i = 0; i < s->shared.plan.n_output; i++)
-        first[i] = (int)i;
-    LOCHAN_TRYG(lochan_schema__select(&s->shared.plan.work, first, s->shared.plan.n_output,
-                                      &s->shared.output, err));
+    LOCHAN_TRYG(first_columns(&s->shared.plan, s->shared.plan.n_output, &s->shared.output, err));
+    LOCHAN_TRYG(first_columns(&s->shared.plan, s->shared.plan.n_needed, &s->shared.needed, err));
     LOCHAN_TRYG(lochan_schema__dup(&s->shared.output, &schema, err));
     s->shared.stats.snapshot_id = s->shared.plan.table->def.snapshot_id;
     s->shared.stats.files = (int64_t)s->shared.plan.list.n;
@@ -213,7 +219,6 @@ static lochan_status make_scan(lochan_lake *lake, const char *source, const char
     s = NULL;
     rc = lochan_stream__make(&schema, scan_next, scan_free, given, out, err);
 done:
-    lochan_mem__free(first);
     lochan_schema__release(&schema);
     if (s)
         scan_free(s);
@@ -269,7 +274,7 @@ static lochan_status read_options(const lochan_scan_options *options, lochan_sca
     *out = (lochan_scan_options)LOCHAN_SCAN_OPTIONS_INIT;
     if (!options)
         return LOCHAN_OK;
-    LOCHAN_CHECK_ARG(options->struct_size >= offsetof(lochan_scan_options, reserved), err);
+    LOCHAN_CHECK_ARG(options->struct_size >= offsetof(lochan_scan_options, known_as_of), err);
     memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
     LOCHAN_CHECK_ARG(memcmp(out->reserved, zero, sizeof zero) == 0, err);
     LOCHAN_CHECK_ARG(options->limit >= -1, err);
@@ -300,7 +305,9 @@ lochan_status lochan_lake_scan(lochan_lake *lake, const char *source, const char
                               .n_columns = o.n_columns,
                               .where = o.where,
                               .limit = o.limit,
-                              .batch_rows = o.batch_rows};
+                              .batch_rows = o.batch_rows,
+                              .without_known_at = true,
+                              .known_as_of = o.known_as_of};
     LOCHAN_TRYG(make_scan(lake, source, dataset, snapshot.id, &what, out, err));
 done:
     lochan_mem__free(columns);

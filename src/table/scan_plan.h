@@ -10,12 +10,16 @@
 typedef struct lochan_scan_plan {
     lochan_lake *lake;
     lochan_table *table; /* owned copy of the description */
-    int *columns;        /* of the table: the output's, then those only the predicate needs */
+    int *columns;        /* of the table: the output's, _known_at if only the limit needs it, then
+                            those only the predicate needs */
     size_t n_columns, n_output;
     struct ArrowSchema work; /* all of `columns`, types as they are stored */
     lochan_expr *where;      /* bound to the table's schema, NULL = every row */
     bool where_known_at;     /* it looks at _known_at, so files cannot judge it */
     int known_at;            /* index of _known_at in `work`, -1 */
+    bool known_limited;      /* rows whose _known_at is above known_limit are left out */
+    int64_t known_limit;     /* microseconds since 1970 */
+    size_t n_needed;         /* columns of `work` that are needed once the predicate was applied */
     lochan_file_list list;
     const lochan_data_file **files; /* left after pruning, in the order of reading */
     size_t n_files;

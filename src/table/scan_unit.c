@@ -4,6 +4,7 @@
  */
 #include "table/scan_unit.h"
 
+#include "arrow/view.h"
 #include "table/scan_leaf.h"
 
 /* ---- files ---- */
@@ -66,7 +67,7 @@ static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, loc
     f->push = can_push(s, file);
     LOCHAN_TRYG(lochan_projection__init(&all, file, &s->plan.work, LOCHAN_BY_FIELD_ID, err));
     /* What only the predicate needs is not decoded twice if the reader applies it. */
-    size_t needed = f->push ? s->plan.n_output : s->plan.n_columns;
+    size_t needed = f->push ? s->plan.n_needed : s->plan.n_columns;
     for (size_t i = 0; i < needed; i++) {
         bool seen = all.source[i] < 0;
         for (size_t j = 0; j < f->n_columns; j++)
@@ -79,7 +80,7 @@ static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, loc
         f->columns[f->n_columns++] = 0;
     LOCHAN_TRYG(lochan_schema__select(file, f->columns, f->n_columns, &decoded, err));
     LOCHAN_TRYG(lochan_projection__init(
-        &f->projection, &decoded, f->push ? &s->output : &s->plan.work, LOCHAN_BY_FIELD_ID, err));
+        &f->projection, &decoded, f->push ? &s->needed : &s->plan.work, LOCHAN_BY_FIELD_ID, err));
 done:
     lochan_projection__deinit(&all);
     lochan_schema__release(&decoded);
@@ -118,37 +119,68 @@ lochan_scan_unit *lochan_scan_unit__create(lochan_scan_shared *s, lochan_scan_fi
     return u;
 }
 
+/* Clears the bits of rows that were published after the limit. */
+static lochan_status clear_later(const lochan_scan_plan *p, const struct ArrowArray *rows,
+                                 uint8_t *bits, lochan_error *err) {
+    lochan_view view = {0};
+    LOCHAN_TRY(
+        lochan_view__init(&view, p->work.children[p->known_at], rows->children[p->known_at], err));
+    for (int64_t i = 0; i < rows->length; i++) {
+        if (lochan_view__is_null(&view, i) || lochan_view__int64(&view, i) > p->known_limit)
+            bits[i / 8] &= (uint8_t) ~(1u << i % 8);
+    }
+    lochan_view__deinit(&view);
+    return LOCHAN_OK;
+}
+
+/* The rows that are wanted, with the columns that are. `rows` has the columns of plan.work, or of
+ * `needed` where the reader has applied the predicate. */
+static lochan_status pick_rows(lochan_scan_shared *s, const lochan_scan_file *f,
+                               const struct ArrowArray *rows, struct ArrowArray *out,
+                               lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    const lochan_scan_plan *p = &s->plan;
+    const struct ArrowSchema *schema = f->push ? &s->needed : &p->work;
+    struct ArrowArray picked = {0};
+    lochan_projection trim = {0};
+    size_t n = (size_t)rows->length / 8 + 1;
+    int64_t kept;
+    uint8_t *bits = lochan_mem__zalloc(n);
+    if (!bits)
+        return lochan_error__nomem(err);
+    if (p->where && !f->push)
+        LOCHAN_TRYG(lochan_leaf__apply(&p->work, rows, p->where, bits, &kept, err));
+    else
+        memset(bits, 0xff, n);
+    if (p->known_limited)
+        LOCHAN_TRYG(clear_later(p, rows, bits, err));
+    LOCHAN_TRYG(lochan_filter(schema, rows, bits, &picked, err));
+    LOCHAN_TRYG(lochan_projection__init(&trim, schema, &s->output, LOCHAN_BY_NAME, err));
+    LOCHAN_TRYG(lochan_projection__apply(&trim, &picked, out, err));
+done:
+    lochan_mem__free(bits);
+    lochan_projection__deinit(&trim);
+    lochan_array__release(&picked);
+    return rc;
+}
+
 /* Rows of the file as rows of the output. Takes *raw. */
 static lochan_status finish_batch(lochan_scan_shared *s, lochan_scan_file *f,
                                   struct ArrowArray *raw, struct ArrowArray *out,
                                   lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray work = {0}, filled = {0};
-    lochan_projection trim = {0};
-    uint8_t *bits = NULL;
-    int64_t kept;
     const lochan_scan_plan *p = &s->plan;
     LOCHAN_TRYG(lochan_projection__apply(&f->projection, raw, &work, err));
     int known_at =
         p->known_at >= 0 && (size_t)p->known_at < (size_t)work.n_children ? p->known_at : -1;
     LOCHAN_TRYG(
         lochan_known_at__fill(&p->work, known_at, f->file->published_ns, &work, &filled, err));
-    if (f->push || !p->where) {
+    if ((f->push || !p->where) && !p->known_limited)
         lochan_array__move(&filled, out);
-        goto done;
-    }
-    bits = lochan_mem__zalloc((size_t)filled.length / 8 + 1);
-    if (!bits) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    LOCHAN_TRYG(lochan_leaf__apply(&p->work, &filled, p->where, bits, &kept, err));
-    LOCHAN_TRYG(lochan_filter(&p->work, &filled, bits, &work, err));
-    LOCHAN_TRYG(lochan_projection__init(&trim, &p->work, &s->output, LOCHAN_BY_NAME, err));
-    LOCHAN_TRYG(lochan_projection__apply(&trim, &work, out, err));
+    else
+        LOCHAN_TRYG(pick_rows(s, f, &filled, out, err));
 done:
-    lochan_mem__free(bits);
-    lochan_projection__deinit(&trim);
     lochan_array__release(&work);
     lochan_array__release(&filled);
     return lochan_error__in_file(err, rc, f->file->path, -1);

@@ -11,7 +11,8 @@
 /* What the units of a scan share. */
 typedef struct lochan_scan_shared {
     lochan_scan_plan plan;
-    struct ArrowSchema output;
+    struct ArrowSchema output; /* the first n_output columns of plan.work */
+    struct ArrowSchema needed; /* the first n_needed */
     int64_t batch_rows;
     _Atomic bool stopped;  /* tasks end soon */
     pthread_mutex_t mutex; /* guards stats and references to files */
@@ -24,7 +25,7 @@ typedef struct lochan_scan_file {
     int *columns; /* of the file: what its units decode */
     size_t n_columns;
     lochan_projection
-        projection; /* from those columns to plan.work, or to the output if the reader filters */
+        projection; /* from those columns to plan.work, or to `needed` if the reader filters */
     bool push;      /* the reader applies the predicate */
     int refs;
     const lochan_data_file *file;

@@ -276,3 +276,5 @@ lochan_status lochan_table__scan(const lochan_table *table, const lochan_table_s
                                  struct ArrowArrayStream *out, lochan_error *err);
 
 #endif
+    bool without_known_at;   /* columns NULL = all but that one */
+    const char *known_as_of; /* UTC: only rows whose _known_at is not younger; NULL = every row */

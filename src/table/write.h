@@ -136,9 +136,10 @@ lochan_status lochan_output__replace(lochan_output *o, const char *const *file_i
 /* For a row group that is to be copied: cuts where the file is large enough, and opens a file if
  * none is under way (*fresh: its first key is the caller's to note). */
 lochan_status lochan_output__begin_group(lochan_output *o, bool *fresh, lochan_error *err);
-/* Copies it undecoded. The caller notes the last key where the file may end. */
+/* Copies it undecoded, but for the column of `fill` (may be NULL). The caller notes the last key
+ * where the file may end. */
 lochan_status lochan_output__copy_group(lochan_output *o, lochan_pq_reader *reader, int group,
-                                        lochan_error *err);
+                                        const lochan_pq_fill *fill, lochan_error *err);
 /* Ends the file under way, if there is one. */
 lochan_status lochan_output__cut(lochan_output *o, lochan_error *err);
 void lochan_output__deinit(lochan_output *o); /* drops a file that was not ended */
@@ -227,5 +228,11 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
 lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at,
                                     int64_t published_ns, struct ArrowArray *in,
                                     struct ArrowArray *out, lochan_error *err);
+/* The same for a row group that is copied as bytes. NULL: nothing has to be filled, all its rows
+ * have a time of their own, or nobody knows when the file was published. */
+const lochan_pq_fill *lochan_known_at__fill_group(const struct ArrowSchema *schema, int known_at,
+                                                  int64_t published_ns,
+                                                  const lochan_pq_reader *reader, int group,
+                                                  lochan_pq_fill *fill);
 
 #endif

@@ -25,7 +25,9 @@ def test_golden__reads_as_it_did(golden):
     for path in expected:
         name, _, snapshot = path.stem.partition("-at-")
         as_of = ["--as-of", snapshot] if snapshot else []
-        assert lochan("scan", f"golden/{name}", *as_of, "--format", "csv", lake=lake).stdout == path.read_text()
+        text = path.read_text()
+        columns = ["--columns", text.partition("\n")[0]]  # _known_at comes only where it is asked for
+        assert lochan("scan", f"golden/{name}", *as_of, *columns, "--format", "csv", lake=lake).stdout == text
 
 
 def test_golden__verifies(golden):
