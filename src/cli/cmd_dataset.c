@@ -75,42 +75,41 @@ static lochan_status run_list(lochan_cli *cli) {
                                   "the lake has no dataset yet: 'lochan dataset add' adds one");
 }
 
+/* The dataset of the first argument, in the opened lake. */
+static lochan_status begin(lochan_cli *cli, lochan_cli_use use, lochan_cli_name *name) {
+    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, name);
+    return rc == LOCHAN_OK ? lochan_cli__open_lake(cli, use) : rc;
+}
+
+/* After what was done: a hint if there is no such dataset. */
+static lochan_status end(lochan_cli *cli, const lochan_cli_name *name, lochan_status rc) {
+    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
+        lochan_cli__hint_dataset(cli, name);
+    return rc;
+}
+
 static lochan_status run_show(lochan_cli *cli) {
     lochan_cli_name name;
     char *yaml = NULL;
-    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    lochan_status rc = begin(cli, LOCHAN_CLI_READS, &name);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_READS);
-    if (rc == LOCHAN_OK)
-        rc = lochan_dataset_show(cli->lake, name.source, name.dataset, &yaml, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
-        lochan_cli__hint_dataset(cli, &name);
+        rc = end(cli, &name,
+                 lochan_dataset_show(cli->lake, name.source, name.dataset, &yaml, &cli->err));
     if (rc != LOCHAN_OK)
         return rc;
     lochan_cli_object o = {0};
-    if (cli->json) {
-        lochan_cli__put_text(&o, "source", name.source);
-        lochan_cli__put_text(&o, "dataset", name.dataset);
-        lochan_cli__put_text(&o, "yaml", yaml);
-        rc = lochan_cli__print_object(&o, &cli->err);
-    } else {
-        lochan_cli__adds(&o.text, yaml);
-        rc = lochan_cli__print_text(&o.text, &cli->err);
-    }
-    lochan_free(yaml);
-    return rc;
+    lochan_cli__put_text(&o, "source", name.source);
+    lochan_cli__put_text(&o, "dataset", name.dataset);
+    return lochan_cli__print_spec(cli, &o, yaml);
 }
 
 static lochan_status run_enable(lochan_cli *cli) {
     lochan_cli_name name;
     bool enable = strcmp(cli->command->name, "dataset enable") == 0;
-    lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
+    lochan_status rc = begin(cli, LOCHAN_CLI_WRITES, &name);
     if (rc == LOCHAN_OK)
-        rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
-    if (rc == LOCHAN_OK)
-        rc = lochan_dataset_enable(cli->lake, name.source, name.dataset, enable, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
-        lochan_cli__hint_dataset(cli, &name);
+        rc = end(cli, &name,
+                 lochan_dataset_enable(cli->lake, name.source, name.dataset, enable, &cli->err));
     if (rc != LOCHAN_OK)
         return rc;
     lochan_cli_object o = {0};
@@ -136,9 +135,9 @@ static lochan_status run_remove(lochan_cli *cli) {
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = lochan_dataset_remove(cli->lake, name.source, name.dataset, delete_data, &cli->err);
-    if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
-        lochan_cli__hint_dataset(cli, &name);
+        rc = end(
+            cli, &name,
+            lochan_dataset_remove(cli->lake, name.source, name.dataset, delete_data, &cli->err));
     if (rc != LOCHAN_OK)
         return rc;
     lochan_cli_object o = {0};

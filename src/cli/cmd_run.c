@@ -60,16 +60,8 @@ static lochan_status table_show(lochan_cli *cli) {
     if (rc != LOCHAN_OK)
         return rc;
     lochan_cli_object o = {0};
-    if (cli->json) {
-        lochan_cli__put_text(&o, "table", cli->args[0]);
-        lochan_cli__put_text(&o, "yaml", yaml);
-        rc = lochan_cli__print_object(&o, &cli->err);
-    } else {
-        lochan_cli__adds(&o.text, yaml);
-        rc = lochan_cli__print_text(&o.text, &cli->err);
-    }
-    lochan_free(yaml);
-    return rc;
+    lochan_cli__put_text(&o, "table", cli->args[0]);
+    return lochan_cli__print_spec(cli, &o, yaml);
 }
 
 static const lochan_cli_option table_add_options[] = {

@@ -1,7 +1,5 @@
-/* spec_file.c - see spec_file.h. May call: libc. */
+/* spec_file.c - see spec_file.h. May call: print.h. */
 #include "cli/spec_file.h"
-
-#include "cli/cli.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,4 +33,18 @@ lochan_status lochan_cli__read_spec(const char *path, lochan_cli_text *out, loch
                      strerror_r(failed, why, sizeof why));
     err->sys_errno = failed;
     return code;
+}
+
+lochan_status lochan_cli__print_spec(lochan_cli *cli, lochan_cli_object *names, char *yaml) {
+    lochan_status rc;
+    if (cli->json) {
+        lochan_cli__put_text(names, "yaml", yaml);
+        rc = lochan_cli__print_object(names, &cli->err);
+    } else {
+        lochan_cli__free(&names->text);
+        lochan_cli__adds(&names->text, yaml);
+        rc = lochan_cli__print_text(&names->text, &cli->err);
+    }
+    lochan_free(yaml);
+    return rc;
 }
