@@ -2,7 +2,9 @@
  *
  * A source says where rows come from; a dataset says which rows, how they are typed, keyed,
  * partitioned and merged. Both are YAML documents (docs/specs.md), kept in the catalog. Thread rule
- * as in lake.h; one update of a dataset runs at a time (LOCKED names the holder). Since 0.1.
+ * as in lake.h. Updates of one dataset run beside each other where they ask for different days or
+ * assets; else one waits for the other up to the lake's lock_timeout, says so in its progress, and
+ * then asks only for what is still missing (LOCKED after that time names the holder). Since 0.1.
  */
 #ifndef LOCHAN_UPDATE_H
 #define LOCHAN_UPDATE_H

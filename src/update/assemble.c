@@ -166,14 +166,16 @@ static lochan_status add_all_kept(lochan_job *job, int64_t *duplicates, lochan_e
     return rc;
 }
 
-static void report_write(lochan_job *job, int64_t duplicates) {
+void lochan_job__report_write(lochan_job *job) {
     lochan_write_counts totals;
+    if (!job->write)
+        return;
     lochan_write__totals(job->write, &totals);
     lochan_update_report *report = job->report;
     report->rows_new = totals.rows_new;
     report->rows_replaced = totals.rows_replaced;
     report->rows_unchanged = totals.rows_unchanged;
-    report->rows_duplicate = totals.rows_duplicate + duplicates;
+    report->rows_duplicate = totals.rows_duplicate + job->duplicates;
     report->rows_removed = totals.rows_removed;
     report->partitions_written = totals.partitions_written;
     report->partitions_skipped = totals.partitions_skipped;
@@ -220,7 +222,7 @@ static void count_rows(lochan_job *job) {
 
 /* ---- all of it ---- */
 
-static lochan_status deliver_rest(lochan_job *job, int64_t *duplicates, lochan_error *err) {
+static lochan_status deliver_rest(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(open_for_all(job, err));
     if (!job->spec->dedup->keep)
         return deliver_waiting(job, err);
@@ -229,20 +231,19 @@ static lochan_status deliver_rest(lochan_job *job, int64_t *duplicates, lochan_e
         return LOCHAN_OK;
     for (size_t i = 0; i < job->n_scopes; i++)
         LOCHAN_TRY(lochan_deliver__replace(job, &job->scopes[i], err));
-    return add_all_kept(job, duplicates, err);
+    return add_all_kept(job, &job->duplicates, err);
 }
 
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
     const lochan_update_mode *mode = job->spec->update_mode;
     bool replaces = mode->asks_assets && job->spec->replace_empty && job->dataset->table_id >= 0;
-    int64_t duplicates = 0;
     bool rest = false;
     LOCHAN_TRY(lochan_job__check_unique(job, err));
     drop_partial(job);
     for (size_t i = 0; i < job->n_scopes; i++)
         rest = rest || waits(&job->scopes[i]);
     if (rest)
-        LOCHAN_TRY(deliver_rest(job, &duplicates, err));
+        LOCHAN_TRY(deliver_rest(job, err));
     else if (replaces && !job->opened)
         LOCHAN_TRY(lochan_deliver__open(job, true, err));
     drop_partial(job);
@@ -254,7 +255,7 @@ lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
     }
     if (job->write) {
         LOCHAN_TRY(lochan_write__merge_added(job->write, err));
-        report_write(job, duplicates);
+        lochan_job__report_write(job);
     }
     return check_accounting(job, err);
 }

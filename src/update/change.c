@@ -1,14 +1,14 @@
 /* change.c - datasets switched off and on, removed, sources too; what a changed spec would mean.
- * Invariant: a dataset is changed under its lock, so never while an update of it runs. May call:
- * base/, catalog/, table/, manage.h.
+ * Invariant: who changes a dataset has claimed all of it, so no update of it runs. May call: base/,
+ * catalog/, table/, claim.h, manage.h.
  */
-#include "catalog/txn.h"
-#include "table/table.h"
+#include "update/claim.h"
 #include "update/manage.h"
 #include <lochan/update.h>
 
 struct change {
     const lochan_dataset_row *row;
+    const lochan_lease *lease; /* on the whole dataset */
     bool enabled;
     const lochan_table *table; /* whose files are retired; NULL = none */
     const lochan_file_list *files;
@@ -22,7 +22,9 @@ static lochan_status commit_change(lochan_lake *lake, const char *kind, change_f
     bool done = false;
     lochan_txn_options options = {.kind = kind};
     LOCHAN_TRY(lochan_txn__begin(lake->catalog, &options, &done, NULL, &txn, err));
-    lochan_status rc = fn(change, txn, err);
+    lochan_status rc = lochan_lease__end(change->lease, txn, err);
+    if (rc == LOCHAN_OK)
+        rc = fn(change, txn, err);
     if (rc != LOCHAN_OK) {
         lochan_txn__abort(txn);
         return rc;
@@ -44,17 +46,17 @@ lochan_status lochan_dataset_enable(lochan_lake *lake, const char *source, const
     LOCHAN_CHECK_ARG(lake && source && dataset, err);
     lochan_dataset_rows rows = {0};
     lochan_dataset_spec *spec = NULL;
-    lochan_lock *lock = NULL;
+    lochan_lease *lease = NULL;
     lochan_status rc;
     LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
     LOCHAN_TRYG(lochan_manage__load_dataset(lake, source, dataset, &rows, &spec, err));
     if (rows.rows[0].enabled == enabled)
         goto done;
-    LOCHAN_TRYG(lochan_catalog__lock_dataset(lake->catalog, source, dataset, false, &lock, err));
-    struct change change = {.row = &rows.rows[0], .enabled = enabled};
+    LOCHAN_TRYG(lochan_claim__dataset(lake, source, dataset, &lease, err));
+    struct change change = {.row = &rows.rows[0], .lease = lease, .enabled = enabled};
     rc = commit_change(lake, "dataset", put_enabled, &change, err);
 done:
-    lochan_lock__release(lock);
+    lochan_lease__release(lease);
     lochan_dataset_spec__free(spec);
     lochan_dataset_rows__deinit(&rows);
     return rc;
@@ -74,14 +76,14 @@ lochan_status lochan_dataset_remove(lochan_lake *lake, const char *source, const
     LOCHAN_CHECK_ARG(lake && source && dataset, err);
     lochan_dataset_rows rows = {0};
     lochan_dataset_spec *spec = NULL;
-    lochan_lock *lock = NULL;
+    lochan_lease *lease = NULL;
     lochan_table *table = NULL;
     lochan_file_list files = {0};
     lochan_status rc;
     LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
     LOCHAN_TRYG(lochan_manage__load_dataset(lake, source, dataset, &rows, &spec, err));
-    LOCHAN_TRYG(lochan_catalog__lock_dataset(lake->catalog, source, dataset, false, &lock, err));
-    struct change change = {.row = &rows.rows[0]};
+    LOCHAN_TRYG(lochan_claim__dataset(lake, source, dataset, &lease, err));
+    struct change change = {.row = &rows.rows[0], .lease = lease};
     if (delete_data && rows.rows[0].table_id >= 0) {
         LOCHAN_TRYG(lochan_table__open(lake, source, dataset, -1, &table, err));
         LOCHAN_TRYG(lochan_catalog__files(lake->catalog, &table->def, NULL, 0, &files, err));
@@ -92,7 +94,7 @@ lochan_status lochan_dataset_remove(lochan_lake *lake, const char *source, const
 done:
     lochan_file_list__deinit(&files);
     lochan_table__close(table);
-    lochan_lock__release(lock);
+    lochan_lease__release(lease);
     lochan_dataset_spec__free(spec);
     lochan_dataset_rows__deinit(&rows);
     return rc;

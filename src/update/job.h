@@ -2,13 +2,14 @@
  * The steps, each in a file of its own: request.c, plan.c, collect.c (fetch, stage, decode in
  * parallel), page.c (one page to canonical rows), deliver.c (whole scopes to the table's writer),
  * assemble.c (one table schema, the rest of the rows, merge), publish.c; run.c calls them.
- * Invariant: the dataset's lock is held from plan to the end; nothing of a failed scope reaches the
- * table. May call: base/, arrow/, catalog/, table/, source/.
+ * Invariants: a lease on what is planned is held from before the first request to the publish
+ * (claim.h), and nothing is published without it; nothing of a failed scope reaches the table. May
+ * call: base/, arrow/, catalog/, table/, source/.
  */
 #ifndef LOCHAN_UPDATE_JOB_H
 #define LOCHAN_UPDATE_JOB_H
 
-#include "catalog/txn.h"
+#include "catalog/lease.h"
 #include "source/fetch.h"
 #include "table/table.h"
 #include "update/extras.h"
@@ -114,9 +115,10 @@ struct lochan_job {
     lochan_dataset_spec *spec;
     lochan_source_spec *source;
     struct lochan_registered *registered; /* of a source of kind callback, else NULL */
-    lochan_lock *lock;
-    lochan_book book;   /* the ledger: as it was, and with this update's results */
-    lochan_arena arena; /* texts of the plan */
+    lochan_lease *lease;                  /* NULL: nothing is planned yet, or it was published */
+    char waiting[400];                    /* why, for progress */
+    lochan_book book;                     /* the ledger as it was when the plan was made */
+    lochan_arena arena;                   /* texts of the plan */
     lochan_finality finality;
     bool timeless;            /* rows have no days: the window is the day of asking */
     lochan_calendar calendar; /* days there can be rows for; empty = every day */
@@ -145,14 +147,19 @@ struct lochan_job {
     char *request_json;
     char reject_path[400]; /* of the file of rejects, relative to the lake */
     int64_t n_rejects;
+    int64_t duplicates; /* rows that a deduplication of the update's own dropped */
 };
 
-/* request.c: checks the request, loads dataset and source, takes the lock. */
+/* request.c: checks the request, loads dataset and source. */
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err);
+/* request.c: dataset and source as they are now, in place of what was loaded before. */
+lochan_status lochan_job__load_specs(lochan_job *job, lochan_error *err);
 /* damage.c: takes the damaged files of the table out and notes that their days are owed. */
 lochan_status lochan_job__forget_damaged(lochan_job *job, lochan_error *err);
 /* plan.c: ledger to scopes with their requests. */
 lochan_status lochan_job__plan(lochan_job *job, lochan_error *err);
+/* plan.c: forgets the plan and the ledger it was made from; of a zeroed job: a no-op. */
+void lochan_job__unplan(lochan_job *job);
 /* plan.c. The column of canonical rows whose days the windows are made of, NULL if rows have none.
  */
 const char *lochan_job__window_column(const lochan_job *job);
@@ -185,6 +192,8 @@ lochan_status lochan_job__check_rows(lochan_job *job, lochan_scope *scope, int64
                                      lochan_error *err);
 /* assemble.c: what good scopes have not delivered yet into job->write; then the table is merged. */
 lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err);
+/* assemble.c: what the writer did so far, into the report. */
+void lochan_job__report_write(lochan_job *job);
 /* rejects.c: the rejects of all good scopes into a file, before the update is published; and the
  * row by which the catalog knows it. */
 lochan_status lochan_job__write_rejects(lochan_job *job, lochan_error *err);

@@ -423,6 +423,20 @@ static void clear_scopes(lochan_job *job) {
     job->n_scopes = 0;
 }
 
+void lochan_job__unplan(lochan_job *job) {
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        lochan_source_request__deinit(&job->scopes[i].request);
+        lochan_scope__clear(job, &job->scopes[i]);
+    }
+    lochan_mem__free(job->scopes);
+    lochan_budget__give(job->lake->ctx.budget, job->plan_budget);
+    lochan_book__deinit(&job->book);
+    lochan_arena__deinit(&job->arena);
+    job->scopes = NULL;
+    job->n_scopes = job->plan_budget = 0;
+    job->calendar = (lochan_calendar){0};
+}
+
 lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     struct planning p = {.job = job};
     lochan_names assets = {0};

@@ -1,6 +1,7 @@
 /* publish.c - the end of an update: coverage, run record, failures and files become visible in one
- * transaction. Invariant: the ledger never says more than the table holds, nor less. Staging goes
- * only after the commit. May call: base/, catalog/, table/, ledger.h, staging.h.
+ * transaction, which checks that the update's lease still holds. Invariant: the ledger never says
+ * more than the table holds, nor less. Staging goes only after the commit. May call: base/,
+ * catalog/, table/, ledger.h, staging.h.
  */
 #include "update/files.h"
 #include "update/mode.h"
@@ -31,35 +32,46 @@ static lochan_cover_state failed_state(lochan_status code) {
     return invalid ? LOCHAN_COVER_INVALID : LOCHAN_COVER_FAILED;
 }
 
-static lochan_status record_good(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,
-                                 lochan_finality f, lochan_error *err) {
+/* The series of the scope in a book that was read since. */
+static lochan_status series_of(lochan_book *book, const lochan_scope *scope, size_t i,
+                               lochan_series **out, lochan_error *err) {
+    return lochan_book__get(book, scope->series[i]->asset, scope->series[i]->variant, out, err);
+}
+
+static lochan_status record_good(lochan_job *job, lochan_book *book, const lochan_scope *scope,
+                                 lochan_cover *cover, lochan_finality f, lochan_error *err) {
     for (size_t i = 0; i < scope->n_series; i++) {
+        lochan_series *series;
+        LOCHAN_TRY(series_of(book, scope, i, &series, err));
         cover->rows = scope->series_rows ? scope->series_rows[i] : 0;
         cover->state = cover->rows > 0 ? LOCHAN_COVER_SUCCESS : LOCHAN_COVER_EMPTY;
         if (job->timeless)
-            lochan_series__clear(scope->series[i]);
-        LOCHAN_TRY(lochan_series__record(scope->series[i], cover, f, err));
+            lochan_series__clear(series);
+        LOCHAN_TRY(lochan_series__record(series, cover, f, err));
     }
     return LOCHAN_OK;
 }
 
-static lochan_status record_failed(lochan_job *job, const lochan_scope *scope, lochan_cover *cover,
-                                   lochan_finality f, lochan_error *err) {
+static lochan_status record_failed(lochan_job *job, lochan_book *book, const lochan_scope *scope,
+                                   lochan_cover *cover, lochan_finality f, lochan_error *err) {
     cover->rows = -1;
     cover->state = failed_state(scope->error.code);
     cover->message = lochan_arena__strdup(&job->arena, scope->error.message);
     if (!cover->message)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < scope->n_series; i++) {
-        cover->attempts = earlier_attempts(&scope->series[i]->before, scope->window) + 1;
+        lochan_series *series;
+        LOCHAN_TRY(series_of(book, scope, i, &series, err));
+        cover->attempts = earlier_attempts(&series->before, scope->window) + 1;
         if (job->timeless)
-            lochan_series__clear(scope->series[i]);
-        LOCHAN_TRY(lochan_series__record(scope->series[i], cover, f, err));
+            lochan_series__clear(series);
+        LOCHAN_TRY(lochan_series__record(series, cover, f, err));
     }
     return LOCHAN_OK;
 }
 
-static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lochan_error *err) {
+static lochan_status record_scope(lochan_job *job, lochan_book *book, const lochan_scope *scope,
+                                  lochan_error *err) {
     lochan_finality f = job->finality;
     lochan_cover cover = {
         .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
@@ -68,13 +80,27 @@ static lochan_status record_scope(lochan_job *job, const lochan_scope *scope, lo
     f.settle_days = job->spec->settle_days; /* the look-back asks again, it does not unsettle */
     memcpy(cover.update_id, job->update_id, sizeof cover.update_id);
     if (scope->state != LOCHAN_SCOPE_DONE)
-        return record_failed(job, scope, &cover, f, err);
+        return record_failed(job, book, scope, &cover, f, err);
     if (scope->file)
         memcpy(cover.hash, scope->file->state, sizeof cover.hash);
     /* rows of an update that replaces the table land together or not at all */
     if (job->spec->update_mode->all_scopes && job->report->scopes_failed > 0)
         return LOCHAN_OK;
-    return record_good(job, scope, &cover, f, err);
+    return record_good(job, book, scope, &cover, f, err);
+}
+
+/* The ledger as it is in this transaction, with what this update adds: others may have published
+ * other days of the same series since the plan was made. */
+static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error *err) {
+    lochan_book book = {0};
+    lochan_status rc;
+    LOCHAN_TRYG(lochan_book__load(&book, job->lake->catalog, job->dataset->dataset_id, err));
+    for (size_t i = 0; i < job->n_scopes; i++)
+        LOCHAN_TRYG(record_scope(job, &book, &job->scopes[i], err));
+    rc = lochan_book__put(&book, txn, job->dataset->dataset_id, err);
+done:
+    lochan_book__deinit(&book);
+    return rc;
 }
 
 /* ---- run record ---- */
@@ -150,10 +176,12 @@ static const char *state_of(const lochan_job *job) {
 static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
     lochan_job *job = ctx;
     const lochan_error *failure = first_failure(job);
+    LOCHAN_TRY(lochan_lease__end(job->lease, txn, err));
     if (job->table && job->dataset->table_id != job->table->def.table_id)
         LOCHAN_TRY(
             lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
-    LOCHAN_TRY(lochan_book__put(&job->book, txn, job->dataset->dataset_id, err));
+    LOCHAN_TRY(put_coverage(job, txn, err));
+    lochan_job__report_write(job); /* partitions may have been merged again */
     LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
     LOCHAN_TRY(lochan_job__put_rejects(job, txn, err));
     return put_failures(job, txn, err);
@@ -178,8 +206,6 @@ static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
 }
 
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
-    for (size_t i = 0; i < job->n_scopes; i++)
-        LOCHAN_TRY(record_scope(job, &job->scopes[i], err));
     LOCHAN_TRY(lochan_job__write_rejects(job, err));
     LOCHAN_FAILPOINT("update.publish.before", err);
     if (job->write)
@@ -190,10 +216,14 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
      * up now goes when an update of this dataset has something to fetch again; its pages are never
      * taken for new ones. */
     (void)lochan_failpoint__hit("update.publish.committed", NULL);
+    lochan_lease__release(job->lease);
+    job->lease = NULL;
     lochan_error why;
     lochan_error_init(&why);
     if (lochan_staging__remove(job->staging, &why) != LOCHAN_OK)
         LOCHAN_WARN("%s: staging was not removed: %s", job->full_name, why.message);
+    if (job->table && job->report->files_written > 0)
+        lochan_table__tend(job->table);
     return LOCHAN_OK;
 }
 
@@ -219,7 +249,7 @@ void lochan_job__record_failure(lochan_job *job, lochan_status status, const loc
     lochan_txn *txn = NULL;
     bool done = false;
     lochan_txn_options options = {.kind = "update", .message = job->update_id};
-    if (!may_record(status) || !job->lock || job->n_scopes == 0)
+    if (!may_record(status) || !job->lease || job->n_scopes == 0)
         return;
     if (lochan_txn__begin(job->lake->catalog, &options, &done, NULL, &txn, NULL) != LOCHAN_OK ||
         done)

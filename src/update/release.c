@@ -1,14 +1,14 @@
 /* release.c - rejected rows into their dataset after all, or forgotten.
  * A record is text; it becomes a row of the table by the table's types, or the release fails as a
  * whole. The catalog's row changes its state in the same commit that takes the rows. May call:
- * base/, arrow/, catalog/, table/, rejects.h, manage.h.
+ * base/, arrow/, catalog/, table/, rejects.h, claim.h, manage.h.
  */
 #include "arrow/builder.h"
 #include "arrow/view.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "update/claim.h"
 #include "update/dedup.h"
-#include "update/job.h"
 #include "update/manage.h"
 #include "update/mode.h"
 #include "update/validate.h"
@@ -22,6 +22,7 @@ struct release {
     lochan_reject_row *files;
     size_t n_files;
     const char *state;
+    const lochan_lease *lease; /* NULL: the rows are only forgotten */
 };
 
 static lochan_status add_record(struct release *r, lochan_str record, lochan_error *err) {
@@ -116,6 +117,8 @@ done:
 
 static lochan_status put_states(void *ctx, lochan_txn *txn, lochan_error *err) {
     struct release *r = ctx;
+    if (r->lease)
+        LOCHAN_TRY(lochan_lease__end(r->lease, txn, err));
     for (size_t i = 0; i < r->n_files; i++) {
         lochan_reject_row row = r->files[i];
         row.state = r->state;
@@ -164,14 +167,15 @@ lochan_status lochan_rejects_release(lochan_lake *lake, const char *source, cons
     LOCHAN_CHECK_ARG(lake && source && dataset && rows, err);
     lochan_dataset_rows datasets = {0};
     lochan_dataset_spec *spec = NULL;
-    lochan_lock *lock = NULL;
+    lochan_lease *lease = NULL;
     lochan_reject_rows files = {0};
     struct release r = {.state = "released"};
     lochan_status rc;
     *rows = 0;
     LOCHAN_TRYG(lochan_lake__check_writable(lake, err));
     LOCHAN_TRYG(lochan_manage__load_dataset(lake, source, dataset, &datasets, &spec, err));
-    LOCHAN_TRYG(lochan_catalog__lock_dataset(lake->catalog, source, dataset, false, &lock, err));
+    LOCHAN_TRYG(lochan_claim__dataset(lake, source, dataset, &lease, err));
+    r.lease = lease;
     LOCHAN_TRYG(lochan_catalog__rejects(lake->catalog, source, dataset, update_id, &files, err));
     keep_only(&files, "kept", rows);
     if (files.n == 0)
@@ -199,7 +203,7 @@ done:
     lochan_schema__release(&r.schema);
     lochan_table__close(r.table);
     lochan_reject_rows__deinit(&files);
-    lochan_lock__release(lock);
+    lochan_lease__release(lease);
     lochan_dataset_spec__free(spec);
     lochan_dataset_rows__deinit(&datasets);
     if (rc != LOCHAN_OK)

@@ -146,8 +146,19 @@ done:
     return rc;
 }
 
-static lochan_status load_specs(lochan_job *job, lochan_error *err) {
+static void drop_specs(lochan_job *job) {
+    lochan_callback__release(job);
+    lochan_source_spec__free(job->source);
+    lochan_dataset_spec__free(job->spec);
+    lochan_dataset_rows__deinit(&job->dataset_rows);
+    job->source = NULL;
+    job->spec = NULL;
+    job->dataset = NULL;
+}
+
+lochan_status lochan_job__load_specs(lochan_job *job, lochan_error *err) {
     const lochan_update_request *r = job->request;
+    drop_specs(job);
     LOCHAN_TRY(lochan_manage__load_dataset(job->lake, r->source, r->dataset, &job->dataset_rows,
                                            &job->spec, err));
     job->dataset = &job->dataset_rows.rows[0];
@@ -158,8 +169,9 @@ static lochan_status load_specs(lochan_job *job, lochan_error *err) {
                                           r->n_source_options, &job->source, err));
     if (job->source->kind == LOCHAN_SOURCE_CALLBACK)
         LOCHAN_TRY(lochan_callback__acquire(job, err));
-    return lochan_dataset_spec__join_paging(job->spec, job->dataset->spec, &job->source->paging,
-                                            err);
+    LOCHAN_TRY(
+        lochan_dataset_spec__join_paging(job->spec, job->dataset->spec, &job->source->paging, err));
+    return check_planner(job, err);
 }
 
 lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
@@ -169,12 +181,7 @@ lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
     if (!job->request->dry_run)
         LOCHAN_TRY(lochan_lake__check_writable(job->lake, err));
     LOCHAN_TRY(read_dates(job, err));
-    LOCHAN_TRY(load_specs(job, err));
-    LOCHAN_TRY(check_planner(job, err));
+    LOCHAN_TRY(lochan_job__load_specs(job, err));
     LOCHAN_TRY(lochan_validate__level(job->request->validate, &job->level, err));
-    LOCHAN_TRY(print_request(job, err));
-    if (job->request->dry_run)
-        return LOCHAN_OK;
-    return lochan_catalog__lock_dataset(job->lake->catalog, job->request->source,
-                                        job->request->dataset, false, &job->lock, err);
+    return print_request(job, err);
 }

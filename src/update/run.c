@@ -2,6 +2,7 @@
  * told. May call: base/, catalog/, table/, source/, the rest of update/.
  */
 #include "update/callback.h"
+#include "update/claim.h"
 
 #include "base/clock.h"
 
@@ -46,17 +47,10 @@ static void deinit_job(lochan_job *job) {
     lochan_write__free(job->write);
     lochan_table__close(job->table);
     lochan_staging__free(job->staging);
-    for (size_t i = 0; i < job->n_scopes; i++) {
-        lochan_source_request__deinit(&job->scopes[i].request);
-        lochan_scope__clear(job, &job->scopes[i]);
-    }
-    lochan_mem__free(job->scopes);
     lochan_extras__deinit(job);
-    lochan_budget__give(job->lake->ctx.budget, job->plan_budget);
+    lochan_job__unplan(job);
     lochan_schema__release(&job->schema);
-    lochan_book__deinit(&job->book);
-    lochan_arena__deinit(&job->arena);
-    lochan_lock__release(job->lock);
+    lochan_lease__release(job->lease);
     lochan_callback__release(job);
     lochan_source_spec__free(job->source);
     lochan_dataset_spec__free(job->spec);
@@ -115,22 +109,33 @@ static lochan_status already_done(lochan_job *job, bool *done, lochan_error *err
                                            &job->report->snapshot_id, err);
 }
 
+/* A repair has the dataset for itself, since it takes files out before it plans. */
+static lochan_status plan_and_claim(lochan_job *job, lochan_error *err) {
+    bool dry = job->request->dry_run;
+    if (job->request->repair && !dry && job->dataset->table_id >= 0) {
+        LOCHAN_TRY(lochan_job__claim_dataset(job, err));
+        LOCHAN_TRY(lochan_job__load_specs(job, err));
+        LOCHAN_TRY(lochan_job__forget_damaged(job, err));
+    }
+    LOCHAN_TRY(lochan_job__plan(job, err));
+    if (dry || job->lease || job->n_scopes == 0)
+        return LOCHAN_OK;
+    return lochan_job__claim_plan(job, err);
+}
+
 static lochan_status run_job(lochan_job *job, lochan_error *err) {
     bool done;
     lochan_job__progress(job, true);
     LOCHAN_TRY(lochan_job__prepare(job, err));
     LOCHAN_TRY(already_done(job, &done, err));
-    if (done) {
-        job->report->nothing_to_do = true;
+    if (!done)
+        LOCHAN_TRY(plan_and_claim(job, err));
+    if (!done) /* somebody may have waited for the same commit */
+        LOCHAN_TRY(already_done(job, &done, err));
+    job->report->nothing_to_do = done || job->n_scopes == 0;
+    if (job->report->nothing_to_do || job->request->dry_run)
         return LOCHAN_OK;
-    }
-    if (job->request->repair && !job->request->dry_run && job->dataset->table_id >= 0)
-        LOCHAN_TRY(lochan_job__forget_damaged(job, err));
-    LOCHAN_TRY(lochan_job__plan(job, err));
     LOCHAN_TRY(lochan_extras__init(job, err));
-    job->report->nothing_to_do = job->n_scopes == 0;
-    if (job->n_scopes == 0 || job->request->dry_run)
-        return LOCHAN_OK;
     lochan_error why;
     lochan_error_init(&why);
     lochan_status rc = run_steps(job, &why);

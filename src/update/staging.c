@@ -1,6 +1,6 @@
 /* staging.c - one folder per update under data/staging, one file per page.
  * A page file is: magic, fixed header (little-endian), the request's text, one zstd frame with the
- * body; docs/format.md. May call: base/, source/yaml.h.
+ * body; docs/format.md. May call: base/, catalog/lock.h, source/yaml.h.
  */
 #include "update/staging.h"
 
@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "catalog/lock.h"
 #include "source/yaml.h"
 #include <zstd.h>
 
@@ -18,11 +19,24 @@
 #define MAX_TEXT     (64u << 10)
 #define MAX_MANIFEST (64u << 10)
 #define PAGE_SUFFIX  ".page"
-#define FAST_LEVEL   1 /* staged pages live for seconds: speed before size */
+#define OWNER_LOCK   "owner.lock" /* locked as long as the update lives */
+#define FAST_LEVEL   1            /* staged pages live for seconds: speed before size */
 
 struct lochan_staging {
     char *folder; /* <lake>/data/staging/<update id> */
+    lochan_lock *lock;
 };
+
+/* LOCKED: the update that made the folder lives. */
+static lochan_status lock_folder(const char *folder, lochan_lock **out, lochan_error *err) {
+    *out = NULL;
+    char *path = lochan_path__join(folder, OWNER_LOCK);
+    if (!path)
+        return lochan_error__nomem(err);
+    lochan_status rc = lochan_lock__acquire(path, folder, "lochan", 0, NULL, out, err);
+    lochan_mem__free(path);
+    return rc;
+}
 
 /* ---- folders of earlier updates ---- */
 
@@ -87,6 +101,30 @@ static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *
     return rc;
 }
 
+static lochan_status move_pages(struct adoption *all, const char *folder, lochan_error *err) {
+    struct page_move move = {all, folder};
+    lochan_lock *lock;
+    LOCHAN_TRY(lock_folder(folder, &lock, err));
+    lochan_status rc = lochan_fs__list(folder, adopt_page, &move, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_fs__remove_tree(folder, err);
+    lochan_lock__release(lock);
+    return rc;
+}
+
+/* Unless its owner lives, or somebody else is taking it over; an owner that has published may be
+ * removing it. */
+static lochan_status take_over(struct adoption *all, const char *folder, lochan_error *err) {
+    lochan_error why;
+    lochan_error_init(&why);
+    lochan_status rc = move_pages(all, folder, &why);
+    if (rc == LOCHAN_ERR_LOCKED || rc == LOCHAN_ERR_NOT_FOUND)
+        return LOCHAN_OK;
+    if (rc != LOCHAN_OK && err)
+        *err = why;
+    return rc;
+}
+
 static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat *st,
                                   lochan_error *err) {
     struct adoption *all = ctx;
@@ -96,12 +134,8 @@ static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat
     if (!folder)
         return lochan_error__nomem(err);
     lochan_status rc = LOCHAN_OK;
-    if (belongs_to(folder, all->source, all->dataset)) {
-        struct page_move move = {all, folder};
-        rc = lochan_fs__list(folder, adopt_page, &move, err);
-        if (rc == LOCHAN_OK)
-            rc = lochan_fs__remove_tree(folder, err);
-    }
+    if (belongs_to(folder, all->source, all->dataset))
+        rc = take_over(all, folder, err);
     lochan_mem__free(folder);
     return rc;
 }
@@ -139,6 +173,7 @@ lochan_status lochan_staging__open(const char *lake_path, const char *update_id,
         goto done;
     }
     LOCHAN_TRYG(lochan_fs__mkdirs(folder, NULL, err));
+    LOCHAN_TRYG(lock_folder(folder, &staging->lock, err)); /* before it says whose it is */
     LOCHAN_TRYG(write_manifest(folder, update_id, source, dataset, err));
     struct adoption all = {
         root, update_id, source, dataset, folder, lochan_clock__wall_ns() - max_age_ns, 0, 0};
@@ -149,6 +184,8 @@ lochan_status lochan_staging__open(const char *lake_path, const char *update_id,
     folder = NULL;
     staging = NULL;
 done:
+    if (staging)
+        lochan_lock__release(staging->lock);
     lochan_mem__free(root);
     lochan_mem__free(folder);
     lochan_mem__free(staging);
@@ -157,6 +194,7 @@ done:
 
 void lochan_staging__free(lochan_staging *staging) {
     if (staging) {
+        lochan_lock__release(staging->lock);
         lochan_mem__free(staging->folder);
         lochan_mem__free(staging);
     }

@@ -3,10 +3,10 @@
  * One folder per update, data/staging/<update id>/, with `update.yaml` (what the update is) and one
  * file per usable page, named by the hash of its request; docs/format.md has the layout. An update
  * that was cut off leaves its folder; the next update of the same dataset takes the pages that are
- * young enough over and fetches only the others. Invariant: the caller holds the dataset's lock, so
- * a folder of this dataset that is not ours has no living owner. A page is written under a
+ * young enough over and fetches only the others. Invariant: the folder of a living update is locked
+ * and left alone: several updates of a dataset may run beside each other. A page is written under a
  * temporary name and renamed, not synced: a torn one fails its hash and is fetched again. May call:
- * base/, source/yaml.h.
+ * base/, catalog/lock.h, source/yaml.h.
  */
 #ifndef LOCHAN_UPDATE_STAGING_H
 #define LOCHAN_UPDATE_STAGING_H

@@ -501,44 +501,6 @@ static void test_update__memory_limit_holds_for_plans_and_wide_pages(void **stat
     pipe_stop(&p);
 }
 
-struct rival {
-    lochan_lake *lake;
-    lochan_status rc;
-    lochan_error err;
-    bool tried;
-};
-
-static void update_beside(void *payload, const lochan_progress *progress) {
-    struct rival *rival = payload;
-    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
-    lochan_update_report report;
-    if (rival->tried || progress->stage != LOCHAN_STAGE_FETCH)
-        return;
-    rival->tried = true;
-    request.source = "market";
-    request.dataset = "daily";
-    rival->rc = lochan_update_run(rival->lake, &request, &report, &rival->err);
-}
-
-static void test_update__second_one_at_a_time_is_refused(void **state) {
-    pipe_lake p = pipe_start(small, NULL, "");
-    struct rival rival = {0};
-    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
-    lochan_error err;
-    assert_ok(lochan_lake_open(p.path, NULL, &rival.lake, &err));
-    request.progress = update_beside;
-    request.payload = &rival;
-    assert_ok(pipe_update(&p, "2020-03-31", &request, NULL, &err));
-    assert_true(rival.tried);
-    assert_int_equal(rival.rc, LOCHAN_ERR_LOCKED);
-    char pid[24];
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
-    assert_non_null(strstr(rival.err.message, pid)); /* names the holder */
-    lochan_lake_close(rival.lake);
-    pipe_expect(p.lake, small, 91);
-    pipe_stop(&p);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_update__fills_then_has_nothing_to_do),
@@ -561,7 +523,6 @@ int main(void) {
         cmocka_unit_test(test_update__a_longer_back_off_than_the_source_s),
         cmocka_unit_test(test_update__memory_limit_is_an_error_that_loses_nothing),
         cmocka_unit_test(test_update__memory_limit_holds_for_plans_and_wide_pages),
-        cmocka_unit_test(test_update__second_one_at_a_time_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

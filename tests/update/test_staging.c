@@ -64,6 +64,22 @@ static void test_staging__gives_back_what_was_put(void **state) {
     tmpdir_remove(lake);
 }
 
+static void test_staging__pages_of_a_living_update_are_left_alone(void **state) {
+    (void)state;
+    char *lake = tmpdir_make("staging");
+    lochan_staging *first = open_staging(lake, "u1", "fx", 0);
+    put(first, 1);
+    lochan_staging *beside = open_staging(lake, "u2", "fx", 0);
+    assert_true(get(first, 1));
+    assert_false(get(beside, 1));
+    lochan_staging__free(first); /* it was cut off */
+    lochan_staging *third = open_staging(lake, "u3", "fx", 1);
+    assert_true(get(third, 1));
+    lochan_staging__free(beside);
+    lochan_staging__free(third);
+    tmpdir_remove(lake);
+}
+
 static void test_staging__next_update_takes_over(void **state) {
     (void)state;
     char *lake = tmpdir_make("staging");
@@ -192,6 +208,7 @@ static void test_staging__fault_sweep(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_staging__gives_back_what_was_put),
+        cmocka_unit_test(test_staging__pages_of_a_living_update_are_left_alone),
         cmocka_unit_test(test_staging__next_update_takes_over),
         cmocka_unit_test(test_staging__old_pages_are_not_believed),
         cmocka_unit_test(test_staging__damaged_pages_are_fetched_again),
