@@ -260,10 +260,14 @@ typedef struct lochan_compact_options {
     uint32_t struct_size;
     bool dry_run;             /* only the plan */
     bool full;                /* joins whatever fits into one file, from two files on */
-    int64_t min_files;        /* neighbours that are worth joining, 0 = 8 */
-    uint64_t target_bytes;    /* files grow up to this; from half of it on they stay; 0 = 128 MiB */
-    uint64_t max_input_bytes; /* of the whole call; what is left is for the next; 0 = no limit */
-    uint8_t reserved[32];
+    bool cluster;             /* sorts every partition by cluster_columns, not only those that rest;
+                                 with `full` also those that are sorted already */
+    int64_t min_files;        /* neighbours that are worth joining; 0: as the spec says, else 8 */
+    uint64_t target_bytes;    /* files grow up to this; 0: as the spec says, else 128 MiB */
+    uint64_t max_input_bytes; /* of the whole call; what is left is for the next; 0: as the spec
+                                 says, else no limit */
+    uint64_t min_file_bytes; /* larger files stay; 0: as the spec says, else half of target_bytes */
+    uint8_t reserved[24];
 } lochan_compact_options;
 /* clang-format off */
 #define LOCHAN_COMPACT_OPTIONS_INIT \
@@ -276,16 +280,19 @@ typedef struct lochan_compact_report {
     int64_t bytes_read, bytes_written;
     int64_t groups_copied, groups_decoded; /* row groups */
     int64_t bytes_planned;
-    int64_t groups_left;    /* over max_input_bytes */
-    int64_t conflicts;      /* groups that others changed meanwhile: they stay as they are */
-    int64_t tables_skipped; /* that only another program understands */
-    int64_t snapshot_id;    /* of the last commit, -1 = none */
-    uint8_t reserved[32];
+    int64_t groups_left;      /* over max_input_bytes */
+    int64_t conflicts;        /* groups that others changed meanwhile: they stay as they are */
+    int64_t tables_skipped;   /* that only another program understands */
+    int64_t snapshot_id;      /* of the last commit, -1 = none */
+    int64_t groups_clustered; /* of the new files: partitions sorted by cluster_columns */
+    uint8_t reserved[24];
 } lochan_compact_report;
-/* Joins small neighbouring files of the tables (NULL: of all) into larger ones. No row changes, and
- * none its order; readers and writers go on meanwhile. Each commit stands for itself: cut off
- * anywhere, the call can be repeated. plan (may be NULL): source, dataset, folder, files, rows,
- * bytes of each group. */
+/* Joins small neighbouring files of the tables (NULL: of all) into larger ones, and sorts
+ * partitions that were not written for a while by the spec's cluster_columns. No row changes, and
+ * none of a joined file its order; readers and writers go on meanwhile. Each commit stands for
+ * itself: cut off anywhere, the call can be repeated. plan (may be NULL): source, dataset, folder,
+ * files, rows, bytes, action ("join", "cluster") of each group. INVALID_ARGUMENT: `cluster` of a
+ * dataset without cluster_columns. */
 LOCHAN_API lochan_status lochan_lake_compact(lochan_lake *lake, const char *source,
                                              const char *dataset,
                                              const lochan_compact_options *options,

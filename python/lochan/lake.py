@@ -477,19 +477,22 @@ class DataLake:
         source: str | None = None,
         *,
         full: bool = False,
+        cluster: bool = False,
         min_files: int | None = None,
         target_bytes: int | None = None,
         max_input_bytes: int | None = None,
+        min_file_bytes: int | None = None,
         dry_run: bool = False,
     ) -> CompactReport:
-        """Joins small neighbouring files of a dataset, of a source, or of all into larger ones. No row changes, and none its
-        order; others read and write meanwhile, and the old files stay until `expire` and `gc`.
+        """Joins small neighbouring files of a dataset, of a source, or of all into larger ones, and sorts partitions that
+        were not written for a while by the `cluster_columns` of the spec. No row changes; others read and write meanwhile,
+        and the old files stay until `expire` and `gc`. None: as `compaction` in the spec has it.
 
-        full: whatever fits into one file, from two files on. min_files: neighbours that are worth joining, None for 8.
-        target_bytes: files grow up to this, None for 128 MiB. max_input_bytes: of this call, the next goes on; None for no
-        limit. dry_run: only the plan."""
-        numbers = min_files or 0, target_bytes or 0, max_input_bytes or 0
-        figures, plan = self._lake.compact(*_arguments.filters(name, source), full, *numbers, dry_run)
+        full: whatever fits into one file, from two files on. cluster: sorts every partition. min_files: neighbours that are
+        worth joining, else 8. target_bytes: files grow up to this, else 128 MiB. max_input_bytes: of this call, the next
+        goes on, else no limit. min_file_bytes: larger files stay, else half of target_bytes. dry_run: only the plan."""
+        numbers = min_files or 0, target_bytes or 0, max_input_bytes or 0, min_file_bytes or 0
+        figures, plan = self._lake.compact(*_arguments.filters(name, source), full, cluster, *numbers, dry_run)
         return CompactReport(dry_run, *figures, Table(plan))
 
     def repair(self, name: str | None = None, source: str | None = None, *, deep: bool = False, force: bool = False,

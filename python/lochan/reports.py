@@ -288,10 +288,12 @@ class CompactReport(NamedTuple):
     """Groups that others changed meanwhile: they stay as they are."""
     tables_skipped: int
     """That only another program understands."""
+    groups_clustered: int
+    """Of the new files: partitions in the order of cluster_columns."""
     snapshot_id: int
     """Of the last commit; -1: nothing was joined."""
     plan: Table
-    """source, dataset, folder, files, rows, bytes of each group."""
+    """source, dataset, folder, files, rows, bytes, action ("join" or "cluster") of each group."""
 
     def __repr__(self) -> str:
         from lochan import _show

@@ -84,25 +84,28 @@ static PyObject *lake_backup(PyObject *self, PyObject *args) {
                                   (long long)r.bytes_copied, (long long)r.files_removed);
 }
 
-/* (source, dataset, full, min_files, target_bytes, max_input_bytes, dry_run); 0 is the default. */
+/* (source, dataset, full, cluster, min_files, target_bytes, max_input_bytes, min_file_bytes,
+ * dry_run); 0 is the default. */
 static PyObject *lake_compact(PyObject *self, PyObject *args) {
     lochan_compact_options o = LOCHAN_COMPACT_OPTIONS_INIT;
     lochan_compact_report r = {0};
     struct ArrowArrayStream plan = {0};
     const char *source, *dataset;
-    long long min_files, target, most;
-    int full, dry_run;
+    long long min_files, target, most, least;
+    int full, cluster, dry_run;
     py_call c;
-    if (!PyArg_ParseTuple(args, "zzpLLLp:compact", &source, &dataset, &full, &min_files, &target,
-                          &most, &dry_run))
+    if (!PyArg_ParseTuple(args, "zzppLLLLp:compact", &source, &dataset, &full, &cluster, &min_files,
+                          &target, &most, &least, &dry_run))
         return NULL;
-    if (target < 0 || most < 0) {
+    if (target < 0 || most < 0 || least < 0) {
         py_errors__format(LOCHAN_ERR_INVALID_ARGUMENT, "a number of bytes is not negative");
         return NULL;
     }
     o.dry_run = dry_run;
     o.full = full;
+    o.cluster = cluster;
     o.min_files = min_files;
+    o.min_file_bytes = (uint64_t)least;
     o.target_bytes = (uint64_t)target;
     o.max_input_bytes = (uint64_t)most;
     lochan_lake *l = py_call__begin(self, &c);
@@ -111,12 +114,13 @@ static PyObject *lake_compact(PyObject *self, PyObject *args) {
     lochan_status rc = lochan_lake_compact(l, source, dataset, &o, &r, &plan, &c.err);
     PyObject *table = py_call__end_table(&c, rc, &plan);
     return table
-               ? Py_BuildValue("((LLLLLLLLLLLL)N)", (long long)r.groups, (long long)r.files_joined,
+               ? Py_BuildValue("((LLLLLLLLLLLLL)N)", (long long)r.groups, (long long)r.files_joined,
                                (long long)r.rows, (long long)r.bytes_read,
                                (long long)r.bytes_written, (long long)r.groups_copied,
                                (long long)r.groups_decoded, (long long)r.bytes_planned,
                                (long long)r.groups_left, (long long)r.conflicts,
-                               (long long)r.tables_skipped, (long long)r.snapshot_id, table)
+                               (long long)r.tables_skipped, (long long)r.groups_clustered,
+                               (long long)r.snapshot_id, table)
                : NULL;
 }
 

@@ -89,6 +89,9 @@ lochan_status lochan_catalog__check_readable(lochan_catalog *catalog, const loch
 
 /* ---- files ---- */
 
+/* lochan_file.sorted of a clustered file; 1 of one in the table's order. */
+#define LOCHAN_FILE_CLUSTERED 2
+
 typedef struct lochan_data_file {
     int64_t id;
     const char *path; /* relative to the lake */
@@ -104,6 +107,7 @@ typedef struct lochan_data_file {
     const char *file_id;   /* uuid, "" if unknown */
     int64_t published_ns;  /* when its commit was published; 0 = unknown */
     bool sorted;           /* in the table's order */
+    bool clustered;        /* a whole partition, in an order of its own */
     lochan_str key_min, key_max; /* bytes that compare with memcmp; n = 0: unknown */
     lochan_expr_stats *stats;    /* one for each asked column, in that order */
     bool *stats_known;           /* false: nothing is known of that column in this file */

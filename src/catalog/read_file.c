@@ -154,7 +154,9 @@ static void take_file(lochan_reader *r, const lochan_table_def *def, lochan_data
     f->file_id = lochan_reader__text_or(r, 10, "");
     f->foreign = *f->file_id == '\0';
     f->published_ns = lochan_reader__time(r, 11);
-    f->sorted = lochan_reader__bool(r, 12, false);
+    int64_t order = lochan_reader__int_or(r, 12, 0);
+    f->clustered = order == LOCHAN_FILE_CLUSTERED;
+    f->sorted = order != 0 && !f->clustered;
     f->key_min = lochan_reader__blob(r, 13);
     f->key_max = lochan_reader__blob(r, 14);
 }

@@ -96,6 +96,7 @@ typedef struct lochan_file_add {
     const char *file_id; /* uuid */
     int64_t ordinal;     /* of this file in the commit, from 0 */
     bool sorted;
+    bool clustered;              /* see lochan_data_file */
     lochan_str key_min, key_max; /* memcmp order; n = 0: unknown */
     int64_t published_ns;        /* of rows that stood in another file before; 0 = now */
     const char *unsynced_boot;   /* boot id if the file was not synced, else NULL */

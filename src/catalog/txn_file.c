@@ -200,7 +200,8 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
                    lochan_value__int(t->table_id), lochan_value__text(txn->commit_id),
                    lochan_value__int(f->ordinal),
                    lochan_value__text(f->published_ns > 0 ? published : txn->time),
-                   lochan_value__text(partition), lochan_value__int(f->sorted),
+                   lochan_value__text(partition),
+                   lochan_value__int(f->clustered ? LOCHAN_FILE_CLUSTERED : f->sorted),
                    lochan_value__blob(f->key_min), lochan_value__blob(f->key_max),
                    lochan_value__text(f->unsynced_boot)),
         err);

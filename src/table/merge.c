@@ -209,17 +209,17 @@ lochan_status lochan_merge__run(lochan_write *w, uint32_t partition,
     pthread_mutex_unlock(&w->mutex);
     m.in.stored = stored;
     LOCHAN_TRYG(lochan_incoming__init(&m.in, w, partition, stream, batch, err));
-    bool foreign = false;
+    bool anew = false; /* files whose order is not the table's */
     for (size_t i = 0; i < p->n_files; i++)
-        foreign = foreign || p->files[i]->foreign;
+        anew = anew || p->files[i]->foreign || p->files[i]->clustered;
     bool appends = !w->keyed;
-    if (stored && !appends && !foreign && lochan_intake__is_large(w, partition))
+    if (stored && !appends && !anew && lochan_intake__is_large(w, partition))
         LOCHAN_TRYG(walk_dry(w, partition, p, &m.changed, err));
     if (appends)
         LOCHAN_TRYG(retire_all(&m, p, err));
-    else if (foreign)
+    else if (anew)
         LOCHAN_TRYG(lochan_merge__rebuild(&m, p, err));
-    for (size_t i = 0; !appends && !foreign && i < p->n_files; i++) {
+    for (size_t i = 0; !appends && !anew && i < p->n_files; i++) {
         LOCHAN_TRYG(check_file(&m, p->files[i], i > 0 ? p->files[i - 1] : NULL, err));
         LOCHAN_TRYG(walk_file(&m, p->files[i], m.changed ? &m.changed[i] : NULL, err));
     }

@@ -1,6 +1,8 @@
-/* rebuild.c - a partition with files of another program, written anew.
+/* rebuild.c - a partition with files of another program, or one that was clustered, written anew in
+ * the table's order.
  * Invariants: of rows with one key the one of the newest file stays, and of one file the last;
- * dropped rows are counted. Memory is the whole partition, drawn from the budget. May call: base/,
+ * dropped rows are counted. Memory is the whole partition, drawn from the budget. A clustered
+ * partition that the new rows do not change stays as it is. May call: base/,
  * arrow/, parquet/, merge.h, old_file.h.
  */
 #include "table/merge.h"
@@ -30,8 +32,6 @@ static lochan_status load_file(lochan_merge *m, const lochan_data_file *file, lo
                                           &raw, &batch, err));
         LOCHAN_TRYG(lochan_segment__give(rows, w, &batch, err));
     }
-    LOCHAN_TRYG(lochan_write__retire(w, m->out.partition, file, err));
-    m->counts->files_retired++;
 done:
     lochan_array__release(&raw);
     lochan_array__release(&batch);
@@ -77,39 +77,59 @@ done:
     return rc;
 }
 
-/* Old rows and new ones, all in memory, to the output. */
-static lochan_status write_all(lochan_merge *m, const struct ArrowArray *old, lochan_error *err) {
+/* Finds out what the new rows, all in memory, do to the old ones. */
+static lochan_status match_all(lochan_merge *m, const struct ArrowArray *old, lochan_segment *seg,
+                               lochan_match *match, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    lochan_segment seg = {0};
-    lochan_match match = {0};
     struct ArrowArray rows = {0};
     for (;;) {
         LOCHAN_TRYG(lochan_incoming__take(&m->in, NULL, false, &rows, err));
         if (!rows.release)
             break;
-        LOCHAN_TRYG(lochan_segment__give(&seg, m->w, &rows, err));
+        LOCHAN_TRYG(lochan_segment__give(seg, m->w, &rows, err));
     }
-    LOCHAN_TRYG(lochan_merge__mark(m, old, &match.remove, err));
-    LOCHAN_TRYG(lochan_match__run(&match, m->w, old, &seg, err));
-    LOCHAN_TRYG(lochan_merge__write(m, &match, old, &seg, err));
-    m->counts->rows_new += match.n_new + lochan_segment__left(&seg);
-    m->counts->rows_replaced += match.n_replaced;
-    m->counts->rows_unchanged += match.n_unchanged;
-    m->counts->rows_removed += match.n_removed;
-    LOCHAN_TRYG(lochan_segment__write_left(&seg, &m->out, err));
+    LOCHAN_TRYG(lochan_merge__mark(m, old, &match->remove, err));
+    LOCHAN_TRYG(lochan_match__run(match, m->w, old, seg, err));
+    m->counts->rows_new += match->n_new + lochan_segment__left(seg);
+    m->counts->rows_replaced += match->n_replaced;
+    m->counts->rows_unchanged += match->n_unchanged;
+    m->counts->rows_removed += match->n_removed;
 done:
     lochan_array__release(&rows);
-    lochan_match__deinit(&match);
-    lochan_segment__deinit(&seg, m->w);
     return rc;
+}
+
+static bool is_changed(const lochan_merge *m, const lochan_write_partition *p) {
+    const lochan_write_counts *c = m->counts;
+    bool foreign = false;
+    for (size_t i = 0; i < p->n_files; i++)
+        foreign = foreign || p->files[i]->foreign;
+    return foreign || c->rows_new + c->rows_replaced + c->rows_removed + c->rows_dropped > 0;
+}
+
+/* The partition's files go, and what became of their rows is written. */
+static lochan_status write_all(lochan_merge *m, const lochan_write_partition *p, const char **ids,
+                               const struct ArrowArray *old, const lochan_match *match,
+                               lochan_segment *seg, lochan_error *err) {
+    size_t n_ids = 0;
+    for (size_t i = 0; i < p->n_files; i++) {
+        LOCHAN_TRY(lochan_write__retire(m->w, m->out.partition, p->files[i], err));
+        m->counts->files_retired++;
+        if (p->files[i]->file_id[0])
+            ids[n_ids++] = p->files[i]->file_id;
+    }
+    LOCHAN_TRY(lochan_output__replace(&m->out, ids, n_ids, err));
+    LOCHAN_TRY(lochan_merge__write(m, match, old, seg, err));
+    LOCHAN_TRY(lochan_segment__write_left(seg, &m->out, err));
+    return lochan_output__replace(&m->out, NULL, 0, err);
 }
 
 lochan_status lochan_merge__rebuild(lochan_merge *m, const lochan_write_partition *p,
                                     lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    lochan_segment all = {0};
+    lochan_segment all = {0}, seg = {0};
+    lochan_match match = {0};
     struct ArrowArray joined = {0}, old = {0};
-    size_t n_ids = 0;
     const lochan_data_file **files = lochan_mem__array(p->n_files + 1, sizeof *files);
     const char **ids = lochan_mem__array(p->n_files + 1, sizeof *ids);
     if (!files || !ids) {
@@ -118,18 +138,17 @@ lochan_status lochan_merge__rebuild(lochan_merge *m, const lochan_write_partitio
     }
     memcpy(files, p->files, p->n_files * sizeof *files);
     qsort(files, p->n_files, sizeof *files, by_age);
-    for (size_t i = 0; i < p->n_files; i++) {
+    for (size_t i = 0; i < p->n_files; i++)
         LOCHAN_TRYG(load_file(m, files[i], &all, err));
-        if (files[i]->file_id[0])
-            ids[n_ids++] = files[i]->file_id;
-    }
     LOCHAN_TRYG(join(m->w, &all, &joined, err));
     LOCHAN_TRYG(sort_and_settle(m, &joined, &old, err));
     lochan_array__release(&joined);
-    LOCHAN_TRYG(lochan_output__replace(&m->out, ids, n_ids, err));
-    LOCHAN_TRYG(write_all(m, &old, err));
-    LOCHAN_TRYG(lochan_output__replace(&m->out, NULL, 0, err));
+    LOCHAN_TRYG(match_all(m, &old, &seg, &match, err));
+    if (is_changed(m, p))
+        LOCHAN_TRYG(write_all(m, p, ids, &old, &match, &seg, err));
 done:
+    lochan_match__deinit(&match);
+    lochan_segment__deinit(&seg, m->w);
     lochan_array__release(&joined);
     lochan_array__release(&old);
     lochan_segment__deinit(&all, m->w);

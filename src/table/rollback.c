@@ -173,6 +173,7 @@ static lochan_status list_files(rollback *r, lochan_txn *txn, lochan_error *err)
                                .file_id = f->file_id,
                                .ordinal = (int64_t)i,
                                .sorted = f->sorted,
+                               .clustered = f->clustered,
                                .key_min = f->key_min,
                                .key_max = f->key_max,
                                .published_ns = f->published_ns,

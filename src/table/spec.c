@@ -83,6 +83,10 @@ static lochan_status check_list(const lochan_table_spec *spec, const char *what,
 static lochan_status check_key(const lochan_table_spec *spec, lochan_error *err) {
     LOCHAN_TRY(check_list(spec, "key", spec->key, spec->n_key, err));
     LOCHAN_TRY(check_list(spec, "sort", spec->sort, spec->n_sort, err));
+    LOCHAN_TRY(check_list(spec, "cluster", spec->upkeep.cluster, spec->upkeep.n_cluster, err));
+    if (spec->upkeep.n_cluster > LOCHAN_CLUSTER_MAX)
+        return refuse(err, spec->upkeep.cluster[LOCHAN_CLUSTER_MAX],
+                      "a table is clustered by at most %d columns", (int)LOCHAN_CLUSTER_MAX);
     for (size_t i = 0; i < spec->n_key; i++) {
         lochan_type type;
         const struct ArrowSchema *field =

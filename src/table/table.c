@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/str.h"
 #include "table/spec.h"
+#include "table/upkeep.h"
 
 static int first_time_column(const lochan_table *t) {
     for (size_t i = 0; i < t->n_order + 1; i++) {
@@ -272,8 +273,14 @@ static lochan_status ensure(lochan_lake *lake, const lochan_table_spec *spec, lo
     bool exists;
     for (int tries = 0; tries < 3; tries++) {
         LOCHAN_TRY(open_whole(lake, spec, &exists, out, err));
-        if (*out)
-            return LOCHAN_OK;
+        if (*out) {
+            lochan_status rc = lochan_upkeep__keep(*out, &spec->upkeep, err);
+            if (rc != LOCHAN_OK) {
+                lochan_table__close(*out);
+                *out = NULL;
+            }
+            return rc;
+        }
         lochan_error seen;
         lochan_error_init(&seen);
         lochan_status rc = change(lake, spec, exists, &seen);

@@ -37,6 +37,20 @@ size_t lochan_partition__column_count(const char *strategy);
 /* The column of point-in-time tables: when a row was first published, null = when its file was. */
 #define LOCHAN_KNOWN_AT "_known_at"
 
+/* From when on files of the table are joined by themselves or by lochan_lake_compact, and how
+ * partitions are sorted that were not written for a while. 0 = as usual. */
+enum { LOCHAN_CLUSTER_MAX = 8 };
+typedef struct lochan_upkeep {
+    bool automatic;            /* after an update, too */
+    int64_t max_files;         /* so many small neighbours are joined */
+    int64_t min_file_bytes;    /* larger files are not small */
+    int64_t target_file_bytes; /* joined files are not larger */
+    int64_t max_input_bytes;   /* of one compaction */
+    int64_t cluster_after_days;
+    const char *const *cluster; /* columns, at most LOCHAN_CLUSTER_MAX */
+    size_t n_cluster;
+} lochan_upkeep;
+
 /* A wish: what ensure shall make or find. All borrowed. */
 typedef struct lochan_table_spec {
     const char *source;
@@ -49,6 +63,7 @@ typedef struct lochan_table_spec {
     size_t n_sort;
     lochan_partition_def partition;
     bool point_in_time; /* adds _known_at */
+    lochan_upkeep upkeep;
 } lochan_table_spec;
 
 /* Checks a definition without a lake: names, types with a stored form, key, sort and partition
@@ -90,6 +105,10 @@ void lochan_table__close(lochan_table *table); /* NULL is a no-op */
  * names are never touched. */
 lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, int64_t *removed,
                                   lochan_error *err);
+
+/* After a publish: joins and clusters files as the table's spec has it, if it says so, within its
+ * cap on input. A failure is a warning: the publish before it stands. */
+void lochan_table__tend(const lochan_table *table);
 
 /* ---- writing ---- */
 

@@ -5,6 +5,7 @@
  * parquet/, catalog/.
  */
 #include "base/str.h"
+#include "table/upkeep.h"
 #include "table/verify.h"
 
 /* What is being found out about one column. */
@@ -20,6 +21,8 @@ typedef struct file_check {
     lochan_pq_reader *reader;
     lochan_projection projection;
     column_facts *columns;
+    lochan_table ordered;   /* the table, with the order of this file */
+    lochan_sort_key *order; /* of a clustered file */
     lochan_buf last, first_key, last_key;
     int64_t rows;
     bool keyed;
@@ -71,6 +74,42 @@ static lochan_status check_footer(file_check *c, lochan_error *err) {
     const char *key = lochan_pq_reader__metadata(c->reader, "lochan.key");
     c->keyed = key && strcmp(key, "[]") != 0;
     return LOCHAN_OK;
+}
+
+static int column_of_id(const struct ArrowSchema *schema, int64_t id) {
+    for (int64_t i = 0; i < schema->n_children; i++)
+        if (lochan_schema__field_id(schema->children[i]) == id)
+            return (int)i;
+    return -1;
+}
+
+/* A clustered file tells its order in its label. */
+static lochan_status find_order(file_check *c, lochan_error *err) {
+    const struct ArrowSchema *schema = &c->table->def.schema;
+    const char *text = lochan_pq_reader__metadata(c->reader, LOCHAN_LABEL_CLUSTERED);
+    size_t n = 0;
+    c->ordered = *c->table;
+    if (!c->file->clustered)
+        return LOCHAN_OK;
+    c->order = lochan_mem__array((size_t)schema->n_children + 1, sizeof *c->order);
+    if (!c->order)
+        return lochan_error__nomem(err);
+    bool good = text && *text;
+    while (good && *text) {
+        size_t len = strcspn(text, ",");
+        int64_t id = -1;
+        good = lochan_parse__int64(text, len, &id) && n < (size_t)schema->n_children;
+        int column = good ? column_of_id(schema, id) : -1;
+        good = column >= 0;
+        if (good)
+            c->order[n++] = (lochan_sort_key){.column = column, .nulls_first = true};
+        text += len + (text[len] == ',');
+    }
+    c->ordered.order = c->order;
+    c->ordered.n_order = n;
+    return good ? LOCHAN_OK
+                : lochan_verification__add(c->v, err, "footer", c->table, c->file->path,
+                                           "the order of the clustered file cannot be read");
 }
 
 /* ---- values ---- */
@@ -136,9 +175,9 @@ static lochan_status check_column(file_check *c, int64_t column, const struct Ar
 static lochan_status check_order(file_check *c, const struct ArrowArray *rows, lochan_error *err) {
     int64_t bad = -1;
     const struct ArrowSchema *schema = &c->table->def.schema;
-    if (!c->file->sorted || c->order_reported)
+    if ((!c->file->sorted && !c->file->clustered) || c->order_reported)
         return LOCHAN_OK;
-    LOCHAN_TRY(lochan_rows__check_order(c->table, schema, c->keyed, rows, &c->last, &bad, err));
+    LOCHAN_TRY(lochan_rows__check_order(&c->ordered, schema, c->keyed, rows, &c->last, &bad, err));
     if (bad < 0)
         return LOCHAN_OK;
     c->order_reported = true;
@@ -305,6 +344,7 @@ lochan_status lochan_verification__file(lochan_verification *v, const lochan_tab
         goto done;
     }
     LOCHAN_TRYG(check_footer(&c, err));
+    LOCHAN_TRYG(find_order(&c, err));
     if (v->options->deep)
         LOCHAN_TRYG(check_deep(&c, err));
 done:
@@ -319,6 +359,7 @@ done:
     lochan_projection__deinit(&c.projection);
     lochan_pq_reader__close(c.reader);
     lochan_mem__free(c.columns);
+    lochan_mem__free(c.order);
     lochan_buf__deinit(&c.last);
     lochan_buf__deinit(&c.first_key);
     lochan_buf__deinit(&c.last_key);

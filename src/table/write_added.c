@@ -192,10 +192,11 @@ static lochan_status explain_partition(lochan_write *w, uint32_t i, lochan_write
     for (size_t n = 0; w->keyed && n < p->n_files; n++) {
         const lochan_data_file *f = p->files[n];
         bool removing = lochan_replace__is_on(w) && lochan_replace__may_touch(w, f);
-        bool met = rows > 0 && (f->foreign || (lochan_keycode__compare(f->key_min, b) <= 0 &&
-                                               lochan_keycode__compare(a, f->key_max) <= 0));
+        bool anew = f->foreign || f->clustered;
+        bool met = rows > 0 && (anew || (lochan_keycode__compare(f->key_min, b) <= 0 &&
+                                         lochan_keycode__compare(a, f->key_max) <= 0));
         if (removing || met)
-            LOCHAN_TRYG(count_groups(w, f, a, b, removing || f->foreign, plan, err));
+            LOCHAN_TRYG(count_groups(w, f, a, b, removing || anew, plan, err));
     }
     plan->partitions++;
 done:

@@ -13,15 +13,16 @@
 #define MAX_CHOICES 40
 
 static const char *const known_keys[] = {
-    "name",          "source",          "source_dataset",     "category",
-    "description",   "request_planner", "request_options",    "default_start",
-    "settle_days",   "staging_max_age", "normalizer",         "normalizer_options",
-    "field_mapping", "columns",         "new_columns",        "required_columns",
-    "primary_key",   "business_key",    "asset_column",       "time_column",
-    "period_column", "deduplication",   "partition_strategy", "partition_options",
-    "update_mode",   "sort_columns",    "point_in_time",      "reference",
-    "revision_days", "refresh_days",    "calendar",           "discovery",
-    "order_column",  "update_options",  "validation"};
+    "name",           "source",          "source_dataset",     "category",
+    "description",    "request_planner", "request_options",    "default_start",
+    "settle_days",    "staging_max_age", "normalizer",         "normalizer_options",
+    "field_mapping",  "columns",         "new_columns",        "required_columns",
+    "primary_key",    "business_key",    "asset_column",       "time_column",
+    "period_column",  "deduplication",   "partition_strategy", "partition_options",
+    "update_mode",    "sort_columns",    "point_in_time",      "reference",
+    "revision_days",  "refresh_days",    "calendar",           "discovery",
+    "order_column",   "update_options",  "validation",         "compaction",
+    "cluster_columns"};
 static const char *const normalizers[] = {"standard", "wide_to_long"};
 static const char *const new_columns[] = {"evolve", "ignore", "fail"};
 
@@ -51,7 +52,8 @@ void lochan_dataset_spec__table(const lochan_dataset_spec *spec, const struct Ar
                                .schema = schema,
                                .sort = spec->sort_columns,
                                .n_sort = spec->n_sort,
-                               .point_in_time = spec->point_in_time};
+                               .point_in_time = spec->point_in_time,
+                               .upkeep = spec->upkeep};
     if (spec->update_mode->keyed) {
         out->key = spec->primary_key;
         out->n_key = spec->n_primary_key;
@@ -548,6 +550,7 @@ static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node 
     LOCHAN_TRY(read_normalizer(spec, root, err));
     LOCHAN_TRY(lochan_spec__read_requests(spec, root, err));
     LOCHAN_TRY(check_keys(spec, root, err));
+    LOCHAN_TRY(lochan_spec__read_upkeep(spec, root, err));
     return lochan_spec__read_rules(spec, root, err);
 }
 

@@ -14,6 +14,7 @@
 #include "base/civil.h"
 #include "source/spec.h"
 #include "source/yaml.h"
+#include "table/table.h"
 
 struct lochan_planner;     /* planner.h */
 struct lochan_dedup_rule;  /* dedup.h */
@@ -144,6 +145,7 @@ typedef struct lochan_dataset_spec {
     size_t n_primary_key;
     const char *const *sort_columns;
     size_t n_sort;
+    lochan_upkeep upkeep; /* compaction and cluster_columns */
 
     bool has_record_hash; /* rows are told apart by column record_hash, which the pipeline fills */
     const char *const *business_key;

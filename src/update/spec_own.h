@@ -1,4 +1,5 @@
-/* spec_own.h - what the files that read dataset specs share (spec.c, spec_request.c, spec_rules.c).
+/* spec_own.h - what the files that read dataset specs share (spec.c, spec_request.c, spec_upkeep.c,
+ * spec_rules.c).
  * May call: base/, source/yaml.h, spec.h.
  */
 #ifndef LOCHAN_UPDATE_SPEC_OWN_H
@@ -33,6 +34,9 @@ lochan_status lochan_spec__choice(const lochan_yaml_node *map, const char *key,
 /* spec_request.c: what is asked for, and how often. */
 lochan_status lochan_spec__read_requests(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                                          lochan_error *err);
+/* spec_upkeep.c: small files, and the order of partitions that rest. */
+lochan_status lochan_spec__read_upkeep(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                       lochan_error *err);
 /* spec_rules.c: validation. */
 lochan_status lochan_spec__read_rules(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                                       lochan_error *err);

@@ -36,6 +36,7 @@ typedef struct lake_env {
     lochan_dedup dedup;
     const char *order_column;
     int conflict_retries;
+    lochan_upkeep upkeep;       /* of the table */
     lochan_write_counts counts; /* of the last write */
     int64_t snapshot;
     char *text; /* of the last env_read */
@@ -105,7 +106,8 @@ static inline lochan_table_spec env_spec(const lake_env *env, const struct Arrow
         .sort = sort,
         .n_sort = 1,
         .partition = {.strategy = "year_month", .columns = column, .n_columns = 1},
-        .point_in_time = env->point_in_time};
+        .point_in_time = env->point_in_time,
+        .upkeep = env->upkeep};
     if (env->single_file)
         spec.partition = (lochan_partition_def){.strategy = "single_file"};
     if (env->strategy) {

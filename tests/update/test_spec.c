@@ -64,6 +64,35 @@ static void test_spec__defaults(void **state) {
     lochan_dataset_spec__free(spec);
 }
 
+static void test_spec__upkeep_of_files(void **state) {
+    (void)state;
+    char text[1024];
+    lochan_dataset_spec *spec = parse(good);
+    assert_true(!spec->upkeep.automatic && spec->upkeep.n_cluster == 0);
+    lochan_dataset_spec__free(spec);
+    snprintf(text, sizeof text, "%scluster_columns: [asset_id, time]\n", good);
+    spec = parse(text);
+    assert_false(spec->upkeep.automatic);
+    assert_int_equal(spec->upkeep.n_cluster, 2);
+    assert_string_equal(spec->upkeep.cluster[0], "asset_id");
+    lochan_dataset_spec__free(spec);
+    snprintf(text, sizeof text,
+             "%scompaction: {max_files: 12, min_file_bytes: 1MiB, target_file_bytes: 64MiB,"
+             " max_input_bytes: 1GiB}\n",
+             good);
+    spec = parse(text);
+    assert_true(spec->upkeep.automatic);
+    assert_int_equal(spec->upkeep.max_files, 12);
+    assert_int_equal(spec->upkeep.min_file_bytes, 1 << 20);
+    assert_int_equal(spec->upkeep.target_file_bytes, 64 << 20);
+    assert_int_equal(spec->upkeep.max_input_bytes, 1 << 30);
+    lochan_dataset_spec__free(spec);
+    snprintf(text, sizeof text, "%scompaction: {auto: false}\n", good);
+    spec = parse(text);
+    assert_false(spec->upkeep.automatic);
+    lochan_dataset_spec__free(spec);
+}
+
 static void test_spec__bundled_ones_parse(void **state) {
     (void)state;
     size_t datasets = 0;
@@ -115,6 +144,18 @@ static const struct bad {
      5, 21, "time"},
     {"name: d\nsource: s\nfield_mapping: {x: a, y: a}\n", 3, 16, "both become 'a'"},
     {"name: d\nsource: s\nfield_mapping: {x: a}\ntime_column: x\n", 4, 14, "mapped to 'a'"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\ncompaction: {max_file: 2}\n", 5,
+     14, "max_files"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\ncompaction: {max_files: 1}\n", 5,
+     25, "max_files"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\n"
+     "compaction: {max_input_bytes: 2TiB}\n",
+     5, 31, "1 TiB"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\n"
+     "compaction: {cluster_after_days: 2}\n",
+     5, 34, "cluster_columns"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\ncluster_columns: [b]\n", 5, 18,
+     "'b' is not declared"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\n", 1, 1, "normalizer_options"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\nnormalizer_options: {name_to: a, value_to: "
      "b}\n",
@@ -157,6 +198,7 @@ int main(void) {
         cmocka_unit_test(test_spec__columns_are_in_table_order),
         cmocka_unit_test(test_spec__key_columns_are_never_null),
         cmocka_unit_test(test_spec__defaults),
+        cmocka_unit_test(test_spec__upkeep_of_files),
         cmocka_unit_test(test_spec__bundled_ones_parse),
         cmocka_unit_test(test_spec__errors_say_where),
     };
