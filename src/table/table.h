@@ -287,6 +287,8 @@ typedef struct lochan_table_scan {
     int64_t batch_rows;                  /* 0 = 131,072 */
     const lochan_file_range *partitions; /* only files in these; NULL = all */
     size_t n_partitions;
+    bool without_known_at;   /* columns NULL = all but that one */
+    const char *known_as_of; /* UTC: only rows whose _known_at is not younger; NULL = every row */
 } lochan_table_scan;
 
 /* Rows of the table as of its snapshot. The stream keeps what it needs of the table; the lake must
@@ -295,5 +297,3 @@ lochan_status lochan_table__scan(const lochan_table *table, const lochan_table_s
                                  struct ArrowArrayStream *out, lochan_error *err);
 
 #endif
-    bool without_known_at;   /* columns NULL = all but that one */
-    const char *known_as_of; /* UTC: only rows whose _known_at is not younger; NULL = every row */
