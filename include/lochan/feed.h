@@ -4,7 +4,8 @@
  *   GET /<name>.csv?start=YYYY-MM-DD&end=YYYY-MM-DD[&limit=N&offset=N]
  *   GET /<name>.json?start=YYYY-MM-DD&end=YYYY-MM-DD[&limit=N&cursor=C]   JSON records
  *   POST / {"api_name", "token", "params", "fields"}                      JSON as Tushare has it
- * Pages come from memory. Listens on 127.0.0.1 only. Thread rule: one owner. Since 0.1.
+ * Pages come from memory. Listens on 127.0.0.1 only, by http or https. Thread rule: one owner.
+ * Since 0.1.
  */
 #ifndef LOCHAN_FEED_H
 #define LOCHAN_FEED_H
@@ -27,20 +28,24 @@ typedef struct lochan_feed_options {
     const char *faults;      /* "KIND[:RATE][,...]", see docs/feed.md; NULL = none */
     uint64_t fault_seed;
     bool replay; /* path is a folder of recorded answers ('lochan update --record') */
-    uint8_t reserved[31];
+    const char *tls_certificate; /* file (PEM): https instead of http; NULL = http */
+    const char *tls_key;         /* file (PEM), with tls_certificate */
+    uint8_t reserved[8];
 } lochan_feed_options;
 #define LOCHAN_FEED_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, false, {                           \
+        sizeof(lochan_feed_options), 0, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL, {               \
             0                                                                                      \
         }                                                                                          \
     }
 
 typedef struct lochan_feed_stats {
     int64_t requests, answered, faults, bytes;
+    int64_t limited; /* refused because they were too many */
 } lochan_feed_stats;
 
-/* Loads a file or every *.csv / *.csv.gz of a folder and starts serving in threads of its own. */
+/* Loads a file or every *.csv / *.csv.gz of a folder and starts serving in threads of its own.
+ * UNSUPPORTED: a certificate is given, and this libmicrohttpd has no TLS. */
 LOCHAN_API lochan_status lochan_feed_start(const char *path, const lochan_feed_options *options,
                                            lochan_feed **out, lochan_error *err) LOCHAN_MUST_CHECK;
 LOCHAN_API uint16_t lochan_feed_port(const lochan_feed *feed);

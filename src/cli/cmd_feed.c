@@ -29,6 +29,11 @@ static lochan_status read_options(lochan_cli *cli, lochan_feed_options *options,
     options->date_column = lochan_cli__value(cli, "date-column");
     options->faults = lochan_cli__value(cli, "faults");
     options->replay = lochan_cli__has(cli, "replay");
+    options->tls_certificate = lochan_cli__value(cli, "tls-cert");
+    options->tls_key = lochan_cli__value(cli, "tls-key");
+    if (rc == LOCHAN_OK && !options->tls_certificate != !options->tls_key)
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "--tls-cert and --tls-key belong together");
     return rc;
 }
 
@@ -56,7 +61,8 @@ static lochan_status write_ready_file(const char *path, unsigned port, lochan_er
 static lochan_status announce(lochan_cli *cli, unsigned port) {
     lochan_cli_object o = {0};
     char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", port);
+    snprintf(url, sizeof url, "http%s://127.0.0.1:%u", lochan_cli__has(cli, "tls-cert") ? "s" : "",
+             port);
     if (cli->json) {
         lochan_cli__put_text(&o, "url", url);
         lochan_cli__put_int(&o, "port", port);
@@ -97,9 +103,10 @@ static lochan_status run(lochan_cli *cli) {
     lochan_feed_stop(feed);
     if (ready)
         unlink(ready);
-    lochan_cli__note(cli, "%lld requests, %lld answered, %lld faults, %lld bytes",
+    lochan_cli__note(cli,
+                     "%lld requests, %lld answered, %lld faults, %lld over a limit, %lld bytes",
                      (long long)stats.requests, (long long)stats.answered, (long long)stats.faults,
-                     (long long)stats.bytes);
+                     (long long)stats.limited, (long long)stats.bytes);
     return rc;
 }
 
@@ -113,6 +120,8 @@ static const lochan_cli_option options[] = {
     {"faults", "KIND[:RATE],...", "wrong answers, see docs/feed.md"},
     {"seed", "N", "of the faults"},
     {"replay", NULL, "DIR holds answers that 'lochan update --record' kept; serve them"},
+    {"tls-cert", "FILE", "serve https with this certificate (PEM)"},
+    {"tls-key", "FILE", "its key (PEM)"},
     {"ready-file", "FILE", "gets the port once it answers; removed at the end"},
     {0},
 };

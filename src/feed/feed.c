@@ -1,59 +1,19 @@
-/* feed.c - the HTTP side of the feed: routing, windows, limits, faults.
- * Invariants: listens on 127.0.0.1 only; tables never change while it runs; a thread of the server
- * looks at `stopping` at least every 50 ms while it waits, so that stop ends all waits. May call:
- * base/, feed_table.h, feed_fault.h, libmicrohttpd.
+/* feed.c - the HTTP side of the feed: routing, windows, limits, start and stop.
+ * Invariants: listens on 127.0.0.1 only; tables never change while it runs. May call: base/,
+ * feed_own.h, libmicrohttpd.
  */
-#include <lochan/feed.h>
+#include "feed/feed_own.h"
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "base/str.h"
-#include "feed/feed_fault.h"
-#include "feed/feed_protocol.h"
-#include "feed/feed_replay.h"
-#include "feed/feed_table.h"
 
 #include <arpa/inet.h>
-#include <microhttpd.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <sys/socket.h>
 
-enum { MAX_PARTS = 512, MAX_CONNECTIONS = 1024, SLOW_PIECES = 20 };
+enum { MAX_CONNECTIONS = 1024 };
 #define MAX_UPLOAD ((size_t)16 << 20)
 #define MAX_ANSWER ((size_t)4 << 30)
 #define SECOND_NS  ((int64_t)1000000000)
-
-struct lochan_feed {
-    struct MHD_Daemon *daemon;
-    lochan_feed_table *tables;
-    size_t n_tables, room;
-    lochan_feed_json *json; /* of each table */
-    lochan_feed_config config;
-    lochan_feed_replay *replay; /* NULL = tables are served */
-    int64_t minute_began_ns;    /* of config.per_minute */
-    int64_t asked_in_minute;
-    lochan_feed_options options;
-    char *date_column;
-    lochan_faults faults;
-    pthread_mutex_t lock;
-    bool stopping;
-    int64_t second_began_ns; /* of the rate limit */
-    int32_t asked_in_second;
-    _Atomic int64_t requests, answered, faulted, bytes;
-};
-
-/* What a client asks for. */
-struct query {
-    int32_t start, end;
-    int64_t limit, offset;
-    bool dates_given;
-    const char *cursor;  /* of records, NULL = none */
-    const char *problem; /* NULL = fine */
-    lochan_feed *feed;
-};
+#define MAX_PEM    ((size_t)1 << 20)
 
 /* A request while it comes in. */
 struct incoming {
@@ -61,270 +21,11 @@ struct incoming {
     bool too_large;
 };
 
-/* ---- answers ---- */
-
-static enum MHD_Result send_and_forget(struct MHD_Connection *connection, unsigned status,
-                                       struct MHD_Response *response) {
-    if (!response)
-        return MHD_NO;
-    enum MHD_Result rc = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return rc;
-}
-
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
-                                 const char *type, const char *retry_after, const char *text) {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
-    if (response) {
-        MHD_add_response_header(response, "Content-Type", type);
-        if (retry_after)
-            MHD_add_response_header(response, "Retry-After", retry_after);
-    }
-    return send_and_forget(connection, status, response);
-}
-
-static enum MHD_Result send_names(lochan_feed *feed, struct MHD_Connection *connection,
-                                  unsigned status, const char *first_line) {
-    lochan_buf text;
-    lochan_buf__init(&text, (size_t)1 << 20);
-    lochan_status rc = lochan_buf__puts(&text, first_line, NULL);
-    for (size_t i = 0; i < feed->n_tables && rc == LOCHAN_OK; i++)
-        rc = lochan_buf__printf(&text, NULL, "%s.csv\n", feed->tables[i].name);
-    enum MHD_Result sent = rc == LOCHAN_OK
-                               ? send_text(connection, status, "text/plain; charset=utf-8", NULL,
-                                           text.data ? (const char *)text.data : "")
-                               : MHD_NO;
-    lochan_buf__deinit(&text);
-    return sent;
-}
-
-/* ---- waiting ---- */
-
-static bool is_stopping(lochan_feed *feed) {
-    pthread_mutex_lock(&feed->lock);
-    bool stopping = feed->stopping;
-    pthread_mutex_unlock(&feed->lock);
-    return stopping;
-}
-
-/* In slices, so that stop does not have to wait for it. */
-static void wait_ms(lochan_feed *feed, int64_t ms) {
-    for (; ms > 0 && !is_stopping(feed); ms -= 50)
-        lochan_clock__sleep_ns((ms < 50 ? ms : 50) * 1000000);
-}
-
-static int socket_of(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info ? info->connect_fd : -1;
-}
-
-/* Answers nothing until the client goes away or the feed stops. */
-static void hang(lochan_feed *feed, struct MHD_Connection *connection) {
-    struct pollfd client = {.fd = socket_of(connection), .events = POLLRDHUP};
-    while (client.fd >= 0 && !is_stopping(feed) && poll(&client, 1, 20) == 0)
-        ;
-}
-
-/* ---- pages ---- */
-
-static lochan_status flatten(const lochan_feed_window *window, lochan_buf *out, lochan_error *err) {
-    lochan_buf__init(out, window->bytes + 64);
-    LOCHAN_TRY(lochan_buf__reserve(out, window->bytes + 1, err));
-    for (size_t i = 0; i < window->n_parts; i++)
-        LOCHAN_TRY(
-            lochan_buf__append(out, window->parts[i].iov_base, window->parts[i].iov_len, err));
-    return LOCHAN_OK;
-}
-
-static void free_block(void *block) {
-    lochan_mem__free(block);
-}
-
-/* Takes the bytes of buf. */
-static struct MHD_Response *response_of_buf(lochan_buf *buf) {
-    size_t n;
-    uint8_t *data = lochan_buf__take(buf, &n);
-    if (!data)
-        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback(n, data, free_block);
-    if (!response)
-        lochan_mem__free(data);
-    return response;
-}
-
-static struct MHD_Response *response_of_window(const lochan_feed_window *window) {
-    if (window->n_parts <= MAX_PARTS) {
-        struct MHD_IoVec parts[MAX_PARTS];
-        for (size_t i = 0; i < window->n_parts; i++)
-            parts[i] = (struct MHD_IoVec){window->parts[i].iov_base, window->parts[i].iov_len};
-        return MHD_create_response_from_iovec(parts, (unsigned)window->n_parts, NULL, NULL);
-    }
-    lochan_buf buf;
-    struct MHD_Response *response = NULL;
-    if (flatten(window, &buf, NULL) == LOCHAN_OK)
-        response = response_of_buf(&buf);
-    lochan_buf__deinit(&buf);
-    return response;
-}
-
-/* A body handed out piece by piece: slowly, or with an end that never comes. */
-struct trickle {
-    lochan_feed *feed;
-    lochan_buf body;
-    size_t piece;
-    size_t stop_at; /* the connection is closed here */
-    bool slow;
-};
-
-static ssize_t read_trickle(void *ctx, uint64_t pos, char *dst, size_t max) {
-    struct trickle *t = ctx;
-    if (pos >= t->stop_at || is_stopping(t->feed))
-        return pos >= t->body.len && !is_stopping(t->feed) ? MHD_CONTENT_READER_END_OF_STREAM
-                                                           : MHD_CONTENT_READER_END_WITH_ERROR;
-    if (t->slow && pos > 0)
-        wait_ms(t->feed, 50);
-    size_t n = t->stop_at - (size_t)pos;
-    n = n < t->piece ? n : t->piece;
-    n = n < max ? n : max;
-    memcpy(dst, t->body.data + pos, n);
-    return (ssize_t)n;
-}
-
-static void free_trickle(void *ctx) {
-    struct trickle *t = ctx;
-    lochan_buf__deinit(&t->body);
-    lochan_mem__free(t);
-}
-
-/* Takes the bytes of body. */
-static struct MHD_Response *response_of_trickle(lochan_feed *feed, lochan_fault_kind kind,
-                                                lochan_buf *body) {
-    struct trickle *t = lochan_mem__zalloc(sizeof(*t));
-    if (!t)
-        return NULL;
-    t->feed = feed;
-    t->slow = kind == LOCHAN_FAULT_SLOW;
-    t->body = *body;
-    *body = (lochan_buf){0};
-    size_t n = t->body.len;
-    t->stop_at = kind == LOCHAN_FAULT_CUT ? n / 2 : n;
-    t->piece = t->slow ? n / SLOW_PIECES + 1 : (size_t)1 << 16;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(n, (size_t)1 << 16, read_trickle, t, free_trickle);
-    if (!response)
-        free_trickle(t);
-    return response;
-}
-
-/* A whole body, or what a fault makes of it. */
-static struct MHD_Response *response_of_body(lochan_feed *feed, lochan_fault_kind fault,
-                                             uint64_t draw, char delimiter, lochan_buf *body) {
-    if (fault == LOCHAN_FAULT_CUT || fault == LOCHAN_FAULT_SLOW)
-        return response_of_trickle(feed, fault, body);
-    if (fault != LOCHAN_FAULT_NONE &&
-        lochan_faults__damage(fault, draw, delimiter, body, NULL) != LOCHAN_OK)
-        return NULL;
-    return response_of_buf(body);
-}
-
-static struct MHD_Response *response_of_fault(lochan_feed *feed, lochan_fault_kind fault,
-                                              uint64_t draw, char delimiter,
-                                              const lochan_feed_window *window) {
-    lochan_buf buf;
-    struct MHD_Response *response = NULL;
-    if (flatten(window, &buf, NULL) == LOCHAN_OK)
-        response = response_of_body(feed, fault, draw, delimiter, &buf);
-    lochan_buf__deinit(&buf);
-    return response;
-}
-
-/* An answer in JSON; a value is damaged by cutting the text short, which is then no JSON. */
-static enum MHD_Result send_json(lochan_feed *feed, struct MHD_Connection *connection,
-                                 lochan_buf *body, lochan_fault_kind fault, uint64_t draw) {
-    size_t bytes = body->len;
-    if (fault == LOCHAN_FAULT_COLUMNS || fault == LOCHAN_FAULT_TYPE) {
-        body->len = body->len * (size_t)(draw % 7 + 1) / 8;
-        fault = LOCHAN_FAULT_NONE;
-    } else if (fault == LOCHAN_FAULT_NONE) {
-        atomic_fetch_add(&feed->answered, 1);
-    }
-    struct MHD_Response *response = response_of_body(feed, fault, draw, ',', body);
-    if (response)
-        MHD_add_response_header(response, "Content-Type", "application/json");
-    atomic_fetch_add(&feed->bytes, (int64_t)bytes);
-    return send_and_forget(connection, MHD_HTTP_OK, response);
-}
-
-static enum MHD_Result send_window(lochan_feed *feed, struct MHD_Connection *connection,
-                                   const lochan_feed_table *table, const struct query *q,
-                                   lochan_fault_kind fault, uint64_t draw) {
-    lochan_feed_window window;
-    int64_t limit = q->limit, cap = feed->options.page_cap;
-    if (cap > 0 && (limit < 0 || limit > cap))
-        limit = cap;
-    if (lochan_feed_table__window(table, q->start, q->end, q->offset, limit, &window, NULL) !=
-        LOCHAN_OK)
-        return MHD_NO;
-    struct MHD_Response *response =
-        fault == LOCHAN_FAULT_NONE
-            ? response_of_window(&window)
-            : response_of_fault(feed, fault, draw, table->delimiter, &window);
-    if (response) {
-        MHD_add_response_header(response, "Content-Type", "text/csv; charset=utf-8");
-        if (limit >= 0)
-            MHD_add_response_header(response, "X-Has-More", window.has_more ? "true" : "false");
-        if (fault == LOCHAN_FAULT_NONE)
-            atomic_fetch_add(&feed->answered, 1);
-        atomic_fetch_add(&feed->bytes, (int64_t)window.bytes);
-    }
-    lochan_feed_window__deinit(&window);
-    return send_and_forget(connection, MHD_HTTP_OK, response);
-}
-
-/* *sent = false if the fault needs a page to spoil. */
-static enum MHD_Result send_fault(lochan_feed *feed, struct MHD_Connection *connection,
-                                  lochan_fault_kind fault, bool *sent) {
-    const struct linger no_linger = {1, 0};
-    atomic_fetch_add(&feed->faulted, 1);
-    *sent = true;
-    switch (fault) {
-    case LOCHAN_FAULT_HTTP500:
-        return send_text(connection, 500, "text/plain", NULL,
-                         "internal error (fault of the feed)\n");
-    case LOCHAN_FAULT_HTTP503:
-        return send_text(connection, 503, "text/plain", NULL,
-                         "service unavailable (fault of the feed)\n");
-    case LOCHAN_FAULT_HTTP429:
-        return send_text(connection, 429, "text/plain", "1",
-                         "too many requests (fault of the feed)\n");
-    case LOCHAN_FAULT_HTTP404:
-        return send_text(connection, 404, "text/plain", NULL, "not found (fault of the feed)\n");
-    case LOCHAN_FAULT_EMPTY:
-        return send_text(connection, 200, "text/csv; charset=utf-8", NULL, "");
-    case LOCHAN_FAULT_HTML:
-        return send_text(connection, 200, "text/html", NULL,
-                         "<!DOCTYPE html>\n<html><body><h1>Service error</h1></body></html>\n");
-    case LOCHAN_FAULT_HANG:
-        hang(feed, connection);
-        return MHD_NO;
-    case LOCHAN_FAULT_RESET: /* closing without lingering sends a reset */
-        (void)setsockopt(socket_of(connection), SOL_SOCKET, SO_LINGER, &no_linger,
-                         sizeof(no_linger));
-        return MHD_NO;
-    default:
-        *sent = false;
-        return MHD_YES;
-    }
-}
-
 /* ---- requests ---- */
 
 static enum MHD_Result read_parameter(void *ctx, enum MHD_ValueKind kind, const char *key,
                                       const char *value) {
-    struct query *q = ctx;
+    lochan_feed_request *q = ctx;
     (void)kind;
     size_t n = value ? strlen(value) : 0;
     if (strcmp(key, "start") == 0 || strcmp(key, "end") == 0) {
@@ -371,12 +72,14 @@ static bool over_rate(lochan_feed *feed) {
     bool over = feed->asked_in_second >= feed->options.rate_per_second;
     feed->asked_in_second += !over;
     pthread_mutex_unlock(&feed->lock);
+    atomic_fetch_add(&feed->limited, over);
     return over;
 }
 
-static bool over_minute(lochan_feed *feed) {
+/* Nanoseconds until the next minute if this one's requests are used up, else 0. */
+static int64_t over_minute(lochan_feed *feed) {
     if (feed->config.per_minute <= 0)
-        return false;
+        return 0;
     int64_t now = lochan_clock__mono_ns();
     pthread_mutex_lock(&feed->lock);
     if (now - feed->minute_began_ns >= feed->config.minute_ns) {
@@ -385,13 +88,23 @@ static bool over_minute(lochan_feed *feed) {
     }
     bool over = feed->asked_in_minute >= feed->config.per_minute;
     feed->asked_in_minute += !over;
+    int64_t left = feed->minute_began_ns + feed->config.minute_ns - now;
     pthread_mutex_unlock(&feed->lock);
-    return over;
+    atomic_fetch_add(&feed->limited, over);
+    return over ? left : 0;
+}
+
+static enum MHD_Result refuse_for_a_minute(struct MHD_Connection *connection, int64_t left_ns) {
+    char seconds[24];
+    lochan_format(seconds, sizeof(seconds), "%lld",
+                  (long long)((left_ns + SECOND_NS - 1) / SECOND_NS));
+    return lochan_feed__send_text(connection, 429, "text/plain", seconds,
+                                  "too many requests a minute\n");
 }
 
 /* The request as the faults know it: path and parameters in one form. */
-static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path, const struct query *q,
-                                      uint64_t *draw) {
+static lochan_fault_kind choose_fault(lochan_feed *feed, const char *path,
+                                      const lochan_feed_request *q, uint64_t *draw) {
     char text[512];
     lochan_format(text, sizeof(text), "%s %d %d %lld %lld", path, (int)q->start, (int)q->end,
                   (long long)q->limit, (long long)q->offset);
@@ -410,21 +123,21 @@ static enum MHD_Result answer_tushare(lochan_feed *feed, struct MHD_Connection *
     lochan_fault_kind fault = lochan_faults__choose(&feed->faults, body.p, body.n, &draw);
     bool sent = false;
     if (fault != LOCHAN_FAULT_NONE) {
-        enum MHD_Result result = send_fault(feed, connection, fault, &sent);
+        enum MHD_Result result = lochan_feed__send_fault(feed, connection, fault, &sent);
         if (sent)
             return result;
     }
     lochan_buf out;
     lochan_buf__init(&out, MAX_ANSWER);
     enum MHD_Result result = MHD_NO;
-    if (lochan_feed_tushare__answer(&tables, body, over_minute(feed), &out, NULL) == LOCHAN_OK)
-        result = send_json(feed, connection, &out, fault, draw);
+    if (lochan_feed_tushare__answer(&tables, body, over_minute(feed) > 0, &out, NULL) == LOCHAN_OK)
+        result = lochan_feed__send_json(feed, connection, &out, fault, draw);
     lochan_buf__deinit(&out);
     return result;
 }
 
 static enum MHD_Result answer_records(lochan_feed *feed, struct MHD_Connection *connection,
-                                      const lochan_feed_json *table, const struct query *q,
+                                      const lochan_feed_json *table, const lochan_feed_request *q,
                                       lochan_fault_kind fault, uint64_t draw) {
     lochan_feed_query query = {.start = q->start, .end = q->end, .limit = q->limit};
     int64_t cap = json_cap(feed);
@@ -436,8 +149,8 @@ static enum MHD_Result answer_records(lochan_feed *feed, struct MHD_Connection *
     lochan_buf__init(&out, MAX_ANSWER);
     enum MHD_Result result = MHD_NO;
     if (lochan_feed_records__answer(table, &query, q->cursor, &out, &problem, NULL) == LOCHAN_OK)
-        result = problem ? send_text(connection, 400, "text/plain", NULL, problem)
-                         : send_json(feed, connection, &out, fault, draw);
+        result = problem ? lochan_feed__send_text(connection, 400, "text/plain", NULL, problem)
+                         : lochan_feed__send_json(feed, connection, &out, fault, draw);
     lochan_buf__deinit(&out);
     return result;
 }
@@ -453,11 +166,11 @@ static enum MHD_Result answer_get(lochan_feed *feed, struct MHD_Connection *conn
                                   const char *path) {
     size_t csv = find_table(feed, path, ".csv"), json = find_table(feed, path, ".json");
     if (strcmp(path, "/") == 0)
-        return send_names(feed, connection, 200, "");
+        return lochan_feed__send_names(feed, connection, 200, "");
     if (csv == SIZE_MAX && json == SIZE_MAX)
-        return send_names(feed, connection, 404, "not found; there is:\n");
+        return lochan_feed__send_names(feed, connection, 404, "not found; there is:\n");
     const lochan_feed_table *table = &feed->tables[csv != SIZE_MAX ? csv : json];
-    struct query q = {.start = INT32_MIN, .end = INT32_MAX, .limit = -1, .feed = feed};
+    lochan_feed_request q = {.start = INT32_MIN, .end = INT32_MAX, .limit = -1, .feed = feed};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, read_parameter, &q);
     if (!q.problem && q.cursor && json == SIZE_MAX)
         q.problem = "the parameters are start, end, limit and offset\n";
@@ -466,20 +179,24 @@ static enum MHD_Result answer_get(lochan_feed *feed, struct MHD_Connection *conn
     if (!q.problem && q.start > q.end)
         q.problem = "start lies after end\n";
     if (q.problem)
-        return send_text(connection, 400, "text/plain", NULL, q.problem);
+        return lochan_feed__send_text(connection, 400, "text/plain", NULL, q.problem);
     if (json != SIZE_MAX && !is_allowed(feed, connection))
-        return send_text(connection, 401, "application/json", NULL, "{\"error\":\"no token\"}");
+        return lochan_feed__send_text(connection, 401, "application/json", NULL,
+                                      "{\"error\":\"no token\"}");
+    int64_t left = over_minute(feed);
+    if (left > 0)
+        return refuse_for_a_minute(connection, left);
     uint64_t draw;
     bool sent = false;
     lochan_fault_kind fault = choose_fault(feed, path, &q, &draw);
     if (fault != LOCHAN_FAULT_NONE) {
-        enum MHD_Result result = send_fault(feed, connection, fault, &sent);
+        enum MHD_Result result = lochan_feed__send_fault(feed, connection, fault, &sent);
         if (sent)
             return result;
     }
     if (json != SIZE_MAX)
         return answer_records(feed, connection, &feed->json[json], &q, fault, draw);
-    return send_window(feed, connection, table, &q, fault, draw);
+    return lochan_feed__send_window(feed, connection, table, &q, fault, draw);
 }
 
 static enum MHD_Result add_parameter(void *ctx, enum MHD_ValueKind kind, const char *key,
@@ -496,7 +213,8 @@ static enum MHD_Result answer_replay(lochan_feed *feed, struct MHD_Connection *c
     const lochan_feed_recorded *found =
         lochan_feed_replay__find(feed->replay, &key, body, &feed->lock);
     if (!found)
-        return send_text(connection, 404, "text/plain", NULL, "this request was not recorded\n");
+        return lochan_feed__send_text(connection, 404, "text/plain", NULL,
+                                      "this request was not recorded\n");
     struct MHD_Response *response = MHD_create_response_from_buffer(
         found->body.n, (void *)(uintptr_t)found->body.p, MHD_RESPMEM_PERSISTENT);
     if (response && found->content_type[0])
@@ -507,7 +225,7 @@ static enum MHD_Result answer_replay(lochan_feed *feed, struct MHD_Connection *c
         MHD_add_response_header(response, "X-Has-More", found->has_more);
     atomic_fetch_add(&feed->answered, 1);
     atomic_fetch_add(&feed->bytes, (int64_t)found->body.n);
-    return send_and_forget(connection, (unsigned)found->status, response);
+    return lochan_feed__send(connection, (unsigned)found->status, response);
 }
 
 static enum MHD_Result answer_whole(lochan_feed *feed, struct MHD_Connection *connection,
@@ -519,12 +237,15 @@ static enum MHD_Result answer_whole(lochan_feed *feed, struct MHD_Connection *co
     atomic_fetch_add(&feed->requests, 1);
     bool replay = feed->replay != NULL, get = strcmp(method, "GET") == 0;
     if (!get && !(post && (replay || strcmp(path, "/") == 0)))
-        return send_text(connection, 405, "text/plain", NULL, "only GET, and POST of /\n");
+        return lochan_feed__send_text(connection, 405, "text/plain", NULL,
+                                      "only GET, and POST of /\n");
     if (incoming->too_large)
-        return send_text(connection, 413, "text/plain", NULL, "the request is too large\n");
-    wait_ms(feed, feed->options.latency_ms);
+        return lochan_feed__send_text(connection, 413, "text/plain", NULL,
+                                      "the request is too large\n");
+    lochan_feed__wait_ms(feed, feed->options.latency_ms);
     if (over_rate(feed))
-        return send_text(connection, 429, "text/plain", "1", "too many requests a second\n");
+        return lochan_feed__send_text(connection, 429, "text/plain", "1",
+                                      "too many requests a second\n");
     if (feed->replay)
         return answer_replay(feed, connection, method, path, body);
     return post ? answer_tushare(feed, connection, body) : answer_get(feed, connection, path);
@@ -648,25 +369,51 @@ static lochan_status make_json(lochan_feed *feed, lochan_error *err) {
 static lochan_status check_options(const lochan_feed_options *o, lochan_error *err) {
     LOCHAN_CHECK_ARG(o->struct_size >= sizeof(lochan_feed_options), err);
     LOCHAN_CHECK_ARG(o->latency_ms >= 0 && o->page_cap >= 0 && o->rate_per_second >= 0, err);
+    LOCHAN_CHECK_ARG(!o->tls_certificate == !o->tls_key, err);
     for (size_t i = 0; i < sizeof(o->reserved); i++)
         LOCHAN_CHECK_ARG(o->reserved[i] == 0, err);
     return LOCHAN_OK;
 }
 
+/* The server takes both as text. */
+static lochan_status load_pem(const char *path, lochan_buf *out, lochan_error *err) {
+    LOCHAN_TRY(lochan_fs__read_all(path, MAX_PEM, out, err));
+    return lochan_buf__putc(out, '\0', err);
+}
+
+static lochan_status load_certificate(lochan_feed *feed, lochan_error *err) {
+    lochan_buf__init(&feed->certificate, MAX_PEM + 1);
+    lochan_buf__init(&feed->key, MAX_PEM + 1);
+    if (!feed->options.tls_certificate)
+        return LOCHAN_OK;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "this libmicrohttpd was built without TLS");
+    LOCHAN_TRY(load_pem(feed->options.tls_certificate, &feed->certificate, err));
+    return load_pem(feed->options.tls_key, &feed->key, err);
+}
+
 static lochan_status listen_on_loopback(lochan_feed *feed, lochan_error *err) {
+    bool tls = feed->certificate.len > 0;
+    const struct MHD_OptionItem pem[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, feed->certificate.data},
+                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, feed->key.data},
+                                         {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(feed->options.port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     feed->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
+            (tls ? (unsigned)MHD_USE_TLS : 0),
         feed->options.port, NULL, NULL, answer, feed, MHD_OPTION_SOCK_ADDR,
         (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024, MHD_OPTION_NOTIFY_COMPLETED,
-        forget_request, NULL, MHD_OPTION_END);
+        forget_request, NULL, MHD_OPTION_ARRAY, tls ? pem : none, MHD_OPTION_END);
     if (feed->daemon)
         return LOCHAN_OK;
-    lochan_status rc =
-        lochan_error__set(err, LOCHAN_ERR_IO, "cannot listen on 127.0.0.1:%u; is the port in use?",
-                          (unsigned)feed->options.port);
+    lochan_status rc = lochan_error__set(
+        err, LOCHAN_ERR_IO, "cannot listen on 127.0.0.1:%u; is the port in use?%s",
+        (unsigned)feed->options.port,
+        tls ? " Or are certificate and key no pair of PEM files?" : "");
     lochan_error__hint(err, "choose another port, or 0 for any free one");
     return rc;
 }
@@ -693,6 +440,9 @@ lochan_status lochan_feed_start(const char *path, const lochan_feed_options *opt
     if (rc == LOCHAN_OK)
         rc = load(feed, path, err);
     if (rc == LOCHAN_OK)
+        rc = load_certificate(feed, err);
+    feed->options.tls_certificate = feed->options.tls_key = NULL; /* nor these */
+    if (rc == LOCHAN_OK)
         rc = make_json(feed, err);
     if (rc == LOCHAN_OK)
         rc = listen_on_loopback(feed, err);
@@ -713,6 +463,7 @@ void lochan_feed_get_stats(const lochan_feed *feed, lochan_feed_stats *out) {
     out->requests = atomic_load(&feed->requests);
     out->answered = atomic_load(&feed->answered);
     out->faults = atomic_load(&feed->faulted);
+    out->limited = atomic_load(&feed->limited);
     out->bytes = atomic_load(&feed->bytes);
 }
 
@@ -735,6 +486,8 @@ void lochan_feed_stop(lochan_feed *feed) {
     lochan_mem__free(feed->tables);
     lochan_mem__free(feed->date_column);
     lochan_faults__deinit(&feed->faults);
+    lochan_buf__deinit(&feed->certificate);
+    lochan_buf__deinit(&feed->key);
     pthread_mutex_destroy(&feed->lock);
     lochan_mem__free(feed);
 }

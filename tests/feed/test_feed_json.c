@@ -227,6 +227,14 @@ static void test_feed_json__minute_is_used_up(void **state) {
     assert_int_equal(pages, 2);
     assert_int_equal(failure.retry_after_ms, 60000);
     stop();
+    start("openrecords", NULL, dir, false); /* HTTP's own words for it, which are heeded */
+    assert_ok(walk("2024-01-01", "2024-12-31", 0, &rows, &pages));
+    assert_int_equal(rows, ROWS);
+    lochan_feed_stats stats;
+    lochan_feed_get_stats(feed, &stats);
+    assert_true(stats.limited > 0);
+    assert_int_equal(stats.requests, pages + stats.limited);
+    stop();
 }
 
 static void test_feed_json__faults(void **state) {
