@@ -209,7 +209,8 @@ static lochan_status make_folder(const char *dir, const char *name, bool must_be
     if (rc == LOCHAN_OK && filled) {
         rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                "%s holds files of another lake whose lake.db is missing", path);
-        lochan_error__hint(err, "put lake.db back, or choose another folder");
+        lochan_error__hint(err, "put lake.db back, make it again with 'lochan rebuild', or choose "
+                                "another folder");
     }
     lochan_mem__free(path);
     return rc;
@@ -282,6 +283,30 @@ done:
 
 /* ---- open ---- */
 
+/* There is no lake.db: never made, or lost. */
+static lochan_status no_db(const lochan_catalog *c, lochan_error *err) {
+    bool filled = false;
+    char *queue = lochan_path__join(c->path, LOCHAN_QUEUE);
+    char *journal = lochan_path__join(c->path, LOCHAN_JOURNAL_DIR);
+    bool begun = queue && lochan_fs__exists(queue);
+    if (journal)
+        (void)lochan_fs__list(journal, note_entry, &filled, NULL); /* it need not be there */
+    lochan_mem__free(queue);
+    lochan_mem__free(journal);
+    if (filled) {
+        lochan_error__set(err, LOCHAN_ERR_NOT_FOUND, "the lake in %s has lost its lake.db",
+                          c->path);
+        lochan_error__hint(err, "'lochan --lake %.160s rebuild' makes it again from the journal",
+                           c->path);
+        return LOCHAN_ERR_NOT_FOUND;
+    }
+    lochan_error__set(err, LOCHAN_ERR_NOT_FOUND,
+                      begun ? "the lake in %s was not made to its end" : "there is no lake in %s",
+                      c->path);
+    lochan_error__hint(err, "make one with 'lochan --lake %.160s init'", c->path);
+    return LOCHAN_ERR_NOT_FOUND;
+}
+
 static lochan_status check_there(const lochan_catalog *c, lochan_error *err) {
     lochan_stat st;
     LOCHAN_TRY(
@@ -292,16 +317,7 @@ static lochan_status check_there(const lochan_catalog *c, lochan_error *err) {
     if (rc == LOCHAN_OK && st.is_dir)
         return lochan_error__set(err, LOCHAN_ERR_CORRUPT, "%s is a folder, not a catalog",
                                  c->db_path);
-    if (rc != LOCHAN_ERR_NOT_FOUND)
-        return rc;
-    char *queue = lochan_path__join(c->path, LOCHAN_QUEUE);
-    bool begun = queue && lochan_fs__exists(queue);
-    lochan_mem__free(queue);
-    lochan_error__set(err, LOCHAN_ERR_NOT_FOUND,
-                      begun ? "the lake in %s was not made to its end" : "there is no lake in %s",
-                      c->path);
-    lochan_error__hint(err, "make one with 'lochan --lake %.160s init'", c->path);
-    return LOCHAN_ERR_NOT_FOUND;
+    return rc == LOCHAN_ERR_NOT_FOUND ? no_db(c, err) : rc;
 }
 
 static lochan_status setup(lochan_catalog *c, const char *path, const lochan_catalog_options *o,
