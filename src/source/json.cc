@@ -83,6 +83,17 @@ static std::string_view trim_end(std::string_view s) {
     return s;
 }
 
+/* The text of a value up to what follows it. Behind the last token of a text that ends too early
+ * simdjson knows no length: what does not lie inside the text is no value. */
+static std::string_view token_of(const lochan_json *json, ondemand::value value) {
+    std::string_view token = value.raw_json_token();
+    const char *end = json->text + json->size;
+    if (token.data() < json->text || token.data() > end ||
+        token.size() > (size_t)(end - token.data()))
+        return std::string_view();
+    return trim_end(token);
+}
+
 /* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)? */
 static bool is_number(std::string_view s) {
     const char *p = s.data(), *end = p + s.size();
@@ -130,11 +141,14 @@ static lochan_json_kind kind_of(std::string_view token) {
 }
 
 /* One value as a cell. SUCCESS, or what is wrong with it. */
-static error_code to_cell(ondemand::value value, bool nan_is_null, lochan_csv_cell *cell) {
-    std::string_view token = trim_end(value.raw_json_token());
+static error_code to_cell(const lochan_json *json, ondemand::value value, bool nan_is_null,
+                          lochan_csv_cell *cell) {
+    std::string_view token = token_of(json, value);
     cell->flags = 0;
     lochan_json_kind kind = kind_of(token);
     if (kind == LOCHAN_JSON_STRING) {
+        if (token.size() < 2 || token.back() != '"')
+            return TAPE_ERROR; /* something follows its end */
         if (memchr(token.data(), '\\', token.size()) == nullptr)
             token = std::string_view(token.data() + 1, token.size() - 2);
         else if (error_code code = value.get_string().get(token))
@@ -172,7 +186,7 @@ static error_code to_cell(ondemand::value value, bool nan_is_null, lochan_csv_ce
 
 static lochan_status cell_error(const lochan_json *json, error_code code, ondemand::value value,
                                 lochan_error *err) {
-    std::string_view token = trim_end(value.raw_json_token());
+    std::string_view token = token_of(json, value);
     if (code == F_ATOM_ERROR) {
         lochan_status rc =
             lochan_error__set(err, LOCHAN_ERR_PAGE, "%.*s at byte %lld is no value of JSON",
@@ -211,7 +225,7 @@ static lochan_status visit(finder *f, ondemand::value value, const size_t *prefi
     bool deeper = false;
     for (size_t i = 0; i < f->n; i++)
         deeper |= alive[i] && f->paths[i][prefix[i]] != '\0';
-    std::string_view token = trim_end(value.raw_json_token());
+    std::string_view token = token_of(f->json, value);
     lochan_json_kind kind = kind_of(token);
     if (kind == LOCHAN_JSON_MISSING)
         return json_error(f->json, NUMBER_ERROR, token.data(), f->err);
@@ -416,7 +430,7 @@ static lochan_status read_list(lochan_json *json, ondemand::value value, int64_t
         error_code code = element.get(cell);
         if (code)
             return in_row(err, json_error(json, code, nullptr, err), row);
-        if (k < rows->n_cells && (code = to_cell(cell, rows->nan_is_null, &cells[k]))) {
+        if (k < rows->n_cells && (code = to_cell(json, cell, rows->nan_is_null, &cells[k]))) {
             lochan_status rc = cell_error(json, code, cell, err);
             lochan_error__prefix(err, rc, "field %zu", k + 1);
             return in_row(err, rc, row);
@@ -573,9 +587,9 @@ static error_code match_name(const lochan_json *json, const lochan_json_names *n
                              std::string_view *name) {
     if (expected < names->n) {
         const auto &guess = names->names[expected];
-        const char *raw = field->key().raw();
-        if (guess.n < (size_t)(json->text + json->size - raw) &&
-            memcmp(raw, guess.text, guess.n) == 0 && raw[guess.n] == '"') {
+        const char *raw = field->key().raw(), *end = json->text + json->size;
+        if (raw < end && guess.n < (size_t)(end - raw) && memcmp(raw, guess.text, guess.n) == 0 &&
+            raw[guess.n] == '"') {
             *index = expected;
             return SUCCESS;
         }
@@ -658,7 +672,7 @@ static lochan_status read_object(lochan_json *json, ondemand::value value, int64
                                             names->names[k].text),
                           row);
         ondemand::value cell = field.value();
-        if ((code = to_cell(cell, rows->nan_is_null, &cells[k]))) {
+        if ((code = to_cell(json, cell, rows->nan_is_null, &cells[k]))) {
             rc = cell_error(json, code, cell, err);
             lochan_error__prefix(err, rc, "field '%.60s'", names->names[k].text);
             lochan_error__in_table(err, rc, nullptr, names->names[k].text, row);

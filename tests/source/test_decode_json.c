@@ -226,8 +226,10 @@ static void test_decode_json__bad_rows(void **state) {
     release();
     refused(TABLE, ROWS("[\"\\ud800\",1]"), LOCHAN_ERR_PAGE, "lone surrogate");
     refused(TABLE, ROWS("[\"\\q\",1]"), LOCHAN_ERR_PAGE, "escape");
-    static const char *const wrong[] = {"01",  "1.",  ".5",  "+1",  "1e",
-                                        "tru", "nul", "0x1", "--1", "1 2"};
+    static const char *const wrong[] = {"01",       "1.",     ".5",           "+1",      "1e",
+                                        "tru",      "nul",    "0x1",          "--1",     "1 2",
+                                        "\"5\"1.5", "\"5\"x", "\"\\u0041\"1", "\"5\" 6", "",
+                                        "1,",       "\"5\",", "\"5\"\"6\""};
     for (size_t i = 0; i < LOCHAN_COUNTOF(wrong); i++) {
         char text[200];
         lochan_format(text, sizeof text,
