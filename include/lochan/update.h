@@ -210,7 +210,7 @@ LOCHAN_API lochan_status lochan_update_run_many(lochan_lake *lake, const lochan_
 
 /* One row a dataset (filters may be NULL). Columns: source, dataset, rows, bytes, files,
  * partitions, time_min, time_max, covered_to (date up to which the ledger is final), last_update,
- * last_state, failed_scopes, staged_bytes, snapshot_id. */
+ * last_state, failed_scopes, staged_bytes, snapshot_id, raw_files, raw_bytes (of kept answers). */
 LOCHAN_API lochan_status lochan_status_datasets(lochan_lake *lake, const char *source,
                                                 const char *dataset, struct ArrowArrayStream *out,
                                                 lochan_error *err) LOCHAN_MUST_CHECK;
@@ -265,6 +265,63 @@ LOCHAN_API lochan_status lochan_rejects_release(lochan_lake *lake, const char *s
 LOCHAN_API lochan_status lochan_rejects_drop(lochan_lake *lake, const char *source,
                                              const char *dataset, const char *update_id,
                                              int64_t *rows, lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* ---- kept answers (keep_raw in a dataset's spec), see docs/maintenance.md ---- */
+
+/* The published updates whose answers are kept, oldest commit first. Columns: source, dataset,
+ * update_id, started_at, scopes, answers, files, bytes, mapping ("current" | "other" than the spec
+ * has now). A damaged record is CORRUPT. */
+LOCHAN_API lochan_status lochan_raw_list(lochan_lake *lake, const char *source, const char *dataset,
+                                         struct ArrowArrayStream *out,
+                                         lochan_error *err) LOCHAN_MUST_CHECK;
+
+typedef struct lochan_raw_options {
+    uint32_t struct_size;
+    const char *const *update_ids; /* only these updates; NULL = all that are kept */
+    size_t n_update_ids;
+    const char *since; /* only updates that began at this UTC time or later; NULL = all */
+    bool partial;      /* also if days or rows of the table are not in the answers: they go, and the
+                          days are asked again by the next update */
+    bool plan;         /* find out everything, change nothing */
+    lochan_progress_fn progress; /* of each update that is read again; NULL = none */
+    void *payload;
+    uint8_t reserved[32];
+} lochan_raw_options;
+/* clang-format off */
+#define LOCHAN_RAW_OPTIONS_INIT \
+    {sizeof(lochan_raw_options), NULL, 0, NULL, false, false, NULL, NULL, {0}}
+/* clang-format on */
+
+typedef struct lochan_raw_report {
+    uint32_t struct_size;
+    char update_id[40];               /* of the rebuild, in the list of runs */
+    int64_t updates, scopes, answers; /* that were read */
+    int64_t scopes_failed;            /* that the spec as it is now does not take */
+    int64_t rows;                     /* of the table afterwards */
+    int64_t rows_new, rows_replaced, rows_unchanged;
+    int64_t rows_removed;  /* that the answers do not give */
+    int64_t rows_rejected; /* quarantined by rules, over all updates */
+    int64_t lacking;       /* intervals of days in *lacks */
+    int64_t files_written, bytes_written;
+    int64_t snapshot_id; /* -1: nothing changed, or a plan */
+    uint8_t reserved[32];
+} lochan_raw_report;
+
+/* Builds the dataset's table again from its kept answers, under its spec as it is now, in one
+ * commit; the provider is not asked. Files that nothing changes stay. NOT_FOUND: there are no kept
+ * answers. PARTIAL: days of the ledger or rows of the table are not in them; nothing was changed
+ * (but for options->partial). *lacks (may be NULL) has the days: source, dataset, asset (null =
+ * all), variant, day_from, day_to. The report and *lacks are filled then, too. */
+LOCHAN_API lochan_status lochan_raw_rebuild(lochan_lake *lake, const char *source,
+                                            const char *dataset, const lochan_raw_options *options,
+                                            lochan_raw_report *report,
+                                            struct ArrowArrayStream *lacks,
+                                            lochan_error *err) LOCHAN_MUST_CHECK;
+/* Removes the oldest kept answers until the others take at most max_bytes (-1 = what the dataset's
+ * spec says). *files and *bytes: what went. */
+LOCHAN_API lochan_status lochan_raw_trim(lochan_lake *lake, const char *source, const char *dataset,
+                                         int64_t max_bytes, int64_t *files, int64_t *bytes,
+                                         lochan_error *err) LOCHAN_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -166,7 +166,7 @@ static const column_def status_columns[] = {
     {"source", "u"},       {"dataset", "u"},           {"rows", "l"},       {"bytes", "l"},
     {"files", "l"},        {"partitions", "l"},        {"time_min", "u"},   {"time_max", "u"},
     {"covered_to", "tdD"}, {"last_update", "tsu:UTC"}, {"last_state", "u"}, {"failed_scopes", "l"},
-    {"staged_bytes", "l"}, {"snapshot_id", "l"},
+    {"staged_bytes", "l"}, {"snapshot_id", "l"},       {"raw_files", "l"},  {"raw_bytes", "l"},
 };
 
 typedef struct status_rows {
@@ -323,6 +323,8 @@ static void put_status(table_builder *t, const lochan_dataset_status *row) {
     put_int(t, row->failed_scopes);
     put_int(t, row->staged_bytes);
     put_int_if(t, row->snapshot_id >= 0, row->snapshot_id);
+    put_int(t, row->raw_files);
+    put_int(t, row->raw_bytes);
     end_row(t);
 }
 

@@ -20,8 +20,9 @@ typedef struct lochan_dataset_status {
     int64_t last_update_ns; /* 0 = never */
     const char *last_state; /* NULL = never */
     int64_t failed_scopes;
-    int64_t staged_bytes; /* 0 here: the caller's hook knows the staging folder */
-    int64_t snapshot_id;  /* newest snapshot that changed the table, -1 = none */
+    int64_t staged_bytes;         /* 0 here: the caller's hook knows the staging folder */
+    int64_t raw_files, raw_bytes; /* of kept answers; likewise */
+    int64_t snapshot_id;          /* newest snapshot that changed the table, -1 = none */
 } lochan_dataset_status;
 
 /* May fill in or correct a row before it is handed out. */

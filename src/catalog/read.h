@@ -233,6 +233,22 @@ lochan_status lochan_catalog__coverage(lochan_catalog *catalog, int64_t dataset_
                                        lochan_coverage_rows *out, lochan_error *err);
 void lochan_coverage_rows__deinit(lochan_coverage_rows *rows);
 
+/* ---- updates that were published ---- */
+
+typedef struct lochan_published_row {
+    const char *update_id;
+    int64_t finished_ns;
+} lochan_published_row;
+typedef struct lochan_published_rows {
+    size_t n;
+    lochan_published_row *rows; /* in the order of their commits */
+    lochan_arena arena;
+} lochan_published_rows;
+/* Whole or in part; of one dataset. */
+lochan_status lochan_catalog__published(lochan_catalog *catalog, int64_t dataset_id,
+                                        lochan_published_rows *out, lochan_error *err);
+void lochan_published_rows__deinit(lochan_published_rows *rows);
+
 /* ---- rejects: rows that a rule refused ---- */
 
 typedef struct lochan_reject_row {

@@ -29,6 +29,8 @@ static lochan_status run_status(lochan_cli *cli) {
         {"last_state", "state", 0},
         {"failed_scopes", "failed", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
         {"staged_bytes", "staged", LOCHAN_CLI_AS_BYTES | LOCHAN_CLI_IF_ANY},
+        {"raw_files", "kept files", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},
+        {"raw_bytes", "kept", LOCHAN_CLI_AS_BYTES | LOCHAN_CLI_IF_ANY},
         {"last_update", "updated (UTC)", LOCHAN_CLI_AS_SECONDS},
         {"files", "files", LOCHAN_CLI_AS_COUNT},
         {0}};

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "source/typed.h"
 #include "update/page.h"
+#include "update/raw.h"
 #include "update/registered.h"
 
 #define MAX_KEY    ((size_t)64 << 20)
@@ -266,6 +267,7 @@ static lochan_status keep_rows(struct intake *in, int64_t number, lochan_rows *r
     in->scope->bytes += bytes;
     in->outcome->pages++;
     in->scope->page_request = key_of(in, number);
+    LOCHAN_TRY(lochan_raw__note(in->job, in->scope, err));
     return lochan_page__keep(in->job, in->scope, number, rows, err);
 }
 

@@ -19,6 +19,7 @@
 #include "update/direct.h"
 #include "update/deliver.h"
 #include "update/page.h"
+#include "update/raw.h"
 #include <pthread.h>
 
 #define QUEUE_PER_THREAD 3 /* pages waiting for a worker before fetching pauses */
@@ -161,6 +162,8 @@ static lochan_status take_page(struct page_task *task, lochan_error *err) {
         rc = lochan_pager__advance(&walk->pager, &facts, &walk->more, &discard, err);
     if (rc == LOCHAN_OK && !discard)
         rc = lochan_page__keep(job, scope, number, &rows, err);
+    if (rc == LOCHAN_OK && !discard)
+        rc = lochan_raw__note(job, scope, err);
     if (rc == LOCHAN_OK && task->stage)
         rc = stage_page(task, err);
     if (rc == LOCHAN_OK && task->stage)
@@ -589,6 +592,8 @@ static lochan_status run_all(collector *all, lochan_error *err) {
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
     collector all = {.job = job};
     lochan_deliver__begin(job);
+    if (job->replay)
+        return lochan_replay__collect(job, err);
     if (job->source->kind != LOCHAN_SOURCE_HTTP)
         return lochan_direct__collect(job, err);
     all.paging = job->spec->paging ? job->spec->paging : &job->source->paging;

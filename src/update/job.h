@@ -75,6 +75,8 @@ typedef struct lochan_scope {
     lochan_hash128 page_request; /* of the page that is being taken, if staging gets it */
     lochan_scope_page *pages;    /* with rows, in the order in which they were asked */
     size_t n_pages, cap_pages;
+    lochan_hash128 *answers; /* requests of all pages taken, if answers are kept; see raw.h */
+    size_t n_answers, cap_answers;
     lochan_scope_extra *extras; /* in the order in which they were met */
     size_t n_extras, cap_extras;
     bool delivered;        /* the table's writer has the rows */
@@ -144,6 +146,8 @@ struct lochan_job {
     struct ArrowSchema schema; /* of the table's rows in this update */
     lochan_table *table;
     lochan_write *write;
+    const struct lochan_replay
+        *replay; /* answers come from there, see raw.h; NULL = from the source */
     char *request_json;
     char reject_path[400]; /* of the file of rejects, relative to the lake */
     int64_t n_rejects;

@@ -6,6 +6,7 @@
 #include "update/bundled.h"
 #include "update/manage.h"
 #include "update/mode.h"
+#include "update/raw.h"
 #include "update/staging.h"
 
 /* ---- sources ---- */
@@ -177,8 +178,10 @@ done:
 /* ---- status ---- */
 
 static lochan_status add_staged(void *ctx, lochan_dataset_status *row, lochan_error *err) {
-    return lochan_staging__disk_use(lochan_lake_path(ctx), row->source, row->dataset,
-                                    &row->staged_bytes, err);
+    LOCHAN_TRY(lochan_staging__disk_use(lochan_lake_path(ctx), row->source, row->dataset,
+                                        &row->staged_bytes, err));
+    return lochan_raw__disk_use(lochan_lake_path(ctx), row->source, row->dataset, &row->raw_files,
+                                &row->raw_bytes, err);
 }
 
 lochan_status lochan_status_datasets(lochan_lake *lake, const char *source, const char *dataset,

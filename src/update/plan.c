@@ -8,6 +8,7 @@
 #include "update/callback.h"
 #include "update/files.h"
 #include "update/mode.h"
+#include "update/raw.h"
 
 #define MAX_SCOPES 1000000
 #define MAX_VALUES 24
@@ -447,6 +448,8 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     if (spec->revision_days > spec->settle_days)
         job->finality.settle_days = spec->revision_days;
     LOCHAN_TRY(lochan_book__load(&job->book, job->lake->catalog, job->dataset->dataset_id, err));
+    if (job->replay)
+        return lochan_replay__plan(job, err);
     job->gap_kind = gap_kind(job->request);
     if (job->source->kind == LOCHAN_SOURCE_FILES) {
         LOCHAN_TRY(lochan_files__plan(job, err));

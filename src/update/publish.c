@@ -5,6 +5,7 @@
  */
 #include "update/files.h"
 #include "update/mode.h"
+#include "update/raw.h"
 #include "update/validate.h"
 
 #include "arrow/view.h"
@@ -176,7 +177,8 @@ static const char *state_of(const lochan_job *job) {
 static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
     lochan_job *job = ctx;
     const lochan_error *failure = first_failure(job);
-    LOCHAN_TRY(lochan_lease__end(job->lease, txn, err));
+    if (job->lease)
+        LOCHAN_TRY(lochan_lease__end(job->lease, txn, err));
     if (job->table && job->dataset->table_id != job->table->def.table_id)
         LOCHAN_TRY(
             lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
@@ -206,7 +208,9 @@ static lochan_status commit_ledger(lochan_job *job, lochan_error *err) {
 }
 
 lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
+    bool keep = false;
     LOCHAN_TRY(lochan_job__write_rejects(job, err));
+    LOCHAN_TRY(lochan_raw__prepare(job, &keep, err));
     LOCHAN_FAILPOINT("update.publish.before", err);
     if (job->write)
         LOCHAN_TRY(lochan_write__publish(job->write, put_all, job, &job->report->snapshot_id, err));
@@ -220,7 +224,12 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
     job->lease = NULL;
     lochan_error why;
     lochan_error_init(&why);
-    if (lochan_staging__remove(job->staging, &why) != LOCHAN_OK)
+    if (job->replay)
+        return LOCHAN_OK;
+    if (keep && lochan_raw__keep(job, &why) != LOCHAN_OK)
+        LOCHAN_WARN("%s: answers are kept in staging until the next update: %s", job->full_name,
+                    why.message);
+    if (!keep && lochan_staging__remove(job->staging, &why) != LOCHAN_OK)
         LOCHAN_WARN("%s: staging was not removed: %s", job->full_name, why.message);
     if (job->table && job->report->files_written > 0)
         lochan_table__tend(job->table);

@@ -167,7 +167,11 @@ lochan_status lochan_job__load_specs(lochan_job *job, lochan_error *err) {
                                  job->full_name);
     LOCHAN_TRY(lochan_manage__load_source(job->lake, r->source, r->source_options,
                                           r->n_source_options, &job->source, err));
-    if (job->source->kind == LOCHAN_SOURCE_CALLBACK)
+    if (job->spec->keep_raw && job->source->kind == LOCHAN_SOURCE_FILES)
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "%s: keep_raw: the files that the source reads are the evidence",
+                                 job->full_name);
+    if (job->source->kind == LOCHAN_SOURCE_CALLBACK && !job->replay)
         LOCHAN_TRY(lochan_callback__acquire(job, err));
     LOCHAN_TRY(
         lochan_dataset_spec__join_paging(job->spec, job->dataset->spec, &job->source->paging, err));

@@ -3,6 +3,7 @@
  */
 #include "update/callback.h"
 #include "update/claim.h"
+#include "update/raw.h"
 
 #include "base/clock.h"
 
@@ -84,11 +85,18 @@ static lochan_status outcome(const lochan_job *job, lochan_error *err) {
     return code;
 }
 
+static lochan_status open_staging(lochan_job *job, lochan_error *err) {
+    const lochan_staging_claim claim = {lochan_raw__claim, job};
+    if (job->replay)
+        return lochan_staging__at(job->replay->folder, &job->staging, err);
+    return lochan_staging__open(lochan_lake_path(job->lake), job->update_id, job->spec->source,
+                                job->spec->name, job->spec->staging_max_age_ns, &claim,
+                                &job->staging, &job->adopted, err);
+}
+
 static lochan_status run_steps(lochan_job *job, lochan_error *err) {
     lochan_job__enter(job, LOCHAN_STAGE_FETCH);
-    LOCHAN_TRY(lochan_staging__open(lochan_lake_path(job->lake), job->update_id, job->spec->source,
-                                    job->spec->name, job->spec->staging_max_age_ns, &job->staging,
-                                    &job->adopted, err));
+    LOCHAN_TRY(open_staging(job, err));
     LOCHAN_FAILPOINT("update.staging.open", err);
     LOCHAN_TRY(lochan_job__collect(job, err));
     LOCHAN_FAILPOINT("update.collected", err);
@@ -118,7 +126,7 @@ static lochan_status plan_and_claim(lochan_job *job, lochan_error *err) {
         LOCHAN_TRY(lochan_job__forget_damaged(job, err));
     }
     LOCHAN_TRY(lochan_job__plan(job, err));
-    if (dry || job->lease || job->n_scopes == 0)
+    if (dry || job->lease || job->replay || job->n_scopes == 0)
         return LOCHAN_OK;
     return lochan_job__claim_plan(job, err);
 }
@@ -145,17 +153,34 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
             *err = why;
         return lochan_error__in_table(err, rc, job->full_name, NULL, -1);
     }
-    return outcome(job, err);
+    return job->replay ? LOCHAN_OK : outcome(job, err); /* a replay looks at the ledger */
 }
 
-lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request,
-                                lochan_update_report *report, lochan_error *err) {
-    LOCHAN_CHECK_ARG(lake && request && report, err);
+static lochan_status run(lochan_lake *lake, const lochan_update_request *request,
+                         const lochan_replay *replay, lochan_update_report *report,
+                         lochan_error *err) {
     lochan_job job = {0};
     init_job(&job, lake, request, report);
+    if (replay) { /* it is that update once more */
+        job.replay = replay;
+        job.started_ns = replay->record->started_ns;
+        memcpy(job.update_id, replay->record->update_id, sizeof job.update_id);
+    }
     lochan_status rc = run_job(&job, err);
     lochan_job__enter(&job, LOCHAN_STAGE_DONE);
     report->seconds = (double)(lochan_clock__mono_ns() - job.started_mono) / 1e9;
     deinit_job(&job);
     return rc;
+}
+
+lochan_status lochan_replay__run(lochan_lake *lake, const lochan_update_request *request,
+                                 const lochan_replay *replay, lochan_update_report *report,
+                                 lochan_error *err) {
+    return run(lake, request, replay, report, err);
+}
+
+lochan_status lochan_update_run(lochan_lake *lake, const lochan_update_request *request,
+                                lochan_update_report *report, lochan_error *err) {
+    LOCHAN_CHECK_ARG(lake && request && report, err);
+    return run(lake, request, NULL, report, err);
 }

@@ -98,12 +98,15 @@ void lochan_scope__clear(lochan_job *job, lochan_scope *scope) {
         lochan_mem__free(scope->pages[i].kept);
     }
     lochan_mem__free(scope->pages);
+    lochan_mem__free(scope->answers);
     lochan_mem__free(scope->extras);
     lochan_mem__free(scope->series_rows);
     scope->pages = NULL;
+    scope->answers = NULL;
     scope->extras = NULL;
     scope->series_rows = NULL;
     scope->n_pages = scope->cap_pages = scope->n_extras = scope->cap_extras = 0;
+    scope->n_answers = scope->cap_answers = 0;
     lochan_rejects__deinit(&scope->rejects);
     scope->rows_fetched = scope->rows_filtered = scope->rows_rejected = scope->rows_warned = 0;
     scope->delivered = false;

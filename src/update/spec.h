@@ -126,6 +126,8 @@ typedef struct lochan_dataset_spec {
     int32_t default_start; /* days */
     int32_t settle_days;
     int64_t staging_max_age_ns;
+    bool keep_raw;          /* answers of published updates stay, as evidence */
+    uint64_t raw_max_bytes; /* of them; beyond it the oldest updates' go */
 
     lochan_normalizer normalizer;
     const char *wide_name_to; /* wide_to_long: column that gets the name of the provider's column */

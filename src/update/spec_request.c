@@ -11,6 +11,7 @@
 #define MAX_BATCH      100000
 #define MAX_PARAM_SETS 1000
 #define DAY_NS         INT64_C(86400000000000)
+#define RAW_MAX_BYTES  (UINT64_C(10) << 30)
 
 static const char *const option_keys[] = {"date_chunk_days",  "date_chunk_months",
                                           "date_chunk_years", "params",
@@ -304,6 +305,19 @@ static lochan_status read_days(lochan_dataset_spec *spec, const lochan_yaml_node
     return lochan_yaml__get_duration_ns(root, "staging_max_age", &spec->staging_max_age_ns, err);
 }
 
+static lochan_status read_raw(lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                              lochan_error *err) {
+    const lochan_yaml_node *bound = lochan_yaml__get(root, "raw_max_bytes");
+    spec->raw_max_bytes = RAW_MAX_BYTES;
+    LOCHAN_TRY(lochan_yaml__get_bool(root, "keep_raw", &spec->keep_raw, err));
+    LOCHAN_TRY(lochan_yaml__get_bytes(root, "raw_max_bytes", &spec->raw_max_bytes, err));
+    if (bound && !spec->keep_raw)
+        return lochan_yaml__key_error(bound, err, "raw_max_bytes belongs to keep_raw: true");
+    if (spec->raw_max_bytes == 0)
+        return lochan_yaml__error(bound, err, "raw_max_bytes: expected 1 or more");
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_spec__read_requests(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                                          lochan_error *err) {
     const lochan_yaml_node *options = lochan_yaml__get(root, "request_options");
@@ -321,6 +335,7 @@ lochan_status lochan_spec__read_requests(lochan_dataset_spec *spec, const lochan
     LOCHAN_TRY(read_reference(spec, root, "discovery", "asset_id", &spec->discovery, err));
     LOCHAN_TRY(read_reference(spec, root, "calendar", "time", &spec->calendar, err));
     LOCHAN_TRY(read_days(spec, root, err));
+    LOCHAN_TRY(read_raw(spec, root, err));
     LOCHAN_TRY(read_window(spec, options, err));
     return check_planner(spec, root, options, err);
 }

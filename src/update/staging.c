@@ -19,18 +19,17 @@
 #define MAX_TEXT     (64u << 10)
 #define MAX_MANIFEST (64u << 10)
 #define PAGE_SUFFIX  ".page"
-#define OWNER_LOCK   "owner.lock" /* locked as long as the update lives */
-#define FAST_LEVEL   1            /* staged pages live for seconds: speed before size */
+#define FAST_LEVEL   1 /* staged pages live for seconds: speed before size */
 
 struct lochan_staging {
     char *folder; /* <lake>/data/staging/<update id> */
+    bool read_only;
     lochan_lock *lock;
 };
 
-/* LOCKED: the update that made the folder lives. */
-static lochan_status lock_folder(const char *folder, lochan_lock **out, lochan_error *err) {
+lochan_status lochan_staging__lock(const char *folder, lochan_lock **out, lochan_error *err) {
     *out = NULL;
-    char *path = lochan_path__join(folder, OWNER_LOCK);
+    char *path = lochan_path__join(folder, LOCHAN_STAGING_LOCK);
     if (!path)
         return lochan_error__nomem(err);
     lochan_status rc = lochan_lock__acquire(path, folder, "lochan", 0, NULL, out, err);
@@ -49,6 +48,7 @@ struct adoption {
     int64_t oldest;   /* wall time: older pages are not believed any more */
     int64_t adopted;
     int64_t bytes;
+    const lochan_staging_claim *claim;
 };
 
 /* Whether the folder's update.yaml says that it belongs to the dataset. Anything unreadable belongs
@@ -101,12 +101,17 @@ static lochan_status adopt_page(void *ctx, const char *name, const lochan_stat *
     return rc;
 }
 
-static lochan_status move_pages(struct adoption *all, const char *folder, lochan_error *err) {
+static lochan_status move_pages(struct adoption *all, const char *folder, const char *name,
+                                lochan_error *err) {
     struct page_move move = {all, folder};
     lochan_lock *lock;
-    LOCHAN_TRY(lock_folder(folder, &lock, err));
-    lochan_status rc = lochan_fs__list(folder, adopt_page, &move, err);
-    if (rc == LOCHAN_OK)
+    bool claimed = false;
+    LOCHAN_TRY(lochan_staging__lock(folder, &lock, err));
+    lochan_status rc =
+        all->claim ? all->claim->fn(all->claim->ctx, folder, name, &claimed, err) : LOCHAN_OK;
+    if (rc == LOCHAN_OK && !claimed)
+        rc = lochan_fs__list(folder, adopt_page, &move, err);
+    if (rc == LOCHAN_OK && !claimed)
         rc = lochan_fs__remove_tree(folder, err);
     lochan_lock__release(lock);
     return rc;
@@ -114,10 +119,11 @@ static lochan_status move_pages(struct adoption *all, const char *folder, lochan
 
 /* Unless its owner lives, or somebody else is taking it over; an owner that has published may be
  * removing it. */
-static lochan_status take_over(struct adoption *all, const char *folder, lochan_error *err) {
+static lochan_status take_over(struct adoption *all, const char *folder, const char *name,
+                               lochan_error *err) {
     lochan_error why;
     lochan_error_init(&why);
-    lochan_status rc = move_pages(all, folder, &why);
+    lochan_status rc = move_pages(all, folder, name, &why);
     if (rc == LOCHAN_ERR_LOCKED || rc == LOCHAN_ERR_NOT_FOUND)
         return LOCHAN_OK;
     if (rc != LOCHAN_OK && err)
@@ -135,7 +141,7 @@ static lochan_status adopt_folder(void *ctx, const char *name, const lochan_stat
         return lochan_error__nomem(err);
     lochan_status rc = LOCHAN_OK;
     if (belongs_to(folder, all->source, all->dataset))
-        rc = take_over(all, folder, err);
+        rc = take_over(all, folder, name, err);
     lochan_mem__free(folder);
     return rc;
 }
@@ -160,7 +166,8 @@ static lochan_status write_manifest(const char *folder, const char *update_id, c
 }
 
 lochan_status lochan_staging__open(const char *lake_path, const char *update_id, const char *source,
-                                   const char *dataset, int64_t max_age_ns, lochan_staging **out,
+                                   const char *dataset, int64_t max_age_ns,
+                                   const lochan_staging_claim *claim, lochan_staging **out,
                                    int64_t *adopted, lochan_error *err) {
     *out = NULL;
     *adopted = 0;
@@ -173,10 +180,11 @@ lochan_status lochan_staging__open(const char *lake_path, const char *update_id,
         goto done;
     }
     LOCHAN_TRYG(lochan_fs__mkdirs(folder, NULL, err));
-    LOCHAN_TRYG(lock_folder(folder, &staging->lock, err)); /* before it says whose it is */
+    LOCHAN_TRYG(lochan_staging__lock(folder, &staging->lock, err)); /* before it says whose it is */
     LOCHAN_TRYG(write_manifest(folder, update_id, source, dataset, err));
-    struct adoption all = {
-        root, update_id, source, dataset, folder, lochan_clock__wall_ns() - max_age_ns, 0, 0};
+    struct adoption all = {root,    update_id, source,
+                           dataset, folder,    lochan_clock__wall_ns() - max_age_ns,
+                           0,       0,         claim};
     LOCHAN_TRYG(lochan_fs__list(root, adopt_folder, &all, err));
     *adopted = all.adopted;
     staging->folder = folder;
@@ -190,6 +198,23 @@ done:
     lochan_mem__free(folder);
     lochan_mem__free(staging);
     return rc;
+}
+
+lochan_status lochan_staging__at(const char *folder, lochan_staging **out, lochan_error *err) {
+    *out = lochan_mem__zalloc(sizeof **out);
+    if (*out)
+        (*out)->folder = lochan_mem__strdup(folder);
+    if (!*out || !(*out)->folder) {
+        lochan_staging__free(*out);
+        *out = NULL;
+        return lochan_error__nomem(err);
+    }
+    (*out)->read_only = true;
+    return LOCHAN_OK;
+}
+
+const char *lochan_staging__folder(const lochan_staging *staging) {
+    return staging->folder;
 }
 
 void lochan_staging__free(lochan_staging *staging) {
@@ -211,6 +236,20 @@ static char *page_path(const lochan_staging *staging, lochan_hash128 request) {
     lochan_hash128__hex(request, name);
     memcpy(name + 32, PAGE_SUFFIX, sizeof PAGE_SUFFIX);
     return lochan_path__join(staging->folder, name);
+}
+
+bool lochan_staging__is_page(const char *name, lochan_hash128 *request) {
+    uint64_t part[2] = {0, 0};
+    if (strlen(name) != 32 + strlen(PAGE_SUFFIX) || strcmp(name + 32, PAGE_SUFFIX) != 0)
+        return false;
+    for (int i = 0; i < 32; i++) {
+        const char *digit = strchr("0123456789abcdef", name[i]);
+        if (!digit)
+            return false;
+        part[i / 16] = part[i / 16] << 4 | (uint64_t)(digit - "0123456789abcdef");
+    }
+    *request = (lochan_hash128){.hi = part[0], .lo = part[1]};
+    return true;
 }
 
 static lochan_status append_header(lochan_buf *buf, const lochan_staged_page *page,
@@ -323,7 +362,7 @@ lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 reques
         rc = lochan_fs__read_all(path, max_file, &file, err);
         if (rc == LOCHAN_OK)
             rc = decode_page(&file, max_body, body, fetched_at, found, err);
-        if (rc == LOCHAN_OK && !*found)
+        if (rc == LOCHAN_OK && !*found && !staging->read_only)
             rc = lochan_fs__unlink(path, true, err);
     }
     lochan_buf__deinit(&file);
@@ -364,7 +403,7 @@ lochan_status lochan_staging__disk_use(const char *lake_path, const char *source
     char *root = lochan_path__join(lake_path, "data/staging");
     if (!root)
         return lochan_error__nomem(err);
-    struct adoption all = {root, "", source, dataset, "", 0, 0, 0};
+    struct adoption all = {root, "", source, dataset, "", 0, 0, 0, NULL};
     lochan_status rc =
         lochan_fs__exists(root) ? lochan_fs__list(root, add_folder, &all, err) : LOCHAN_OK;
     if (rc == LOCHAN_ERR_NOT_FOUND)

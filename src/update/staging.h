@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "catalog/catalog.h"
 
 typedef struct lochan_staging lochan_staging;
 
@@ -23,12 +24,29 @@ typedef struct lochan_staged_page {
     int64_t fetched_at; /* ns since 1970 */
 } lochan_staged_page;
 
+/* Asked for each folder that an earlier update of the dataset left, before its pages are taken
+ * over; *claimed: it was moved away. */
+typedef struct lochan_staging_claim {
+    lochan_status (*fn)(void *ctx, const char *folder, const char *update_id, bool *claimed,
+                        lochan_error *err);
+    void *ctx;
+} lochan_staging_claim;
+
 /* Makes <lake>/data/staging/<update_id> and moves into it the pages that earlier, cut-off updates
  * of the same dataset left there, unless they are older than max_age_ns. *adopted = number of pages
- * taken over. */
+ * taken over. claim NULL: nobody else wants a folder. */
 lochan_status lochan_staging__open(const char *lake_path, const char *update_id, const char *source,
-                                   const char *dataset, int64_t max_age_ns, lochan_staging **out,
+                                   const char *dataset, int64_t max_age_ns,
+                                   const lochan_staging_claim *claim, lochan_staging **out,
                                    int64_t *adopted, lochan_error *err);
+/* Pages that another folder keeps, to read only: a damaged one stays where it is. */
+lochan_status lochan_staging__at(const char *folder, lochan_staging **out, lochan_error *err);
+const char *lochan_staging__folder(const lochan_staging *staging);
+/* File of a folder, locked as long as the update lives that made it. LOCKED: it does. */
+#define LOCHAN_STAGING_LOCK "owner.lock"
+lochan_status lochan_staging__lock(const char *folder, lochan_lock **out, lochan_error *err);
+/* Whether the file of a page is called so; *request tells which. */
+bool lochan_staging__is_page(const char *name, lochan_hash128 *request);
 /* Closes the handle and leaves the folder for the next update. NULL is a no-op. */
 void lochan_staging__free(lochan_staging *staging);
 /* After publishing: removes the folder. */

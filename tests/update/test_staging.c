@@ -19,8 +19,8 @@ static lochan_staging *open_staging(const char *lake, const char *id, const char
     lochan_staging *staging = NULL;
     int64_t adopted = -1;
     lochan_error err;
-    assert_ok(
-        lochan_staging__open(lake, id, "ecb", dataset, 24 * HOUR_NS, &staging, &adopted, &err));
+    assert_ok(lochan_staging__open(lake, id, "ecb", dataset, 24 * HOUR_NS, NULL, &staging, &adopted,
+                                   &err));
     assert_int_equal(adopted, expect_adopted);
     return staging;
 }
@@ -175,8 +175,8 @@ static lochan_status sweep_body(void *ctx, lochan_error *err) {
     struct sweep *sweep = ctx;
     lochan_staging *staging = NULL;
     int64_t adopted;
-    lochan_status rc =
-        lochan_staging__open(sweep->lake, "u1", "ecb", "fx", HOUR_NS, &staging, &adopted, err);
+    lochan_status rc = lochan_staging__open(sweep->lake, "u1", "ecb", "fx", HOUR_NS, NULL, &staging,
+                                            &adopted, err);
     lochan_staged_page page = {key(1), "http://127.0.0.1/x.csv", 200, 1234567890};
     if (rc == LOCHAN_OK)
         rc = lochan_staging__put(staging, &page, body, sizeof body - 1, err);
