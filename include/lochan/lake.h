@@ -115,14 +115,13 @@ LOCHAN_API lochan_status lochan_scan_get_stats(const struct ArrowArrayStream *sc
 
 /* The live files of one table (dataset NULL: of all tables of the source; source NULL: of all).
  * Columns: source, dataset, path (relative to the lake), partition, rows, bytes, time_min,
- * time_max, snapshot_id, file_id. */
+ * time_max, snapshot_id, file_id. NOT_FOUND names the tables there are: the dataset has none. */
 LOCHAN_API lochan_status lochan_lake_files(lochan_lake *lake, const char *source,
                                            const char *dataset, struct ArrowArrayStream *out,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* The same as of a snapshot (id, tag or UTC time; NULL = newest): source, dataset, path, rows,
- * bytes.
- */
+ * bytes. NOT_FOUND as above. */
 LOCHAN_API lochan_status lochan_lake_files_at(lochan_lake *lake, const char *source,
                                               const char *dataset, const char *as_of,
                                               struct ArrowArrayStream *out,
@@ -136,6 +135,17 @@ LOCHAN_API lochan_status lochan_lake_keep_current(lochan_lake *lake, bool on,
 
 /* ---- snapshots, see docs/snapshots.md ---- */
 
+/* Of calls that make one commit and need nothing else; NULL = defaults. */
+typedef struct lochan_commit_options {
+    uint32_t struct_size;
+    const char *token; /* commit token: repeating a commit with it does nothing; NULL = none */
+    uint8_t reserved[24];
+} lochan_commit_options;
+/* clang-format off */
+#define LOCHAN_COMMIT_OPTIONS_INIT \
+    {sizeof(lochan_commit_options), NULL, {0}}
+/* clang-format on */
+
 /* The snapshots that are kept, newest first; with a table, those that changed it. limit -1 = all.
  * Columns: snapshot_id, time, kind (of the commit; null = another program's), author, message,
  * changes, tags. */
@@ -146,10 +156,13 @@ LOCHAN_API lochan_status lochan_lake_snapshots(lochan_lake *lake, const char *so
 
 /* Gives a snapshot a name, or the name to another snapshot. A tagged snapshot is never expired, and
  * its name can stand wherever an id or a time can. as_of NULL = newest. *snapshot_id (may be NULL)
- * is the one named. INVALID_ARGUMENT if the name reads as a number or a time. */
+ * is the one named; of a repeated token the one that bears the name now, -1 = none.
+ * INVALID_ARGUMENT if the name reads as a number or a time. */
 LOCHAN_API lochan_status lochan_lake_tag(lochan_lake *lake, const char *name, const char *as_of,
-                                         int64_t *snapshot_id, lochan_error *err) LOCHAN_MUST_CHECK;
+                                         const lochan_commit_options *options, int64_t *snapshot_id,
+                                         lochan_error *err) LOCHAN_MUST_CHECK;
 LOCHAN_API lochan_status lochan_lake_untag(lochan_lake *lake, const char *name,
+                                           const lochan_commit_options *options,
                                            lochan_error *err) LOCHAN_MUST_CHECK;
 
 /* What changed in a table between two snapshots (ids, times or tags; NULL = newest). Only files
@@ -164,9 +177,11 @@ LOCHAN_API lochan_status lochan_lake_diff(lochan_lake *lake, const char *source,
 
 /* Makes the rows of a table what they were, as a new snapshot: what came after stays readable as of
  * its own snapshot. Columns that were added stay, as null. A file that comes back gets a new name.
- * *snapshot_id = the new one, -1 if there was nothing to do. */
+ * *snapshot_id = the new one (of a repeated token: that of its commit), -1 if there was nothing to
+ * do. */
 LOCHAN_API lochan_status lochan_lake_rollback(lochan_lake *lake, const char *source,
                                               const char *dataset, const char *to,
+                                              const lochan_commit_options *options,
                                               int64_t *snapshot_id,
                                               lochan_error *err) LOCHAN_MUST_CHECK;
 
@@ -175,11 +190,12 @@ typedef struct lochan_expire_options {
     bool dry_run;        /* only counts */
     int64_t older_than;  /* seconds; -1 = the lake's retention */
     int64_t keep_newest; /* so many stay, however old; 0 = 1 */
-    uint8_t reserved[32];
+    const char *token;   /* of its last commit: with one that is known nothing is forgotten */
+    uint8_t reserved[24];
 } lochan_expire_options;
 /* clang-format off */
 #define LOCHAN_EXPIRE_OPTIONS_INIT \
-    {sizeof(lochan_expire_options), false, -1, 0, {0}}
+    {sizeof(lochan_expire_options), false, -1, 0, NULL, {0}}
 /* clang-format on */
 typedef struct lochan_expire_report {
     int64_t snapshots; /* forgotten */
@@ -198,14 +214,15 @@ LOCHAN_API lochan_status lochan_lake_set_retention(lochan_lake *lake, int64_t se
 
 typedef struct lochan_gc_options {
     uint32_t struct_size;
-    bool dry_run;  /* only the plan */
-    int64_t grace; /* seconds that a file stays after it was forgotten, for readers that began
-                      before; -1 = one day */
-    uint8_t reserved[32];
+    bool dry_run;      /* only the plan */
+    int64_t grace;     /* seconds that a file stays after it was forgotten, for readers that began
+                          before; -1 = one day */
+    const char *token; /* of its commit: with one that is known nothing is removed */
+    uint8_t reserved[24];
 } lochan_gc_options;
 /* clang-format off */
 #define LOCHAN_GC_OPTIONS_INIT \
-    {sizeof(lochan_gc_options), false, -1, {0}}
+    {sizeof(lochan_gc_options), false, -1, NULL, {0}}
 /* clang-format on */
 typedef struct lochan_gc_report {
     int64_t files, bytes; /* removed; of a dry run: that would be */
@@ -271,7 +288,7 @@ typedef struct lochan_compact_options {
 } lochan_compact_options;
 /* clang-format off */
 #define LOCHAN_COMPACT_OPTIONS_INIT \
-    {sizeof(lochan_compact_options), false, false, 0, 0, 0, {0}}
+    {sizeof(lochan_compact_options), false, false, false, 0, 0, 0, 0, {0}}
 /* clang-format on */
 typedef struct lochan_compact_report {
     int64_t groups;       /* new files */
@@ -334,6 +351,45 @@ LOCHAN_API lochan_status lochan_lake_repair(lochan_lake *lake, const char *sourc
                                             lochan_repair_report *report,
                                             struct ArrowArrayStream *plan,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
+
+/* ---- taking over, see docs/adopt.md ---- */
+
+typedef enum lochan_adopt_how {
+    LOCHAN_ADOPT_LINK = 0, /* the lake's file is a second name of the same bytes */
+    LOCHAN_ADOPT_COPY = 1,
+    LOCHAN_ADOPT_MOVE = 2 /* a link, whose old name goes once the commit is durable */
+} lochan_adopt_how;
+typedef struct lochan_adopt_options {
+    uint32_t struct_size;
+    const char *source;     /* NULL = the name of the folder above the dataset's */
+    const char *dataset;    /* NULL = the name of the dataset's folder */
+    const char *const *key; /* columns that identify a row, in the order of the table */
+    size_t n_key;           /* 0 = a table without a key */
+    int32_t how;            /* lochan_adopt_how */
+    bool dry_run;           /* looks and plans, changes nothing */
+    uint8_t reserved[27];
+} lochan_adopt_options;
+/* clang-format off */
+#define LOCHAN_ADOPT_OPTIONS_INIT \
+    {sizeof(lochan_adopt_options), NULL, NULL, NULL, 0, LOCHAN_ADOPT_LINK, false, {0}}
+/* clang-format on */
+typedef struct lochan_adopt_report {
+    int64_t datasets;
+    int64_t files, rows, bytes; /* that are new */
+    int64_t files_known;        /* adopted before: nothing is done for them */
+    int64_t snapshot_id;        /* -1 = there was nothing to do, or dry_run */
+    uint8_t reserved[32];
+} lochan_adopt_report;
+/* Makes Parquet files below a folder part of the lake, as they are: each folder with Parquet files
+ * or folders key=value becomes a dataset, all of them in one commit. list (may be NULL): source,
+ * dataset, path (that it was found at), partition, rows, bytes, state ("new", "known"). SCHEMA:
+ * types of a column that no type holds without loss, naming file and column; CORRUPT names a file
+ * that is damaged. After a failure nothing is published and nothing is left in the lake. */
+LOCHAN_API lochan_status lochan_lake_adopt(lochan_lake *lake, const char *dir,
+                                           const lochan_adopt_options *options,
+                                           lochan_adopt_report *report,
+                                           struct ArrowArrayStream *list,
+                                           lochan_error *err) LOCHAN_MUST_CHECK;
 
 typedef struct lochan_lake_rebuild_options {
     uint32_t struct_size;

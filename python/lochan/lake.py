@@ -402,14 +402,15 @@ class DataLake:
         message, changes, tags."""
         return Table(self._lake.rows("snapshots", *_arguments.filters(name, source), None, None, -1 if limit is None else limit))
 
-    def tag(self, name: str, as_of: Moment | None = None) -> int:
+    def tag(self, name: str, as_of: Moment | None = None, *, token: str | None = None) -> int:
         """Names a snapshot, the newest if as_of is None, and returns its number. A tagged snapshot is never expired, and its
-        tag can stand for it everywhere. A tag that is there moves."""
-        return self._lake.number("tag", name, _arguments.moment(as_of))
+        tag can stand for it everywhere. A tag that is there moves. token: a commit with the same token is not repeated; see
+        `commit_status`."""
+        return self._lake.number("tag", name, _arguments.moment(as_of), token)
 
-    def untag(self, name: str) -> None:
-        """Takes a tag back; the snapshot stays until it expires."""
-        self._lake.do("untag", name)
+    def untag(self, name: str, *, token: str | None = None) -> None:
+        """Takes a tag back; the snapshot stays until it expires. token: as of `tag`."""
+        self._lake.do("untag", name, token)
 
     def diff(self, name: str, since: Moment, until: Moment | None = None, *, source: str | None = None) -> Rows:
         """What changed in a dataset between two snapshots (until None: the newest): rows with a column _change, "added",
@@ -418,15 +419,17 @@ class DataLake:
         ends = _arguments.moment(since), _arguments.moment(until)
         return Rows(lambda: self._lake.stream("diff", source, dataset, *ends), f"diff of {source}/{dataset}, {since} to {until or 'now'}")
 
-    def rollback(self, name: str, to: Moment, *, source: str | None = None) -> int | None:
-        """Makes the rows of a dataset what they were, as a new snapshot, whose number is returned; None: they are that."""
-        snapshot = self._lake.number("rollback", *_arguments.names(name, source), _arguments.moment(to))
+    def rollback(self, name: str, to: Moment, *, source: str | None = None, token: str | None = None) -> int | None:
+        """Makes the rows of a dataset what they were, as a new snapshot, whose number is returned; None: they are that.
+        token: as of `tag`."""
+        snapshot = self._lake.number("rollback", *_arguments.names(name, source), _arguments.moment(to), token)
         return None if snapshot < 0 else snapshot
 
-    def expire(self, older_than: datetime.timedelta | None = None, *, keep: int = 1, dry_run: bool = False) -> ExpireReport:
-        """Forgets snapshots older than that, by default the retention of the lake, but for the newest `keep` and those with a tag. Removes no
-        file: see `gc`. dry_run: only counts."""
-        return ExpireReport(dry_run, *self._lake.expire(_seconds("older_than", older_than), keep, dry_run))
+    def expire(self, older_than: datetime.timedelta | None = None, *, keep: int = 1, dry_run: bool = False,
+               token: str | None = None) -> ExpireReport:
+        """Forgets snapshots older than that, by default the retention of the lake, but for the newest `keep` and those with a
+        tag. Removes no file: see `gc`. dry_run: only counts. token: as of `tag`."""
+        return ExpireReport(dry_run, *self._lake.expire(_seconds("older_than", older_than), keep, dry_run, token))
 
     def set_retention(self, span: datetime.timedelta) -> None:
         """How long this lake keeps its snapshots, 30 days until it is set: for `expire`, and for what follows a commit by
@@ -435,10 +438,10 @@ class DataLake:
             raise TypeError("span: expected a datetime.timedelta, got None")
         self._lake.do("set_retention", None, None, None, None, _seconds("span", span))
 
-    def gc(self, grace: datetime.timedelta | None = None, *, dry_run: bool = False) -> GcReport:
+    def gc(self, grace: datetime.timedelta | None = None, *, dry_run: bool = False, token: str | None = None) -> GcReport:
         """Removes files that `expire` forgot at least so long ago, by default a day, and nothing else. dry_run: only lists
-        them."""
-        files, size, waiting, plan = self._lake.gc(_seconds("grace", grace), dry_run)
+        them. token: as of `tag`."""
+        files, size, waiting, plan = self._lake.gc(_seconds("grace", grace), dry_run, token)
         return GcReport(dry_run, files, size, waiting, Table(plan))
 
     def sql(self) -> str:

@@ -19,6 +19,8 @@ typedef struct answer {
 typedef lochan_status call_function(lochan_lake *l, const char *const *t, int64_t n, bool flag,
                                     answer *out, lochan_error *err);
 
+#define TOKEN(text) (&(lochan_commit_options){sizeof(lochan_commit_options), text, {0}})
+
 /* Name, what it gives, how many of its texts must not be None, the call. */
 /* clang-format off */
 #define CALLS(CALL)                                                                                \
@@ -47,10 +49,10 @@ typedef lochan_status call_function(lochan_lake *l, const char *const *t, int64_
     CALL(release, NUMBER, 2, lochan_rejects_release(l, t[0], t[1], t[2], &out->number, err))       \
     CALL(drop, NUMBER, 2, lochan_rejects_drop(l, t[0], t[1], t[2], &out->number, err))             \
     CALL(snapshots, ROWS, 0, lochan_lake_snapshots(l, t[0], t[1], n, &out->rows, err))             \
-    CALL(tag, NUMBER, 1, lochan_lake_tag(l, t[0], t[1], &out->number, err))                        \
-    CALL(untag, NOTHING, 1, lochan_lake_untag(l, t[0], err))                                       \
+    CALL(tag, NUMBER, 1, lochan_lake_tag(l, t[0], t[1], TOKEN(t[2]), &out->number, err))           \
+    CALL(untag, NOTHING, 1, lochan_lake_untag(l, t[0], TOKEN(t[1]), err))                          \
     CALL(diff, STREAM, 2, lochan_lake_diff(l, t[0], t[1], t[2], t[3], &out->rows, err))            \
-    CALL(rollback, NUMBER, 3, lochan_lake_rollback(l, t[0], t[1], t[2], &out->number, err))        \
+    CALL(rollback, NUMBER, 3, lochan_lake_rollback(l, t[0], t[1], t[2], TOKEN(t[3]), &out->number, err)) \
     CALL(sql, TEXT, 0, lochan_lake_sql(l, &out->text, err))                                        \
     CALL(tables, ROWS, 0, lochan_run_table_list(l, &out->rows, err))                               \
     CALL(table, TEXT, 1, lochan_run_table_show(l, t[0], &out->text, err))                          \
@@ -235,7 +237,7 @@ static PyObject *lake_expire(PyObject *self, PyObject *args) {
     long long older_than, keep;
     int dry_run;
     py_call c;
-    if (!PyArg_ParseTuple(args, "LLp:expire", &older_than, &keep, &dry_run))
+    if (!PyArg_ParseTuple(args, "LLpz:expire", &older_than, &keep, &dry_run, &o.token))
         return NULL;
     o.older_than = older_than;
     o.keep_newest = keep;
@@ -253,7 +255,7 @@ static PyObject *lake_gc(PyObject *self, PyObject *args) {
     long long grace;
     int dry_run;
     py_call c;
-    if (!PyArg_ParseTuple(args, "Lp:gc", &grace, &dry_run))
+    if (!PyArg_ParseTuple(args, "Lpz:gc", &grace, &dry_run, &o.token))
         return NULL;
     o.grace = grace;
     o.dry_run = dry_run;

@@ -8,6 +8,7 @@ static lochan_status run(lochan_cli *cli) {
     double days = 0, kept = 0;
     bool set = lochan_cli__has(cli, "retention");
     options.dry_run = lochan_cli__has(cli, "dry-run");
+    options.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__double_value(cli, "older-than", 0, 36500, &days);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__int_value(cli, "keep", 1, INT64_MAX, &options.keep_newest);
@@ -45,6 +46,7 @@ static const lochan_cli_option options[] = {
     {"older-than", "DAYS", "only snapshots older than so many days; default: the retention"},
     {"retention", "DAYS", "from now on the lake keeps its snapshots so long; 30 until it is set"},
     {"keep", "N", "the newest N stay, however old; default 1"},
+    {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
     {"dry-run", NULL, "only count"},
     {0},
 };

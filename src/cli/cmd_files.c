@@ -30,13 +30,6 @@ static lochan_status print_paths(lochan_cli *cli, struct ArrowArrayStream *strea
     return rc == LOCHAN_OK ? printed : rc;
 }
 
-static lochan_status print_live(lochan_cli *cli, const lochan_cli_filter *f) {
-    struct ArrowArrayStream stream = {0};
-    lochan_status rc = lochan_lake_files_at(cli->lake, f->source, f->dataset,
-                                            lochan_cli__value(cli, "as-of"), &stream, &cli->err);
-    return rc == LOCHAN_OK ? print_paths(cli, &stream) : rc;
-}
-
 static lochan_status set_current(lochan_cli *cli, const char *value) {
     bool on = strcmp(value, "on") == 0;
     if (!on && strcmp(value, "off") != 0)
@@ -66,13 +59,18 @@ static lochan_status run(lochan_cli *cli) {
     if (current)
         return set_current(cli, current);
     lochan_status rc = lochan_cli__open_filtered(cli, LOCHAN_CLI_READS, &f);
-    if (rc == LOCHAN_OK && (lochan_cli__has(cli, "live") || lochan_cli__has(cli, "as-of")))
-        return print_live(cli, &f);
-    if (rc == LOCHAN_OK)
+    bool paths = lochan_cli__has(cli, "live") || lochan_cli__has(cli, "as-of");
+    if (rc == LOCHAN_OK && paths)
+        rc = lochan_lake_files_at(cli->lake, f.source, f.dataset, lochan_cli__value(cli, "as-of"),
+                                  &stream, &cli->err);
+    else if (rc == LOCHAN_OK)
         rc = lochan_lake_files(cli->lake, f.source, f.dataset, &stream, &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake && f.dataset)
         lochan_cli__hint_dataset(cli, &f.name);
-    return rc == LOCHAN_OK ? lochan_cli__print_list(cli, &stream, columns, "no files") : rc;
+    if (rc != LOCHAN_OK)
+        return rc;
+    return paths ? print_paths(cli, &stream)
+                 : lochan_cli__print_list(cli, &stream, columns, "no files");
 }
 
 static const lochan_cli_option options[] = {

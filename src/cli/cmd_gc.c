@@ -13,6 +13,7 @@ static lochan_status run(lochan_cli *cli) {
     lochan_gc_report report;
     double hours = 24;
     options.dry_run = lochan_cli__has(cli, "dry-run");
+    options.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__double_value(cli, "grace", 0, 876000, &hours);
     options.grace = (int64_t)(hours * 3600);
     if (rc == LOCHAN_OK)
@@ -38,6 +39,7 @@ static lochan_status run(lochan_cli *cli) {
 
 static const lochan_cli_option options[] = {
     {"grace", "HOURS", "files stay so long after they were forgotten; default 24"},
+    {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
     {"dry-run", NULL, "show the files, remove none"},
     {0},
 };

@@ -6,11 +6,13 @@
 static lochan_status run(lochan_cli *cli) {
     lochan_cli_name name;
     int64_t id = -1;
+    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
+    o.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = lochan_lake_rollback(cli->lake, name.source, name.dataset, cli->args[1], &id,
+        rc = lochan_lake_rollback(cli->lake, name.source, name.dataset, cli->args[1], &o, &id,
                                   &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
         lochan_cli__hint_dataset(cli, &name);
@@ -31,6 +33,7 @@ static lochan_status run(lochan_cli *cli) {
 
 static const lochan_cli_option options[] = {
     {"source", "NAME", "the source, if the first argument is the dataset alone"},
+    {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
     {0},
 };
 

@@ -28,10 +28,12 @@ static lochan_status run_snapshots(lochan_cli *cli) {
 
 static lochan_status run_tag(lochan_cli *cli) {
     int64_t id = -1;
+    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
+    o.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = lochan_lake_tag(cli->lake, cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, &id,
-                             &cli->err);
+        rc = lochan_lake_tag(cli->lake, cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, &o,
+                             &id, &cli->err);
     if (rc != LOCHAN_OK)
         return rc;
     if (!cli->json) {
@@ -45,13 +47,20 @@ static lochan_status run_tag(lochan_cli *cli) {
 }
 
 static lochan_status run_untag(lochan_cli *cli) {
+    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
+    o.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
-    return rc == LOCHAN_OK ? lochan_lake_untag(cli->lake, cli->args[0], &cli->err) : rc;
+    return rc == LOCHAN_OK ? lochan_lake_untag(cli->lake, cli->args[0], &o, &cli->err) : rc;
 }
 
 static const lochan_cli_option options[] = {
     {"source", "NAME", "the source, if the argument is the dataset alone"},
     {"limit", "N", "the newest N; default 20"},
+    {0},
+};
+
+static const lochan_cli_option tag_options[] = {
+    {"token", "TEXT", "commit token: a commit with the same token is not repeated"},
     {0},
 };
 
@@ -73,6 +82,7 @@ const lochan_cli_command lochan_cli__tag = {
     .summary = "give a snapshot a name, which also keeps it from being expired",
     .details = "Without a second argument: the newest. The name can stand wherever an id can.",
     .example = "lochan tag before_revision\nlochan scan ecb/fx_daily --as-of before_revision",
+    .options = tag_options,
     .run = run_tag,
 };
 const lochan_cli_command lochan_cli__untag = {
@@ -82,5 +92,6 @@ const lochan_cli_command lochan_cli__untag = {
     .max_args = 1,
     .summary = "take a snapshot's name away",
     .example = "lochan untag before_revision",
+    .options = tag_options,
     .run = run_untag,
 };

@@ -250,11 +250,14 @@ lochan_status lochan_lake_files_at(lochan_lake *lake, const char *source, const 
     lochan_status rc = LOCHAN_OK;
     lochan_snapshot at;
     lochan_table_names tables = {0};
+    lochan_table_def def = {0};
     lochan_listing list = {0};
     LOCHAN_CHECK_ARG(out, err);
     memset(out, 0, sizeof *out);
     LOCHAN_CHECK_ARG(lake && (source || !dataset), err);
     LOCHAN_TRYG(lochan_catalog__snapshot_at(lake->catalog, as_of, &at, err));
+    if (dataset)
+        LOCHAN_TRYG(lochan_catalog__table(lake->catalog, source, dataset, at.id, &def, err));
     LOCHAN_TRYG(lochan_catalog__tables(lake->catalog, at.id, &tables, err));
     LOCHAN_TRYG(lochan_listing__init(&list, columns, err));
     for (size_t i = 0; i < tables.n; i++) {
@@ -267,6 +270,7 @@ lochan_status lochan_lake_files_at(lochan_lake *lake, const char *source, const 
     LOCHAN_TRYG(lochan_listing__finish(&list, out, err));
 done:
     lochan_listing__deinit(&list);
+    lochan_table_def__deinit(&def);
     lochan_table_names__deinit(&tables);
     return rc;
 }

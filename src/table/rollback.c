@@ -185,7 +185,8 @@ static lochan_status list_files(rollback *r, lochan_txn *txn, lochan_error *err)
     return LOCHAN_OK;
 }
 
-static lochan_status publish(rollback *r, int64_t *snapshot_id, lochan_error *err) {
+static lochan_status publish(rollback *r, const char *token, int64_t *snapshot_id,
+                             lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_txn *txn = NULL;
     bool done_already;
@@ -194,9 +195,13 @@ static lochan_status publish(rollback *r, int64_t *snapshot_id, lochan_error *er
     lochan_format(message, sizeof message, "back to snapshot %lld", (long long)r->then.snapshot_id);
     lochan_txn_options options = {.kind = "rollback",
                                   .commit_id = commit_id,
+                                  .token = token,
                                   .message = message,
                                   .base_snapshot = r->now.snapshot_id};
-    LOCHAN_TRYG(lochan_txn__begin(r->lake->catalog, &options, &done_already, NULL, &txn, err));
+    LOCHAN_TRYG(
+        lochan_txn__begin(r->lake->catalog, &options, &done_already, snapshot_id, &txn, err));
+    if (done_already)
+        goto done;
     LOCHAN_TRYG(list_files(r, txn, err));
     LOCHAN_FAILPOINTG("table.rollback.listed", err);
     rc = lochan_txn__commit(&txn, snapshot_id, err);
@@ -207,7 +212,8 @@ done:
 }
 
 static lochan_status roll_back(lochan_lake *lake, const char *source, const char *dataset,
-                               const char *to, int64_t *snapshot_id, lochan_error *err) {
+                               const char *to, const char *token, int64_t *snapshot_id,
+                               lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     rollback r = {.lake = lake};
     lochan_snapshot at;
@@ -220,26 +226,31 @@ static lochan_status roll_back(lochan_lake *lake, const char *source, const char
     LOCHAN_TRYG(compare_lists(&r, err));
     for (size_t i = 0; i < r.n_back; i++)
         LOCHAN_TRYG(bring_back(&r, &r.back[i], err));
-    if (r.n_back + r.n_gone > 0)
-        LOCHAN_TRYG(publish(&r, snapshot_id, err));
+    if (r.n_back + r.n_gone > 0 || token)
+        LOCHAN_TRYG(publish(&r, token, snapshot_id, err));
 done:
     deinit(&r);
     return rc;
 }
 
 lochan_status lochan_lake_rollback(lochan_lake *lake, const char *source, const char *dataset,
-                                   const char *to, int64_t *snapshot_id, lochan_error *err) {
+                                   const char *to, const lochan_commit_options *options,
+                                   int64_t *snapshot_id, lochan_error *err) {
     enum { TRIES = 5 };
     lochan_error seen;
+    const char *token;
+    bool done;
     int64_t id = -1;
     if (snapshot_id)
         *snapshot_id = -1;
     LOCHAN_CHECK_ARG(lake && source && dataset && to, err);
+    LOCHAN_TRY(lochan_commit_options__token(options, &token, err));
     LOCHAN_TRY(lochan_lake__check_writable(lake, err));
-    lochan_status rc = LOCHAN_ERR_CONFLICT;
+    LOCHAN_TRY(lochan_lake__is_done(lake, token, &done, &id, err));
+    lochan_status rc = done ? LOCHAN_OK : LOCHAN_ERR_CONFLICT;
     for (int i = 0; i < TRIES && rc == LOCHAN_ERR_CONFLICT; i++) {
         lochan_error_init(&seen);
-        rc = roll_back(lake, source, dataset, to, &id, &seen);
+        rc = roll_back(lake, source, dataset, to, token, &id, &seen);
     }
     if (rc != LOCHAN_OK && err)
         *err = seen;

@@ -213,6 +213,13 @@ lochan_status lochan_data_file__add(lochan_txn *txn, int64_t table_id,
 
 /* ---- snapshots.c ---- */
 
+/* The token of the options, which may be NULL. */
+lochan_status lochan_commit_options__token(const lochan_commit_options *options, const char **token,
+                                           lochan_error *err);
+/* Whether the token (NULL: no) was committed, and what that commit published (-1 = nothing). */
+lochan_status lochan_lake__is_done(lochan_lake *lake, const char *token, bool *done,
+                                   int64_t *snapshot_id, lochan_error *err);
+
 /* After a publish: forgets snapshots older than the lake's retention, at most once an hour. */
 void lochan_lake__expire_now_and_then(lochan_lake *lake);
 

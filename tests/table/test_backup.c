@@ -45,7 +45,7 @@ static void test_backup__restores_the_newest_snapshot_and_the_tags(void **state)
     lochan_restore_report r;
     lochan_scan_options then = LOCHAN_SCAN_OPTIONS_INIT;
     env_write(env, ONE);
-    assert_ok(lochan_lake_tag(env->lake, "first", NULL, NULL, &err));
+    assert_ok(lochan_lake_tag(env->lake, "first", NULL, NULL, NULL, &err));
     env_write(env, "2024-01-01 A 3 3\n");
     env_write(env, TWO);
     int64_t newest = env->snapshot;

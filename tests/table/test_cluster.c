@@ -176,7 +176,7 @@ static void test_cluster__diff_and_rollback_see_the_same_rows(void **state) {
     lochan_stream__release(&diff);
     assert_string_equal(env->text, "");
     env_write(env, "2024-01-02 B 22 2\n");
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", b, &env->snapshot, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", b, NULL, &env->snapshot, &err));
     assert_same_rows(env, rows);
     env_verify(env, false);
     env_write(env, "2024-01-02 B 2 2\n"); /* still known as clustered */

@@ -79,6 +79,21 @@ static void test_current__files_at_a_snapshot(void **state) {
     free(then);
 }
 
+static void test_current__files_of_an_unknown_dataset_are_an_error(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    struct ArrowArrayStream files = {0};
+    env_write(env, "2024-01-01 A 1 1\n");
+    assert_status(lochan_lake_files(env->lake, "test", "dayly", &files, &err),
+                  LOCHAN_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "dayly"));
+    assert_null(files.release);
+    assert_status(lochan_lake_files_at(env->lake, "test", "dayly", NULL, &files, &err),
+                  LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_files_at(env->lake, "test", "daily", "0", &files, &err),
+                  LOCHAN_ERR_NOT_FOUND); /* it was not there yet */
+}
+
 /* A commit never fails for it, and the next one puts it right. */
 typedef struct sweep {
     lake_env *env;
@@ -124,6 +139,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_current__follows_every_commit),
         TEST(test_current__files_at_a_snapshot),
+        TEST(test_current__files_of_an_unknown_dataset_are_an_error),
         TEST(test_current__under_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ static void test_faults_snapshots__replace(void **state) {
 
 static lochan_status body_rollback(void *ctx, lochan_error *err) {
     sweep *s = ctx;
-    return note_fate(s, lochan_lake_rollback(s->env.lake, "test", "daily", s->first, NULL, err),
+    return note_fate(s, lochan_lake_rollback(s->env.lake, "test", "daily", s->first, NULL, NULL, err),
                      err);
 }
 
@@ -154,8 +154,8 @@ static void test_faults_snapshots__diff(void **state) {
 
 static lochan_status body_tag(void *ctx, lochan_error *err) {
     sweep *s = ctx;
-    LOCHAN_TRY(note_fate(s, lochan_lake_tag(s->env.lake, "kept", s->first, NULL, err), err));
-    return note_fate(s, lochan_lake_untag(s->env.lake, "kept", err), err);
+    LOCHAN_TRY(note_fate(s, lochan_lake_tag(s->env.lake, "kept", s->first, NULL, NULL, err), err));
+    return note_fate(s, lochan_lake_untag(s->env.lake, "kept", NULL, err), err);
 }
 
 static void test_faults_snapshots__tag(void **state) {

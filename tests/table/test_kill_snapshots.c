@@ -49,7 +49,7 @@ static lochan_status body(void *ctx, lochan_error *err) {
     o.threads = 1;
     x.older_than = g.grace = 0;
     LOCHAN_TRY(lochan_lake_open(k->env.path, &o, &k->env.lake, err));
-    lochan_status rc = lochan_lake_rollback(k->env.lake, "test", "daily", k->first, NULL, err);
+    lochan_status rc = lochan_lake_rollback(k->env.lake, "test", "daily", k->first, NULL, NULL, err);
     usleep(2000);
     if (rc == LOCHAN_OK)
         rc = lochan_lake_expire(k->env.lake, &x, &expired, err);
@@ -74,7 +74,7 @@ static void look(killed *k) {
         assert_int_equal(rc, LOCHAN_OK);
     if (rc == LOCHAN_OK) {
         assert_string_equal(k->env.text, ONE);
-        assert_ok(lochan_lake_rollback(k->env.lake, "test", "daily", k->first, NULL, &err));
+        assert_ok(lochan_lake_rollback(k->env.lake, "test", "daily", k->first, NULL, NULL, &err));
     }
     assert_string_equal(env_read(&k->env, NULL), ONE);
     env_verify(&k->env, true);

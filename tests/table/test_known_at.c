@@ -263,7 +263,7 @@ static void test_known_at__survives_the_life_of_a_lake(void **state) {
     const char *all = "1 " AT(1) "2 " AT(2) "3 " AT(3);
     assert_string_equal(times(env), all);
     noon_of(5);
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", first, NULL, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", first, NULL, NULL, &err));
     assert_string_equal(times(env), "1 " AT(1) "2 " AT(2));
     noon_of(6);
     env_write(env, "2024-01-03 A 3 3\n"); /* was withdrawn, and is published again */

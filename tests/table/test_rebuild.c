@@ -80,9 +80,9 @@ static void history(lake_env *env) {
     char first[24];
     env_write(env, ONE);
     snprintf(first, sizeof first, "%lld", (long long)env->snapshot);
-    assert_ok(lochan_lake_tag(env->lake, "one", NULL, NULL, &err));
+    assert_ok(lochan_lake_tag(env->lake, "one", NULL, NULL, NULL, &err));
     env_write(env, "2024-01-01 B 8 8\n");
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", first, NULL, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", first, NULL, NULL, &err));
     env_write(env, TWO);
     x.older_than = 0;
     x.keep_newest = 2;

@@ -38,7 +38,7 @@ static void test_snapshots__list_names_tags(void **state) {
     struct ArrowArrayStream stream;
     int64_t id;
     two_states(env, a, b);
-    assert_ok(lochan_lake_tag(env->lake, "good", a, &id, &err));
+    assert_ok(lochan_lake_tag(env->lake, "good", a, NULL, &id, &err));
     assert_int_equal(id, atoll(a));
     assert_ok(lochan_lake_snapshots(env->lake, "test", "daily", -1, &stream, &err));
     assert_ok(env_drain(env, &stream, &err));
@@ -47,14 +47,15 @@ static void test_snapshots__list_names_tags(void **state) {
     assert_non_null(strstr(env->text, "update"));
     assert_string_equal(read_as_of(env, "good"), ONE);
     assert_string_equal(read_as_of(env, a), ONE);
-    assert_ok(lochan_lake_tag(env->lake, "good", NULL, &id, &err));
+    assert_ok(lochan_lake_tag(env->lake, "good", NULL, NULL, &id, &err));
     assert_int_equal(id, atoll(b));
-    assert_ok(lochan_lake_untag(env->lake, "good", &err));
-    assert_status(lochan_lake_untag(env->lake, "good", &err), LOCHAN_ERR_NOT_FOUND);
-    assert_status(lochan_lake_tag(env->lake, "12", NULL, &id, &err), LOCHAN_ERR_INVALID_ARGUMENT);
-    assert_status(lochan_lake_tag(env->lake, "2024-01-01", NULL, &id, &err),
+    assert_ok(lochan_lake_untag(env->lake, "good", NULL, &err));
+    assert_status(lochan_lake_untag(env->lake, "good", NULL, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_tag(env->lake, "12", NULL, NULL, &id, &err),
                   LOCHAN_ERR_INVALID_ARGUMENT);
-    assert_status(lochan_lake_tag(env->lake, "x", "99", &id, &err), LOCHAN_ERR_NOT_FOUND);
+    assert_status(lochan_lake_tag(env->lake, "2024-01-01", NULL, NULL, &id, &err),
+                  LOCHAN_ERR_INVALID_ARGUMENT);
+    assert_status(lochan_lake_tag(env->lake, "x", "99", NULL, &id, &err), LOCHAN_ERR_NOT_FOUND);
     env_verify(env, false);
 }
 
@@ -116,16 +117,16 @@ static void test_snapshots__rollback(void **state) {
     char a[24], b[24];
     int64_t id;
     two_states(env, a, b);
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &id, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, NULL, &id, &err));
     assert_true(id > atoll(b));
     assert_string_equal(env_read(env, NULL), ONE);
     assert_string_equal(read_as_of(env, a), ONE);
     env_verify(env, false);
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &id, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, NULL, &id, &err));
     assert_string_equal(env_read(env, NULL), ONE);
     env_write(env, TWO); /* the table goes on */
     env_counts(env, 1, 1, 0);
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", b, &id, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", b, NULL, &id, &err));
     assert_string_equal(diff(env, b, NULL), "");
     env_verify(env, false);
     env_reopen(env);
@@ -148,12 +149,12 @@ static void test_snapshots__expire_and_gc(void **state) {
     assert_ok(lochan_lake_expire(env->lake, &x, &expired, &err));
     assert_int_equal(expired.snapshots, 0); /* nothing is 30 days old */
     x.older_than = 0;
-    assert_ok(lochan_lake_tag(env->lake, "good", a, NULL, &err));
+    assert_ok(lochan_lake_tag(env->lake, "good", a, NULL, NULL, &err));
     age();
     assert_ok(lochan_lake_expire(env->lake, &x, &expired, &err));
     assert_int_equal(expired.files, 0);
     assert_string_equal(read_as_of(env, "good"), ONE);
-    assert_ok(lochan_lake_untag(env->lake, "good", &err));
+    assert_ok(lochan_lake_untag(env->lake, "good", NULL, &err));
     x.dry_run = true;
     assert_ok(lochan_lake_expire(env->lake, &x, &expired, &err));
     assert_int_equal(expired.files, 1);
@@ -195,7 +196,7 @@ static void test_snapshots__rolled_back_files_survive_gc(void **state) {
     char a[24], b[24];
     int64_t id;
     two_states(env, a, b);
-    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &id, &err));
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, NULL, &id, &err));
     lochan_expire_options x = LOCHAN_EXPIRE_OPTIONS_INIT;
     lochan_expire_report expired;
     lochan_gc_options g = LOCHAN_GC_OPTIONS_INIT;
@@ -235,7 +236,7 @@ static void test_snapshots__old_ones_are_expired_by_a_publish(void **state) {
     env_write(env, "2024-01-01 A 1 1\n");
     int64_t made = count_snapshots(env) - 1; /* that of the table */
     env_write(env, "2024-01-02 A 2 2\n");
-    assert_ok(lochan_lake_tag(env->lake, "kept", NULL, NULL, &err));
+    assert_ok(lochan_lake_tag(env->lake, "kept", NULL, NULL, NULL, &err));
     fake_clock_advance(29 * DAY_NS);
     env_write(env, "2024-01-03 A 3 3\n");
     assert_int_equal(count_snapshots(env), made + 3);
@@ -256,6 +257,88 @@ static void test_snapshots__old_ones_are_expired_by_a_publish(void **state) {
     fake_clock_remove();
 }
 
+/* ---- tokens ---- */
+
+static bool is_committed(lake_env *env, const char *token) {
+    lochan_error err;
+    lochan_commit_state state;
+    int64_t id;
+    assert_ok(lochan_commit_status(env->lake, token, &state, &id, &err));
+    return state == LOCHAN_COMMIT_DONE;
+}
+
+static void test_snapshots__tags_with_a_token_are_not_repeated(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    int64_t id, first;
+    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
+    env_write(env, "2024-01-01 A 1 1\n");
+    first = env->snapshot;
+    o.token = "t1";
+    assert_false(is_committed(env, "t1"));
+    assert_ok(lochan_lake_tag(env->lake, "good", NULL, &o, &id, &err));
+    assert_true(is_committed(env, "t1"));
+    env_write(env, "2024-01-02 A 1 1\n");
+    assert_ok(lochan_lake_tag(env->lake, "good", NULL, &o, &id, &err));
+    assert_int_equal(id, first); /* it did not move */
+    o.token = "t2";
+    assert_ok(lochan_lake_untag(env->lake, "good", &o, &err));
+    assert_ok(lochan_lake_untag(env->lake, "good", &o, &err)); /* without the token: NOT_FOUND */
+    o.token = "t1";
+    assert_ok(lochan_lake_tag(env->lake, "good", NULL, &o, &id, &err));
+    assert_int_equal(id, -1);
+    o.struct_size = 1;
+    assert_status(lochan_lake_untag(env->lake, "good", &o, &err), LOCHAN_ERR_INVALID_ARGUMENT);
+}
+
+static void test_snapshots__rollback_with_a_token_is_not_repeated(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    int64_t id, again;
+    char a[24];
+    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
+    env_write(env, "2024-01-01 A 1 1\n");
+    snprintf(a, sizeof a, "%lld", (long long)env->snapshot);
+    env_write(env, "2024-01-02 A 1 1\n");
+    o.token = "back";
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &o, &id, &err));
+    env_write(env, "2024-01-03 A 1 1\n");
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &o, &again, &err));
+    assert_int_equal(again, id);
+    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1\n2024-01-03 A 1 1\n");
+    o.token = "nothing to do";
+    snprintf(a, sizeof a, "%lld", (long long)env->snapshot);
+    assert_ok(lochan_lake_rollback(env->lake, "test", "daily", a, &o, &id, &err));
+    assert_int_equal(id, -1);
+    assert_true(is_committed(env, "nothing to do"));
+}
+
+static void test_snapshots__expire_and_gc_with_a_token_are_not_repeated(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_expire_options x = LOCHAN_EXPIRE_OPTIONS_INIT;
+    lochan_gc_options g = LOCHAN_GC_OPTIONS_INIT;
+    lochan_expire_report expired;
+    lochan_gc_report removed;
+    x.older_than = g.grace = 0;
+    x.token = "expire";
+    g.token = "gc";
+    for (int round = 0; round < 2; round++) {
+        env_write(env, "2024-01-01 A 1 1\n");
+        env_write(env, round ? "2024-01-01 A 2 2\n" : "2024-01-01 A 3 3\n");
+        x.dry_run = true; /* commits no token */
+        assert_ok(lochan_lake_expire(env->lake, &x, &expired, &err));
+        assert_int_equal(is_committed(env, "expire"), round);
+        x.dry_run = false;
+        assert_ok(lochan_lake_expire(env->lake, &x, &expired, &err));
+        assert_int_equal(expired.snapshots > 0, !round);
+        assert_ok(lochan_lake_gc(env->lake, &g, &removed, NULL, &err));
+        assert_int_equal(removed.files > 0, !round);
+        assert_true(is_committed(env, "expire") && is_committed(env, "gc"));
+    }
+    env_verify(env, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_snapshots__list_names_tags),
@@ -266,6 +349,9 @@ int main(void) {
         TEST(test_snapshots__expire_and_gc),
         TEST(test_snapshots__old_ones_are_expired_by_a_publish),
         TEST(test_snapshots__rolled_back_files_survive_gc),
+        TEST(test_snapshots__tags_with_a_token_are_not_repeated),
+        TEST(test_snapshots__rollback_with_a_token_is_not_repeated),
+        TEST(test_snapshots__expire_and_gc_with_a_token_are_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
