@@ -5,8 +5,14 @@
 #include "arrow/view.h"
 #include "parquet/restore.h"
 
-static lochan_status mismatch(const lochan_pq_column *c, lochan_error *err) {
-    return lochan_pq_pages__fail(&c->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+/* Where damage is reported: by now the column may be far ahead. */
+static lochan_pq_page chunk_of(const lochan_pq_column *c) {
+    return (lochan_pq_page){.offset = (uint64_t)c->chunk->meta.data_page_offset};
+}
+
+static lochan_status mismatch(const lochan_pq_leaf_rows *r, lochan_error *err) {
+    lochan_pq_page at = chunk_of(r->column);
+    return lochan_pq_pages__fail(&r->column->pages, &at, LOCHAN_ERR_CORRUPT, err,
                                  "its levels do not agree with those of its neighbours");
 }
 
@@ -54,12 +60,26 @@ lochan_status lochan_pq_assemble__dictionary(lochan_pq_column *c, struct ArrowAr
     return lochan_shared__slice(d->array, 0, d->n, dictionary, err);
 }
 
-static lochan_status assemble_leaf(lochan_pq_column *c, struct ArrowArray *out, lochan_error *err) {
-    LOCHAN_TRY(lochan_pq_out__finish(&c->out, out, err));
-    lochan_status rc = c->as_keys ? lochan_pq_assemble__dictionary(c, out, err) : LOCHAN_OK;
+lochan_status lochan_pq_leaf_rows__take(lochan_pq_leaf_rows *out, lochan_pq_column *c,
+                                        lochan_error *err) {
+    *out = (lochan_pq_leaf_rows){.column = c};
+    lochan_status rc = lochan_pq_out__finish(&c->out, &out->array, err);
+    if (rc == LOCHAN_OK && c->as_keys)
+        rc = lochan_pq_assemble__dictionary(c, &out->array, err);
+    out->defs = c->defs;
+    out->reps = c->reps;
+    c->defs = c->reps = (lochan_pq_vec){0};
+    lochan_pq_column__clear(c);
     if (rc != LOCHAN_OK)
-        lochan_array__release(out);
+        lochan_pq_leaf_rows__free(out);
     return rc;
+}
+
+void lochan_pq_leaf_rows__free(lochan_pq_leaf_rows *r) {
+    lochan_array__release(&r->array);
+    lochan_pq_vec__free(&r->defs);
+    lochan_pq_vec__free(&r->reps);
+    *r = (lochan_pq_leaf_rows){0};
 }
 
 /* Validity and, for lists, int32 offsets of a field's slots. */
@@ -73,10 +93,12 @@ static void slots_free(slots *s) {
     lochan_pq_vec__free(&s->offsets);
 }
 
-static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_column *c, bool list,
-                                slots *s, lochan_error *err) {
-    const uint8_t *def = c->defs.data, *rep = c->leaf->max_rep > 0 ? c->reps.data : NULL;
-    size_t n = c->defs.len;
+static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_leaf_rows *from,
+                                bool list, slots *s, lochan_error *err) {
+    const uint8_t *def = from->defs.data, *rep = NULL;
+    size_t n = from->defs.len;
+    if (from->column->leaf->max_rep > 0)
+        rep = from->reps.data;
     LOCHAN_TRY(lochan_pq_vec__reserve(&s->validity, n / 8 + 1, err));
     memset(s->validity.data, 0, n / 8 + 1);
     if (list)
@@ -98,7 +120,7 @@ static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_co
         if (list && def[i] >= field->item_def && r <= field->item_rep)
             s->items++;
         if (s->length == 0)
-            return mismatch(c, err);
+            return mismatch(from, err);
     }
     if (s->items > INT32_MAX)
         return lochan_error__set(
@@ -111,18 +133,19 @@ static lochan_status read_slots(const lochan_pq_field *field, const lochan_pq_co
     return LOCHAN_OK;
 }
 
-static lochan_status assemble_struct(const lochan_pq_field *field, lochan_pq_column *columns,
-                                     struct ArrowArray *out, lochan_error *err) {
-    lochan_pq_column *first = &columns[field->first_leaf];
+static lochan_status assemble_struct(const lochan_pq_field *field, const int *place,
+                                     lochan_pq_leaf_rows *leaves, struct ArrowArray *out,
+                                     lochan_error *err) {
+    const lochan_pq_leaf_rows *first = &leaves[place[field->first_leaf]];
     slots s = {0};
     lochan_status rc = lochan_array__init(out, 1, field->n_children, err);
     if (rc != LOCHAN_OK)
         return rc;
     LOCHAN_TRYG(read_slots(field, first, false, &s, err));
     for (int i = 0; i < field->n_children; i++) {
-        LOCHAN_TRYG(lochan_pq_assemble(&field->children[i], columns, out->children[i], err));
+        LOCHAN_TRYG(lochan_pq_assemble(&field->children[i], place, leaves, out->children[i], err));
         if (out->children[i]->length != s.length) {
-            rc = mismatch(&columns[field->children[i].first_leaf], err);
+            rc = mismatch(&leaves[place[field->children[i].first_leaf]], err);
             goto done;
         }
     }
@@ -137,16 +160,17 @@ done:
     return rc;
 }
 
-static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_column *columns,
-                                   struct ArrowArray *out, lochan_error *err) {
-    lochan_pq_column *first = &columns[field->first_leaf];
+static lochan_status assemble_list(const lochan_pq_field *field, const int *place,
+                                   lochan_pq_leaf_rows *leaves, struct ArrowArray *out,
+                                   lochan_error *err) {
+    const lochan_pq_leaf_rows *first = &leaves[place[field->first_leaf]];
     slots s = {0};
     bool fixed = field->type.id == LOCHAN_TYPE_FIXED_LIST, fits = true;
     lochan_status rc = lochan_array__init(out, fixed ? 1 : 2, 1, err);
     if (rc != LOCHAN_OK)
         return rc;
     LOCHAN_TRYG(read_slots(field, first, true, &s, err));
-    LOCHAN_TRYG(lochan_pq_assemble(&field->children[0], columns, out->children[0], err));
+    LOCHAN_TRYG(lochan_pq_assemble(&field->children[0], place, leaves, out->children[0], err));
     if (out->children[0]->length != s.items) {
         rc = mismatch(first, err);
         goto done;
@@ -157,7 +181,8 @@ static lochan_status assemble_list(const lochan_pq_field *field, lochan_pq_colum
         LOCHAN_TRYG(lochan_pq_restore__fixed(field, s.validity.data, (const void *)s.offsets.data,
                                              s.length, out->children[0], &fits, err));
     if (!fits) {
-        rc = lochan_pq_pages__fail(&first->pages, NULL, LOCHAN_ERR_CORRUPT, err,
+        lochan_pq_page at = chunk_of(first->column);
+        rc = lochan_pq_pages__fail(&first->column->pages, &at, LOCHAN_ERR_CORRUPT, err,
                                    "a list has not the %d items that the file's ARROW:schema tells",
                                    (int)field->type.byte_width);
         goto done;
@@ -175,11 +200,13 @@ done:
     return rc;
 }
 
-lochan_status lochan_pq_assemble(const lochan_pq_field *field, lochan_pq_column *columns,
-                                 struct ArrowArray *out, lochan_error *err) {
-    if (field->leaf >= 0)
-        return assemble_leaf(&columns[field->leaf], out, err);
-    if (field->type.id == LOCHAN_TYPE_STRUCT)
-        return assemble_struct(field, columns, out, err);
-    return assemble_list(field, columns, out, err);
+lochan_status lochan_pq_assemble(const lochan_pq_field *field, const int *place,
+                                 lochan_pq_leaf_rows *leaves, struct ArrowArray *out,
+                                 lochan_error *err) {
+    if (field->type.id == LOCHAN_TYPE_STRUCT && field->leaf < 0)
+        return assemble_struct(field, place, leaves, out, err);
+    if (field->leaf < 0)
+        return assemble_list(field, place, leaves, out, err);
+    lochan_array__move(&leaves[place[field->leaf]].array, out);
+    return LOCHAN_OK;
 }

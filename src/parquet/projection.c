@@ -188,16 +188,28 @@ static lochan_status flatten(lochan_pq_projection *p, int leaf, lochan_pq_field 
     return lochan_schema__set_field(arrow, flat->path, &flat->type, flat->nullable, err);
 }
 
+static void list_slots(lochan_pq_projection *p, const lochan_pq_field *field) {
+    if (field->leaf >= 0) {
+        p->place[field->leaf] = (int)p->n_slots;
+        p->slots[p->n_slots++] = field->leaf;
+    }
+    for (int i = 0; i < field->n_children; i++)
+        list_slots(p, &field->children[i]);
+}
+
 lochan_status lochan_pq_projection__make(lochan_pq_projection *p, const lochan_pq_schema *schema,
                                          const lochan_pq_want *wants, size_t n, const bool *marks,
                                          lochan_error *err) {
     lochan_status rc;
+    size_t n_slots = (size_t)schema->n_leaves + n + 1;
     *p = (lochan_pq_projection){.schema = schema};
     lochan_arena__init(&p->arena, 0);
     LOCHAN_TRYG(lochan_schema__init_struct(&p->arrow, (int64_t)n, err));
     p->columns = lochan_arena__array(&p->arena, n + 1, sizeof *p->columns);
     p->flat = lochan_arena__array(&p->arena, n + 1, sizeof *p->flat);
-    if (!p->columns || !p->flat) {
+    p->slots = lochan_arena__array(&p->arena, n_slots, sizeof *p->slots);
+    p->place = lochan_arena__array(&p->arena, n_slots, sizeof *p->place);
+    if (!p->columns || !p->flat || !p->slots || !p->place) {
         rc = lochan_error__nomem(err);
         goto done;
     }
@@ -213,6 +225,8 @@ lochan_status lochan_pq_projection__make(lochan_pq_projection *p, const lochan_p
     }
     for (size_t i = 0; i < n; i++)
         attach(&p->columns[i], p->arrow.children[i]);
+    for (size_t i = 0; i < n; i++)
+        list_slots(p, &p->columns[i]);
 done:
     if (rc != LOCHAN_OK)
         lochan_pq_projection__deinit(p);

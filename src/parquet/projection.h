@@ -16,6 +16,9 @@ typedef struct lochan_pq_projection {
     size_t n;
     lochan_pq_leaf *flat; /* leaves shown as columns: `leaf` of their fields is n_leaves + i */
     int n_flat;
+    int *slots; /* the leaves that come, by their numbers: see lochan_pq_projection__leaf */
+    size_t n_slots;
+    int *place; /* of a leaf in `slots`, by its number */
 } lochan_pq_projection;
 
 /* One column: top-level, of which the marked leaves come, or (flat >= 0) a leaf below structs only,

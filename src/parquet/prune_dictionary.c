@@ -185,7 +185,8 @@ lochan_status lochan_pq_prune__dictionaries(lochan_pq_group_read *g,
     if (!asked.columns)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < p->n; i++) {
-        lochan_pq_column *c = p->columns[i].leaf < 0 ? NULL : &g->leaves[p->columns[i].leaf];
+        lochan_pq_column *c =
+            p->columns[i].leaf < 0 ? NULL : lochan_pq_group_read__column(g, p->columns[i].leaf);
         bool is = false;
         if (c)
             LOCHAN_TRYG(loaded(c, &is, err));
@@ -193,7 +194,7 @@ lochan_status lochan_pq_prune__dictionaries(lochan_pq_group_read *g,
         any = any || is;
     }
     if (any && p->n == 1) {
-        lochan_pq_column *c = &g->leaves[p->columns[0].leaf];
+        lochan_pq_column *c = lochan_pq_group_read__column(g, p->columns[0].leaf);
         lochan_expr_stats stats;
         bool known = lochan_pq_reader__leaf_stats(g->reader, g->row_group, c->leaf->index, &stats);
         bool nulls = c->leaf->max_def > 0 && !(known && stats.null_count == 0);

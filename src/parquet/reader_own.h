@@ -1,8 +1,9 @@
-/* reader_own.h - the reader's insides, shared by reader.c, row_group.c and stream.c. May call: the
- * rest of parquet/. */
+/* reader_own.h - the reader's insides, shared by reader.c, row_group.c and the stream. May call:
+ * the rest of parquet/. */
 #ifndef LOCHAN_PARQUET_READER_OWN_H
 #define LOCHAN_PARQUET_READER_OWN_H
 
+#include "parquet/assemble.h"
 #include "parquet/column.h"
 #include "parquet/file.h"
 #include "parquet/projection.h"
@@ -46,14 +47,17 @@ typedef struct lochan_pq_group_read {
     lochan_pq_reader *reader;
     int row_group;
     const lochan_pq_projection *projection; /* borrowed */
-    lochan_pq_column *leaves; /* by slot of the projection; those not selected stay zeroed */
-    int *selected;            /* slots */
-    size_t n_selected;
-    int64_t rows_left;
-    lochan_pq_hold *hold;       /* NULL: everything is kept */
-    _Atomic size_t batch_bytes; /* of the last batch, if there is a hold */
+    lochan_pq_column *leaves;               /* as the slots of the projection */
+    int64_t rows;
+    lochan_pq_hold *hold; /* NULL: everything is kept */
     bool keyed; /* some columns of text come as keys, though their schema does not say so */
 } lochan_pq_group_read;
+
+/* The column of leaf number `slot` of the projection. */
+static inline lochan_pq_column *lochan_pq_group_read__column(const lochan_pq_group_read *g,
+                                                             int slot) {
+    return &g->leaves[g->projection->place[slot]];
+}
 
 /* projection: borrowed. window: bytes read ahead per column. text_keys: flat columns of text that
  * have a dictionary come as int32 keys into it (lochan_pq_group_read__is_keyed). */
@@ -63,13 +67,16 @@ lochan_status lochan_pq_group_read__begin(lochan_pq_group_read *g, lochan_pq_rea
 /* Whether the i-th of the columns comes as keys only because text_keys was set. */
 bool lochan_pq_group_read__is_keyed(const lochan_pq_group_read *g, size_t i);
 void lochan_pq_group_read__end(lochan_pq_group_read *g);
-/* The next `rows` rows (at most rows_left) of all columns, in parallel, as a struct array. */
-lochan_status lochan_pq_group_read__next(lochan_pq_group_read *g, int64_t rows,
-                                         struct ArrowArray *out, lochan_error *err);
-/* As next, but only the rows whose bit is set, `kept` of them: what lies between is passed over. */
-lochan_status lochan_pq_group_read__next_selected(lochan_pq_group_read *g, int64_t rows,
-                                                  const uint8_t *bits, int64_t kept,
-                                                  struct ArrowArray *out, lochan_error *err);
-lochan_status lochan_pq_group_read__skip(lochan_pq_group_read *g, int64_t rows, lochan_error *err);
+/* Rows [row, row + rows) of the i-th leaf, or of them those whose bit is set, `kept` of them; what
+ * lies before them is passed over. Leaves may be read by several threads, one leaf by one at a time
+ * and in the order of its rows. *bytes: what the rows take. Release *out. */
+lochan_status lochan_pq_group_read__leaf(lochan_pq_group_read *g, size_t i, int64_t row,
+                                         int64_t rows, const uint8_t *bits, int64_t kept,
+                                         lochan_pq_leaf_rows *out, size_t *bytes,
+                                         lochan_error *err);
+/* A struct array of `length` rows of all leaves, which are taken. */
+lochan_status lochan_pq_group_read__assemble(const lochan_pq_group_read *g,
+                                             lochan_pq_leaf_rows *leaves, int64_t length,
+                                             struct ArrowArray *out, lochan_error *err);
 
 #endif
