@@ -209,8 +209,10 @@ LOCHAN_API lochan_status lochan_update_run_many(lochan_lake *lake, const lochan_
 /* ---- status ---- */
 
 /* One row a dataset (filters may be NULL). Columns: source, dataset, rows, bytes, files,
- * partitions, time_min, time_max, covered_to (date up to which the ledger is final), last_update,
- * last_state, failed_scopes, staged_bytes, snapshot_id, raw_files, raw_bytes (of kept answers). */
+ * partitions, time_min, time_max (where the data ends), covered_to (date up to which the ledger is
+ * final; null for sources of kind files), last_update, last_state, failed_scopes, staged_bytes,
+ * snapshot_id, asked_to (the last day for which the provider gave an answer, with rows or without),
+ * asked_at (when it was last asked), raw_files, raw_bytes (of kept answers). */
 LOCHAN_API lochan_status lochan_status_datasets(lochan_lake *lake, const char *source,
                                                 const char *dataset, struct ArrowArrayStream *out,
                                                 lochan_error *err) LOCHAN_MUST_CHECK;

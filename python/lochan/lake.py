@@ -53,8 +53,9 @@ class Status:
         return Table(self._lake.rows(what, *of, *more, -1 if limit is None else limit), order=order)
 
     def dataset(self, name: str, source: str | None = None) -> Table:
-        """One row: rows, bytes, files, partitions, time_min, time_max, covered_to (final up to), last_update, last_state,
-        failed_scopes, staged_bytes, snapshot_id."""
+        """One row: rows, bytes, files, partitions, time_min, time_max (where the data ends), covered_to (final up to),
+        last_update, last_state, failed_scopes, staged_bytes, snapshot_id, asked_to (last day for which the provider gave an
+        answer), asked_at (when it was last asked), raw_files, raw_bytes."""
         self._lake.text("dataset", *_arguments.names(name, source))  # there is such a dataset
         return self._list("status", name, source)
 

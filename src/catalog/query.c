@@ -166,7 +166,8 @@ static const column_def status_columns[] = {
     {"source", "u"},       {"dataset", "u"},           {"rows", "l"},       {"bytes", "l"},
     {"files", "l"},        {"partitions", "l"},        {"time_min", "u"},   {"time_max", "u"},
     {"covered_to", "tdD"}, {"last_update", "tsu:UTC"}, {"last_state", "u"}, {"failed_scopes", "l"},
-    {"staged_bytes", "l"}, {"snapshot_id", "l"},       {"raw_files", "l"},  {"raw_bytes", "l"},
+    {"staged_bytes", "l"}, {"snapshot_id", "l"},       {"asked_to", "tdD"}, {"asked_at", "tsu:UTC"},
+    {"raw_files", "l"},    {"raw_bytes", "l"},
 };
 
 typedef struct status_rows {
@@ -274,6 +275,12 @@ static lochan_status read_covered(lochan_db *db, lochan_dataset_status *row, int
                      strcmp(before->variant, c->variant) != 0;
         bool good = c->state == LOCHAN_COVERAGE_SUCCESS || c->state == LOCHAN_COVERAGE_EMPTY;
         row->failed_scopes += !good;
+        if (c->asked_ns > row->asked_ns)
+            row->asked_ns = c->asked_ns;
+        if (good && (!row->has_asked_to || c->day_to > row->asked_to)) {
+            row->has_asked_to = true;
+            row->asked_to = c->day_to;
+        }
         if (first) {
             open = true;
             end = (int64_t)c->day_from - 1;
@@ -323,6 +330,8 @@ static void put_status(table_builder *t, const lochan_dataset_status *row) {
     put_int(t, row->failed_scopes);
     put_int(t, row->staged_bytes);
     put_int_if(t, row->snapshot_id >= 0, row->snapshot_id);
+    put_int_if(t, row->has_asked_to, row->asked_to);
+    put_int_if(t, row->asked_ns != 0, row->asked_ns / 1000);
     put_int(t, row->raw_files);
     put_int(t, row->raw_bytes);
     end_row(t);

@@ -20,9 +20,12 @@ typedef struct lochan_dataset_status {
     int64_t last_update_ns; /* 0 = never */
     const char *last_state; /* NULL = never */
     int64_t failed_scopes;
-    int64_t staged_bytes;         /* 0 here: the caller's hook knows the staging folder */
-    int64_t raw_files, raw_bytes; /* of kept answers; likewise */
-    int64_t snapshot_id;          /* newest snapshot that changed the table, -1 = none */
+    int64_t staged_bytes; /* 0 here: the caller's hook knows the staging folder */
+    int64_t snapshot_id;  /* newest snapshot that changed the table, -1 = none */
+    bool has_asked_to;
+    int32_t asked_to; /* last day for which the provider gave an answer, with rows or without */
+    int64_t asked_ns; /* when it was last asked, 0 = never */
+    int64_t raw_files, raw_bytes; /* of kept answers; 0 here, like staged_bytes */
 } lochan_dataset_status;
 
 /* May fill in or correct a row before it is handed out. */

@@ -152,6 +152,24 @@ lochan_status lochan_catalog__snapshots(lochan_catalog *catalog, int64_t table_i
     return rc;
 }
 
+lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t since, int64_t *out,
+                                               lochan_error *err) {
+    lochan_db *db;
+    lochan_arena arena;
+    *out = -1;
+    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    lochan_arena__init(&arena, 0);
+    lochan_reader r =
+        lochan_reader__start(db, LOCHAN_SQL_COMMIT_INTRUSION, "lochan_commit", &arena, err);
+    lochan_reader__bind_int(&r, 1, since);
+    if (lochan_reader__next(&r))
+        *out = lochan_reader__int_or(&r, 0, -1);
+    lochan_status rc = lochan_reader__end(&r);
+    lochan_arena__deinit(&arena);
+    lochan_catalog__read_end(catalog);
+    return rc;
+}
+
 /* ---- forgetting ---- */
 
 /* Numbers that a statement gives, read before anything is changed. */

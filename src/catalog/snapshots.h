@@ -27,6 +27,12 @@ lochan_status lochan_catalog__snapshots(lochan_catalog *catalog, int64_t table_i
                                         lochan_snapshot_rows *out, lochan_error *err);
 void lochan_snapshot_rows__deinit(lochan_snapshot_rows *rows);
 
+/* The newest snapshot after `since` that was no update, append or rewrite of ours: another
+ * program's, a rollback, a repair and the like, of any table; -1 = none. Commits of others count
+ * once they are in the journal, as after any commit. */
+lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t since, int64_t *out,
+                                               lochan_error *err);
+
 /* Names a snapshot, or gives the name to another one. INVALID_ARGUMENT for a name that reads as a
  * number or a time. */
 lochan_status lochan_txn__put_tag(lochan_txn *txn, const char *name, int64_t snapshot_id,

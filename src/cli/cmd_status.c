@@ -25,6 +25,7 @@ static lochan_status run_status(lochan_cli *cli) {
         {"bytes", "size", LOCHAN_CLI_AS_BYTES},
         {"time_min", "from", LOCHAN_CLI_AS_SECONDS},
         {"time_max", "to", LOCHAN_CLI_AS_SECONDS},
+        {"asked_to", "asked to", 0},
         {"covered_to", "final to", 0},
         {"last_state", "state", 0},
         {"failed_scopes", "failed", LOCHAN_CLI_AS_COUNT | LOCHAN_CLI_IF_ANY},

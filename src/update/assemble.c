@@ -9,10 +9,12 @@
 #include "update/dedup.h"
 #include "update/deliver.h"
 #include "update/mode.h"
+#include "update/same.h"
 #include "update/validate.h"
 
 static bool waits(const lochan_scope *scope) {
-    return scope->state == LOCHAN_SCOPE_DONE && scope->n_pages > 0 && !scope->delivered;
+    return scope->state == LOCHAN_SCOPE_DONE && scope->n_pages > 0 && !scope->delivered &&
+           !scope->unchanged;
 }
 
 static void fail_scope(lochan_job *job, size_t index, const lochan_error *why) {
@@ -167,10 +169,14 @@ static lochan_status add_all_kept(lochan_job *job, int64_t *duplicates, lochan_e
 }
 
 void lochan_job__report_write(lochan_job *job) {
-    lochan_write_counts totals;
-    if (!job->write)
-        return;
-    lochan_write__totals(job->write, &totals);
+    lochan_write_counts totals = {0};
+    if (job->write)
+        lochan_write__totals(job->write, &totals);
+    for (size_t i = 0; i < job->n_scopes; i++) {
+        const lochan_scope *scope = &job->scopes[i];
+        for (size_t p = 0; scope->unchanged && p < scope->n_pages; p++)
+            totals.rows_unchanged += scope->pages[p].rows;
+    }
     lochan_update_report *report = job->report;
     report->rows_new = totals.rows_new;
     report->rows_replaced = totals.rows_replaced;
@@ -239,6 +245,7 @@ lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
     bool replaces = mode->asks_assets && job->spec->replace_empty && job->dataset->table_id >= 0;
     bool rest = false;
     LOCHAN_TRY(lochan_job__check_unique(job, err));
+    lochan_same__settle(job);
     drop_partial(job);
     for (size_t i = 0; i < job->n_scopes; i++)
         rest = rest || waits(&job->scopes[i]);
@@ -249,13 +256,12 @@ lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
     drop_partial(job);
     count_rows(job);
     for (size_t i = 0; i < job->n_scopes && job->write; i++) {
-        if (job->scopes[i].state == LOCHAN_SCOPE_DONE && mode->asks_assets &&
-            job->spec->replace_empty)
+        if (job->scopes[i].state == LOCHAN_SCOPE_DONE && !job->scopes[i].unchanged &&
+            mode->asks_assets && job->spec->replace_empty)
             LOCHAN_TRY(replace_asked(job, &job->scopes[i], err));
     }
-    if (job->write) {
+    if (job->write)
         LOCHAN_TRY(lochan_write__merge_added(job->write, err));
-        lochan_job__report_write(job);
-    }
+    lochan_job__report_write(job);
     return check_accounting(job, err);
 }

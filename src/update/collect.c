@@ -19,6 +19,7 @@
 #include "update/direct.h"
 #include "update/deliver.h"
 #include "update/page.h"
+#include "update/same.h"
 #include "update/raw.h"
 #include <pthread.h>
 
@@ -592,6 +593,7 @@ static lochan_status run_all(collector *all, lochan_error *err) {
 lochan_status lochan_job__collect(lochan_job *job, lochan_error *err) {
     collector all = {.job = job};
     lochan_deliver__begin(job);
+    LOCHAN_TRY(lochan_same__begin(job, err));
     if (job->replay)
         return lochan_replay__collect(job, err);
     if (job->source->kind != LOCHAN_SOURCE_HTTP)

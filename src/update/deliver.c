@@ -10,6 +10,7 @@
 #include "update/manage.h"
 #include "update/mode.h"
 #include "update/page.h"
+#include "update/same.h"
 #include "update/validate.h"
 
 /* ---- opening ---- */
@@ -357,6 +358,13 @@ static bool all_can_go(const lochan_scope *scope) {
 lochan_status lochan_deliver__page_taken(lochan_job *job, size_t index, bool whole,
                                          lochan_error *err) {
     lochan_scope *scope = &job->scopes[index];
+    if (whole && all_can_go(scope))
+        LOCHAN_TRY(lochan_same__check(job, scope, err));
+    if (scope->unchanged) {
+        for (size_t p = 0; p < scope->n_pages; p++)
+            lochan_scope__drop_rows(job, &scope->pages[p]);
+        return LOCHAN_OK;
+    }
     if (whole && scope->n_pages > 0 && job->streams && all_can_go(scope) &&
         !lochan_extras__are_new(job, scope)) {
         LOCHAN_TRY(lochan_deliver__open(job, false, err));

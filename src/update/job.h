@@ -79,7 +79,11 @@ typedef struct lochan_scope {
     size_t n_answers, cap_answers;
     lochan_scope_extra *extras; /* in the order in which they were met */
     size_t n_extras, cap_extras;
-    bool delivered;        /* the table's writer has the rows */
+    bool delivered;         /* the table's writer has the rows */
+    lochan_hash128 content; /* of the rows so far (same.h) */
+    int64_t content_rows;
+    bool no_content;       /* it cannot be told */
+    bool unchanged;        /* the table has these rows: they are not merged */
     bool again;            /* a copy for a page that is decoded again: counts nothing */
     int64_t *series_rows;  /* delivered rows of each series, NULL = none */
     int64_t rows_fetched;  /* after wide-to-long */
@@ -137,6 +141,11 @@ struct lochan_job {
     int64_t adopted; /* pages that a cut-off update left */
     lochan_progress progress;
     int64_t last_progress_mono;
+
+    char mapping[33];     /* version of what makes rows of answers */
+    bool hashes, skips;   /* contents are noted; equal ones need no merge */
+    int64_t intrusion;    /* newest snapshot that voids content hashes */
+    _Atomic bool unasked; /* rows came of assets that their scope does not ask for */
 
     lochan_extras extras;      /* fields that the spec does not declare */
     _Atomic size_t held;       /* bytes of rows that wait in memory */

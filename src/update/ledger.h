@@ -23,13 +23,16 @@ typedef enum lochan_cover_state {
 /* "success", "empty", "failed", "invalid". */
 const char *lochan_cover_state__name(lochan_cover_state state);
 
+enum { LOCHAN_COVER_HASH = 56 };
+
 typedef struct lochan_cover {
     int32_t from, to; /* days since 1970-01-01, inclusive */
     lochan_cover_state state;
     int64_t asked_at; /* ns since 1970; the latest asking in the interval */
     int32_t attempts; /* askings without a usable answer since the last good one */
     int64_t rows;     /* of the answers, -1 = unknown (the interval was cut) */
-    char hash[33];    /* content of the answer if the interval is one scope, else "" */
+    /* Content of the answer if the interval is one scope (same.h; of files: files.c), else "". */
+    char hash[LOCHAN_COVER_HASH];
     char update_id[37];
     const char *message; /* why it failed, NULL or "" = nothing to say; borrowed */
 } lochan_cover;

@@ -5,6 +5,7 @@
  */
 #include "update/files.h"
 #include "update/mode.h"
+#include "update/same.h"
 #include "update/raw.h"
 #include "update/validate.h"
 
@@ -72,7 +73,7 @@ static lochan_status record_failed(lochan_job *job, lochan_book *book, const loc
 }
 
 static lochan_status record_scope(lochan_job *job, lochan_book *book, const lochan_scope *scope,
-                                  lochan_error *err) {
+                                  int64_t base, lochan_error *err) {
     lochan_finality f = job->finality;
     lochan_cover cover = {
         .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
@@ -83,7 +84,9 @@ static lochan_status record_scope(lochan_job *job, lochan_book *book, const loch
     if (scope->state != LOCHAN_SCOPE_DONE)
         return record_failed(job, book, scope, &cover, f, err);
     if (scope->file)
-        memcpy(cover.hash, scope->file->state, sizeof cover.hash);
+        memcpy(cover.hash, scope->file->state, sizeof scope->file->state);
+    else
+        lochan_same__hash(job, scope, base, cover.hash);
     /* rows of an update that replaces the table land together or not at all */
     if (job->spec->update_mode->all_scopes && job->report->scopes_failed > 0)
         return LOCHAN_OK;
@@ -97,7 +100,7 @@ static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error
     lochan_status rc;
     LOCHAN_TRYG(lochan_book__load(&book, job->lake->catalog, job->dataset->dataset_id, err));
     for (size_t i = 0; i < job->n_scopes; i++)
-        LOCHAN_TRYG(record_scope(job, &book, &job->scopes[i], err));
+        LOCHAN_TRYG(record_scope(job, &book, &job->scopes[i], lochan_txn__base(txn), err));
     rc = lochan_book__put(&book, txn, job->dataset->dataset_id, err);
 done:
     lochan_book__deinit(&book);
@@ -182,8 +185,8 @@ static lochan_status put_all(void *ctx, lochan_txn *txn, lochan_error *err) {
     if (job->table && job->dataset->table_id != job->table->def.table_id)
         LOCHAN_TRY(
             lochan_txn__bind_dataset(txn, job->dataset->dataset_id, job->table->def.table_id, err));
-    LOCHAN_TRY(put_coverage(job, txn, err));
     lochan_job__report_write(job); /* partitions may have been merged again */
+    LOCHAN_TRY(put_coverage(job, txn, err));
     LOCHAN_TRY(put_run(job, txn, state_of(job), failure ? failure->message : "", err));
     LOCHAN_TRY(lochan_job__put_rejects(job, txn, err));
     return put_failures(job, txn, err);

@@ -1,5 +1,5 @@
-/* scope.c - what a scope holds of its answer. May call: base/, arrow/, job.h. */
-#include "update/job.h"
+/* scope.c - what a scope holds of its answer. May call: base/, arrow/, job.h, same.h. */
+#include "update/same.h"
 
 /* Bytes that a flat batch holds, for the memory budget. */
 static size_t batch_bytes(const struct ArrowSchema *schema, const struct ArrowArray *batch) {
@@ -52,8 +52,10 @@ lochan_status lochan_scope__give_page(lochan_job *job, lochan_scope *scope, int6
     size_t bytes = batch_bytes(schema, batch), taken;
     if (batch->length == 0)
         goto done;
-    if (!scope->again)
+    if (!scope->again) {
         LOCHAN_TRYG(lochan_extras__note(job, scope, schema, batch, err));
+        lochan_same__note(job, scope, schema, batch);
+    }
     LOCHAN_TRYG(take_budget(job, scope, bytes, &taken, err));
     lochan_scope_page *page = make_room(scope, number);
     if (!page) {
@@ -109,5 +111,7 @@ void lochan_scope__clear(lochan_job *job, lochan_scope *scope) {
     scope->n_answers = scope->cap_answers = 0;
     lochan_rejects__deinit(&scope->rejects);
     scope->rows_fetched = scope->rows_filtered = scope->rows_rejected = scope->rows_warned = 0;
-    scope->delivered = false;
+    scope->delivered = scope->unchanged = scope->no_content = false;
+    scope->content = (lochan_hash128){0, 0};
+    scope->content_rows = 0;
 }

@@ -205,7 +205,7 @@ static void test_ledger__status_tells_the_state(void **state) {
     ok(lochan_catalog__query_status(catalog, NULL, NULL, add_staged, &staged, &stream, &err));
     take(&stream, &t);
     assert_int_equal(t.batch.length, 1);
-    assert_int_equal(t.schema.n_children, 14);
+    assert_int_equal(t.schema.n_children, 18);
     assert_string_equal(cell(&t, "dataset", 0), "fx");
     assert_string_equal(cell(&t, "rows", 0), "20");
     assert_string_equal(cell(&t, "files", 0), "2");
@@ -218,6 +218,8 @@ static void test_ledger__status_tells_the_state(void **state) {
     assert_string_equal(cell(&t, "failed_scopes", 0), "1");
     assert_string_equal(cell(&t, "staged_bytes", 0), "77");
     assert_string_equal(cell(&t, "snapshot_id", 0), "1");
+    assert_string_equal(cell(&t, "asked_to", 0), "2024-02-20"); /* not what failed */
+    assert_memory_equal(cell(&t, "asked_at", 0), "2024-06-01", 10);
     drop(&t);
     ok(lochan_catalog__query_status(catalog, "none", NULL, NULL, NULL, &stream, &err));
     take(&stream, &t);
