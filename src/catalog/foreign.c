@@ -193,12 +193,39 @@ static lochan_status add_file_rows(lochan_txn *txn, int64_t sid, lochan_error *e
     return LOCHAN_OK;
 }
 
+/* DuckDB does not count the rows of a file down when it drops the file. Where rows are elsewhere
+ * than in files, its numbers are left alone. */
+static lochan_status recount_rows(lochan_txn *txn, int64_t table_id, lochan_error *err) {
+    int64_t rows = 0, next = 0, bytes = 0, counted_rows = 0, counted_bytes = 0;
+    bool there = false, elsewhere = false;
+    lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_TABLE_STATS_AGAIN,
+                                           "ducklake_table_stats", &txn->arena, err);
+    lochan_reader__bind_int(&r, 1, table_id);
+    if (lochan_reader__next(&r)) {
+        there = true;
+        counted_rows = lochan_reader__int_or(&r, 0, 0);
+        next = lochan_reader__int_or(&r, 1, 0);
+        counted_bytes = lochan_reader__int_or(&r, 2, 0);
+        rows = lochan_reader__count(&r, 3);
+        bytes = lochan_reader__count(&r, 4);
+        elsewhere = lochan_reader__int(&r, 5) != 0;
+    }
+    LOCHAN_TRY(lochan_reader__end(&r));
+    if (!there || elsewhere || (rows == counted_rows && bytes == counted_bytes))
+        return LOCHAN_OK;
+    return lochan_txn__replace(txn, LOCHAN_ROW_TABLE_STATS,
+                               LOCHAN_ROW(lochan_value__int(table_id), lochan_value__int(rows),
+                                          lochan_value__int(next), lochan_value__int(bytes)),
+                               err);
+}
+
 /* Counts of every table that snapshots after `known` touched, counted anew. */
 static lochan_status recount(lochan_txn *txn, int64_t known, int64_t newest, lochan_error *err) {
     int_pairs ids;
     LOCHAN_TRY(
         read_ints(txn, LOCHAN_SQL_CHANGED_TABLES, "ducklake_data_file", 1, known, &ids, err));
     for (size_t i = 0; i < ids.n; i++) {
+        LOCHAN_TRY(recount_rows(txn, ids.rows[i][0], err));
         lochan_reader r = lochan_reader__start(txn->db, LOCHAN_SQL_TABLE_COUNTS_AGAIN,
                                                "lochan_file", &txn->arena, err);
         lochan_reader__bind_int(&r, 1, ids.rows[i][0]);

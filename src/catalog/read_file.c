@@ -58,16 +58,11 @@ static lochan_status check_files(lochan_db *db, const lochan_table_def *def, int
     return why ? refuse(def, why, err) : LOCHAN_OK;
 }
 
-/* Rows inlined by another client live in a table of their own, named in
- * ducklake_inlined_data_tables. */
-static lochan_status count_inlined(lochan_db *db, const char *name, int64_t snapshot_id, bool *rows,
-                                   lochan_error *err) {
+/* Runs a statement about a table that may not be there; takes it. */
+static lochan_status any_row(lochan_db *db, char *sql, int64_t snapshot_id, bool *rows,
+                             lochan_error *err) {
     *rows = false;
     sqlite3_stmt *stmt = NULL;
-    char *sql = sqlite3_mprintf(
-        "SELECT 1 FROM \"%w\" WHERE begin_snapshot <= ?1 AND (end_snapshot IS NULL OR "
-        "end_snapshot > ?1) LIMIT 1",
-        name);
     if (!sql)
         return lochan_error__nomem(err);
     int code = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
@@ -84,9 +79,34 @@ static lochan_status count_inlined(lochan_db *db, const char *name, int64_t snap
     return lochan_db__fail(db, code, "looking for inlined rows", err);
 }
 
+/* Rows inlined by another client live in a table of their own, named in
+ * ducklake_inlined_data_tables. */
+static lochan_status count_inlined(lochan_db *db, const char *name, int64_t snapshot_id, bool *rows,
+                                   lochan_error *err) {
+    char *sql = sqlite3_mprintf(
+        "SELECT 1 FROM \"%w\" WHERE begin_snapshot <= ?1 AND (end_snapshot IS NULL OR "
+        "end_snapshot > ?1) LIMIT 1",
+        name);
+    return any_row(db, sql, snapshot_id, rows, err);
+}
+
+/* So do the places of rows of files that it deleted; that table is named nowhere. */
+static lochan_status count_inlined_deletes(lochan_db *db, const lochan_table_def *def,
+                                           int64_t snapshot_id, bool *rows, lochan_error *err) {
+    char *sql = sqlite3_mprintf(
+        "SELECT 1 FROM ducklake_inlined_delete_%lld x JOIN ducklake_data_file d ON d.data_file_id "
+        "= x.file_id WHERE x.begin_snapshot <= ?1 AND d.begin_snapshot <= ?1 AND "
+        "(d.end_snapshot IS NULL OR d.end_snapshot > ?1) LIMIT 1",
+        (long long)def->table_id);
+    return any_row(db, sql, snapshot_id, rows, err);
+}
+
 static lochan_status check_inlined(lochan_db *db, const lochan_table_def *def, int64_t snapshot_id,
                                    lochan_arena *arena, lochan_error *err) {
     bool rows = false;
+    LOCHAN_TRY(count_inlined_deletes(db, def, snapshot_id, &rows, err));
+    if (rows)
+        return refuse(def, "deletes that another client keeps inside the catalog", err);
     lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_ODD_INLINED,
                                            "ducklake_inlined_data_tables", arena, err);
     lochan_reader__bind_int(&r, 1, def->table_id);
