@@ -180,6 +180,7 @@ class Crowd:
             lochan("dataset", "add", self.folder / "daily.yaml", lake=self.lake)
             self.update(urls[0])
             rngs = [random.Random(f"{self.seed}-{i}") for i in range(2)]
+            self.append(0, rngs[0])
             threads = [self.role("update 0", self.update, urls[0]), self.role("update 1", self.update, urls[1]),
                        self.role("append 0", self.append, 0, rngs[0]), self.role("append 1", self.append, 1, rngs[1]),
                        self.role("compact", self.compact), self.role("scan", self.scan),
