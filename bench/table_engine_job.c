@@ -3,8 +3,9 @@
  *   table_engine_job LAKE JOB [KEY=VALUE ...]
  * Jobs: load (days=A..B, whole days of every asset), rows (n rows spread over `over` days, seed),
  * partitions (n rows into `over` partitions of one asset each), appends (n appends of `over` rows),
- * scan, asset, day. Keys: table, assets, from, to, n, over, seed, version (of the values), where,
- * cluster=1 (order by asset, not by day), strategy, memory (bytes), threads.
+ * scan, compact (cluster=1: sorts every partition by asset; else joins all small files). Keys:
+ * table, assets, from, to, n, over, seed, version (of the values), where, cluster, strategy, memory
+ * (bytes), threads.
  * The clock runs from the opening of the lake to its closing; rows are made before.
  */
 #include "arrow/builder.h"
@@ -158,8 +159,9 @@ static lochan_table *ensure(job *j) {
         .schema = &j->schema,
         .key = key,
         .n_key = 2,
-        .sort = j->cluster ? key : time_first,
+        .sort = time_first,
         .n_sort = 2,
+        .upkeep = {.cluster = key, .n_cluster = j->cluster ? 2 : 0},
         .partition = {.strategy = j->strategy,
                       .columns = by_asset ? key : time_first,
                       .n_columns = lochan_partition__column_count(j->strategy)}};
@@ -207,6 +209,17 @@ static void scan(job *j) {
     stream.release(&stream);
 }
 
+static void compact(job *j) {
+    lochan_error err;
+    lochan_compact_options o = LOCHAN_COMPACT_OPTIONS_INIT;
+    lochan_compact_report r;
+    o.cluster = j->cluster;
+    o.full = !j->cluster;
+    must(lochan_lake_compact(j->lake, "bench", j->table, &o, &r, NULL, &err), &err);
+    j->rows = r.rows;
+    j->files = r.groups;
+}
+
 static bool prepare(job *j, const char *name) {
     if (strcmp(name, "load") == 0)
         make_days(j);
@@ -217,7 +230,7 @@ static bool prepare(job *j, const char *name) {
     else if (strcmp(name, "appends") == 0)
         make_appends(j);
     else
-        return strcmp(name, "scan") == 0;
+        return strcmp(name, "scan") == 0 || strcmp(name, "compact") == 0;
     return true;
 }
 
@@ -236,6 +249,8 @@ static void run_job(job *j, const char *name) {
     open_lake(j);
     if (strcmp(name, "scan") == 0) {
         scan(j);
+    } else if (strcmp(name, "compact") == 0) {
+        compact(j);
     } else if (strcmp(name, "appends") == 0) {
         for (size_t i = 0; i < j->n_batches; i++)
             write_batches(j, i, 1);

@@ -58,22 +58,15 @@ done:
 
 /* Statistics are kept of as many of the first columns as the files that are there have. */
 static lochan_status find_stats_columns(lochan_compaction *c, lochan_error *err) {
-    const struct ArrowSchema *schema = &c->table->def.schema;
-    size_t n = (size_t)schema->n_children;
+    size_t n = (size_t)c->table->def.schema.n_children;
     lochan_file_list list = {0};
-    int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
-    if (!ids)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < n; i++)
-        ids[i] = lochan_schema__field_id(schema->children[i]);
-    lochan_status rc = lochan_catalog__files(c->lake->catalog, &c->table->def, ids, n, &list, err);
+    lochan_status rc = lochan_table__files(c->table, &list, err);
     const lochan_data_file *f = rc == LOCHAN_OK && list.n > 0 ? &list.files[list.n - 1] : NULL;
     for (size_t i = 0; f && i < n && f->stats_known[i]; i++)
         c->stats_columns = (int)i + 1;
     if (c->stats_columns == (int)n)
         c->stats_columns = 0; /* all, nested ones too */
     lochan_file_list__deinit(&list);
-    lochan_mem__free(ids);
     return rc;
 }
 

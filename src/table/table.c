@@ -89,6 +89,21 @@ void lochan_table__close(lochan_table *table) {
     lochan_mem__free(table);
 }
 
+lochan_status lochan_table__files(const lochan_table *table, lochan_file_list *out,
+                                  lochan_error *err) {
+    const struct ArrowSchema *schema = &table->def.schema;
+    size_t n = (size_t)schema->n_children;
+    memset(out, 0, sizeof *out);
+    int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
+    if (!ids)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = lochan_schema__field_id(schema->children[i]);
+    lochan_status rc = lochan_catalog__files(table->lake->catalog, &table->def, ids, n, out, err);
+    lochan_mem__free(ids);
+    return rc;
+}
+
 lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, int64_t *removed,
                                   lochan_error *err) {
     lochan_status rc = LOCHAN_OK;

@@ -100,6 +100,9 @@ lochan_status lochan_table__open(lochan_lake *lake, const char *source, const ch
 lochan_status lochan_table__ensure(lochan_lake *lake, const lochan_table_spec *spec,
                                    lochan_table **out, lochan_error *err);
 void lochan_table__close(lochan_table *table); /* NULL is a no-op */
+/* Its live files, with the statistics of every column. */
+lochan_status lochan_table__files(const lochan_table *table, lochan_file_list *out,
+                                  lochan_error *err);
 /* Removes temporary files of the table whose writer was killed; looks through all its folders, so
  * it is for those who know that a write was cut off. Files under way and files that bear their
  * names are never touched. */

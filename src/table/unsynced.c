@@ -46,17 +46,7 @@ static bool is_named(const settling *s, const char *path) {
 }
 
 static lochan_status look_at_files(settling *s, lochan_error *err) {
-    const struct ArrowSchema *schema = &s->table->def.schema;
-    size_t n = (size_t)schema->n_children;
-    int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
-    if (!ids)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < n; i++)
-        ids[i] = lochan_schema__field_id(schema->children[i]);
-    lochan_status rc =
-        lochan_catalog__files(s->lake->catalog, &s->table->def, ids, n, &s->list, err);
-    lochan_mem__free(ids);
-    LOCHAN_TRY(rc);
+    LOCHAN_TRY(lochan_table__files(s->table, &s->list, err));
     LOCHAN_TRY(
         lochan_pool__for(s->lake->ctx.pool, s->files.n, look_at_file, s, s->lake->ctx.cancel, err));
     s->broken = INT64_MAX;

@@ -113,15 +113,7 @@ static lochan_status list_table(table_check *t, const lochan_table_name *name, b
         lochan_table__open(v->lake, name->source, name->dataset, -1, &t->table, &seen);
     if (rc != LOCHAN_OK)
         return table_finding(v, name, rc, &seen, err);
-    const struct ArrowSchema *schema = &t->table->def.schema;
-    size_t n = (size_t)schema->n_children;
-    int64_t *ids = lochan_mem__array(n + 1, sizeof *ids);
-    if (!ids)
-        return lochan_error__nomem(err);
-    for (size_t i = 0; i < n; i++)
-        ids[i] = lochan_schema__field_id(schema->children[i]);
-    rc = lochan_catalog__files(v->lake->catalog, &t->table->def, ids, n, &t->list, &seen);
-    lochan_mem__free(ids);
+    rc = lochan_table__files(t->table, &t->list, &seen);
     *listed = rc == LOCHAN_OK;
     return table_finding(v, name, rc, &seen, err);
 }

@@ -1,8 +1,6 @@
 /* test_compact.c - small files joined: the same rows in the same order, times kept, conflicts,
  * caps, faults, kills. */
-#include "support/fault.h"
-#include "support/kill.h"
-#include "table/lake_env.h"
+#include "table/lake_template.h"
 
 static lochan_status try_compact(lake_env *env, int64_t min_files, bool full,
                                  lochan_compact_report *r, lochan_error *err) {
@@ -174,50 +172,21 @@ static void test_compact__of_a_missing_file_names_it(void **state) {
 
 /* ---- faults and kills ---- */
 
-typedef struct sweep {
-    lake_env env;
-    char *dir;
-    char *expected;
-} sweep;
-
-static void make_template(sweep *s) {
-    lochan_error err;
-    memset(s, 0, sizeof *s);
-    s->dir = tmpdir_make("compact");
-    s->env.threads = 1;
-    snprintf(s->env.path_text, sizeof s->env.path_text, "%s/template", s->dir);
-    s->env.path = s->env.path_text;
-    assert_ok(lochan_lake_init(s->env.path, NULL, &err));
-    env_open(&s->env);
-    write_days(&s->env, 1, 4);
-    s->expected = rows(&s->env);
-    lochan_lake_close(s->env.lake);
-    s->env.lake = NULL;
-}
-
-static void fresh_copy(sweep *s) {
-    char *lake = strdup(tmpdir_path(s->dir, "lake"));
-    if (tmpdir_exists(lake))
-        tmpdir_clear(lake);
-    tmpdir_copy(tmpdir_path(s->dir, "template"), lake);
-    snprintf(s->env.path_text, sizeof s->env.path_text, "%s", lake);
-    free(lake);
-}
-
-static void prep(void *ctx) {
-    sweep *s = ctx;
-    fresh_copy(s);
-    env_open(&s->env);
+static void make_template(lake_template *t) {
+    template_make(t, "compact");
+    write_days(&t->env, 1, 4);
+    t->expected = rows(&t->env);
+    template_keep(t);
 }
 
 static lochan_status body(void *ctx, lochan_error *err) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_compact_report r;
     return try_compact(&s->env, 4, false, &r, err);
 }
 
 static void check(void *ctx, lochan_status rc) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_lake_close(s->env.lake);
     env_open(&s->env);
     assert_string_equal(env_read(&s->env, NULL), s->expected);
@@ -228,29 +197,23 @@ static void check(void *ctx, lochan_status rc) {
     s->env.lake = NULL;
 }
 
-static void finish(sweep *s) {
-    free(s->expected);
-    free(s->env.text);
-    tmpdir_remove(s->dir);
-}
-
 static void test_compact__under_faults(void **state) {
-    sweep s;
+    lake_template s;
     (void)state;
     make_template(&s);
     fault_totals t = fault_sweep(&(fault_case){.name = "compact",
-                                               .prep = prep,
+                                               .prep = template_open_copy,
                                                .body = body,
                                                .check = check,
                                                .ctx = &s,
                                                .kinds = FAULT_ALL,
                                                .dense = 3});
     assert_true(t.runs > 3);
-    finish(&s);
+    template_free(&s);
 }
 
 static lochan_status in_child(void *ctx, lochan_error *err) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_lake_options o = LOCHAN_LAKE_OPTIONS_INIT;
     o.threads = 1;
     LOCHAN_TRY(lochan_lake_open(s->env.path, &o, &s->env.lake, err));
@@ -260,17 +223,17 @@ static lochan_status in_child(void *ctx, lochan_error *err) {
 }
 
 static void test_compact__killed_at_every_failpoint(void **state) {
-    sweep s;
+    lake_template s;
     static kill_trace trace;
     (void)state;
     make_template(&s);
-    fresh_copy(&s);
+    template_copy(&s);
     kill_result r = kill_list(in_child, &s, &trace);
     assert_true(r.finished);
     assert_int_equal(r.rc, LOCHAN_OK);
     assert_true(trace.count >= 3);
     for (size_t n = 1; n <= trace.count; n++) {
-        fresh_copy(&s);
+        template_copy(&s);
         r = kill_at(in_child, &s, n, NULL, NULL);
         assert_true(r.reached);
         s.env.lake = NULL;
@@ -279,7 +242,7 @@ static void test_compact__killed_at_every_failpoint(void **state) {
         compact(&s.env, false);
         check(&s, LOCHAN_OK); /* repeated, it goes on */
     }
-    finish(&s);
+    template_free(&s);
 }
 
 int main(void) {

@@ -1,7 +1,5 @@
 /* test_repair.c - damaged files leave their table, and the ledger opens their days. */
-#include "support/fault.h"
-#include "support/kill.h"
-#include "table/lake_env.h"
+#include "table/lake_template.h"
 
 #define JANUARY  "2024-01-01 A 1 1\n2024-01-31 A 2 2\n"
 #define FEBRUARY "2024-02-01 A 5 5\n"
@@ -173,51 +171,23 @@ static void test_repair__refuses_where_most_is_missing(void **state) {
 
 /* ---- faults and kills ---- */
 
-typedef struct sweep {
-    lake_env env;
-    char *dir;
-} sweep;
-
-static void make_template(sweep *s) {
-    lochan_error err;
-    memset(s, 0, sizeof *s);
-    s->dir = tmpdir_make("repair");
-    s->env.threads = 1;
-    snprintf(s->env.path_text, sizeof s->env.path_text, "%s/template", s->dir);
-    s->env.path = s->env.path_text;
-    assert_ok(lochan_lake_init(s->env.path, NULL, &err));
-    env_open(&s->env);
-    env_write(&s->env, ALL);
-    add_dataset(&s->env);
-    lose(&s->env, "month=01");
-    lochan_lake_close(s->env.lake);
-    s->env.lake = NULL;
-}
-
-static void fresh_copy(sweep *s) {
-    char *lake = strdup(tmpdir_path(s->dir, "lake"));
-    if (tmpdir_exists(lake))
-        tmpdir_clear(lake);
-    tmpdir_copy(tmpdir_path(s->dir, "template"), lake);
-    snprintf(s->env.path_text, sizeof s->env.path_text, "%s", lake);
-    free(lake);
-}
-
-static void prep(void *ctx) {
-    sweep *s = ctx;
-    fresh_copy(s);
-    env_open(&s->env);
+static void make_template(lake_template *t) {
+    template_make(t, "repair");
+    env_write(&t->env, ALL);
+    add_dataset(&t->env);
+    lose(&t->env, "month=01");
+    template_keep(t);
 }
 
 static lochan_status body(void *ctx, lochan_error *err) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_repair_report r;
     return try_repair(&s->env, false, true, &r, err);
 }
 
 /* The file leaves and the days open, together; whole files stay. */
 static void check(void *ctx, lochan_status rc) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_error err;
     lochan_lake_close(s->env.lake);
     env_open(&s->env);
@@ -233,23 +203,22 @@ static void check(void *ctx, lochan_status rc) {
 }
 
 static void test_repair__under_faults(void **state) {
-    sweep s;
+    lake_template s;
     (void)state;
     make_template(&s);
     fault_totals t = fault_sweep(&(fault_case){.name = "repair",
-                                               .prep = prep,
+                                               .prep = template_open_copy,
                                                .body = body,
                                                .check = check,
                                                .ctx = &s,
                                                .kinds = FAULT_ALL,
                                                .dense = 3});
     assert_true(t.runs > 3);
-    free(s.env.text);
-    tmpdir_remove(s.dir);
+    template_free(&s);
 }
 
 static lochan_status in_child(void *ctx, lochan_error *err) {
-    sweep *s = ctx;
+    lake_template *s = ctx;
     lochan_lake_options o = LOCHAN_LAKE_OPTIONS_INIT;
     o.threads = 1;
     LOCHAN_TRY(lochan_lake_open(s->env.path, &o, &s->env.lake, err));
@@ -259,24 +228,22 @@ static lochan_status in_child(void *ctx, lochan_error *err) {
 }
 
 static void test_repair__killed_at_every_failpoint(void **state) {
-    sweep s;
+    lake_template s;
     static kill_trace trace;
     (void)state;
     make_template(&s);
-    fresh_copy(&s);
+    template_copy(&s);
     kill_result r = kill_list(in_child, &s, &trace);
     assert_true(r.finished);
     assert_int_equal(r.rc, LOCHAN_OK);
     assert_true(trace.count >= 3);
     for (size_t n = 1; n <= trace.count; n++) {
-        fresh_copy(&s);
-        s.env.lake = NULL;
+        template_copy(&s);
         r = kill_at(in_child, &s, n, NULL, NULL);
         assert_true(r.reached);
         check(&s, LOCHAN_ERR_IO);
     }
-    free(s.env.text);
-    tmpdir_remove(s.dir);
+    template_free(&s);
 }
 
 int main(void) {
