@@ -39,9 +39,10 @@ typedef struct lochan_source_answer {
     char excerpt[512]; /* the beginning of the body, on one line */
     bool decoded;      /* the rest is known */
     int64_t rows, columns;
-    char names[1024]; /* of the columns, separated by commas */
-    bool more;        /* the answer says that other pages follow */
-    uint8_t reserved[32];
+    char names[1024];     /* of the columns, separated by commas */
+    bool more;            /* the answer says that other pages follow */
+    int32_t http_version; /* 10, 11, 20 or 30; 0 = there was no answer */
+    uint8_t reserved[28];
 } lochan_source_answer;
 
 /* Makes one request, without retries, of a few rows where the source's paging says how many. The

@@ -209,6 +209,8 @@ class SourceAnswer(NamedTuple):
     """Of the columns, separated by commas."""
     more: bool
     """The answer says that other pages follow."""
+    http_version: int
+    """10, 11, 20 or 30; 0: there was no answer."""
 
     def _pairs(self) -> list[tuple[str, str]]:
         from lochan import _show

@@ -22,7 +22,8 @@ static int fill_answer(PyObject *dict, const lochan_source_answer *a) {
                    py_arguments__put(dict, "rows", PyLong_FromLongLong(a->rows)) < 0 ||
                    py_arguments__put(dict, "columns", PyLong_FromLongLong(a->columns)) < 0 ||
                    py_arguments__put(dict, "names", py_arguments__text(a->names)) < 0 ||
-                   py_arguments__put(dict, "more", PyBool_FromLong(a->more)) < 0
+                   py_arguments__put(dict, "more", PyBool_FromLong(a->more)) < 0 ||
+                   py_arguments__put(dict, "http_version", PyLong_FromLong(a->http_version)) < 0
                ? -1
                : 0;
 }

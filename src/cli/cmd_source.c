@@ -111,12 +111,22 @@ static lochan_status run_set(lochan_cli *cli) {
 
 /* ---- test ---- */
 
+/* 11 is "1.1", 20 is "2". */
+static const char *version_text(int32_t version) {
+    return version == 10   ? "1.0"
+           : version == 11 ? "1.1"
+           : version == 20 ? "2"
+           : version == 30 ? "3"
+                           : "";
+}
+
 static lochan_status print_answer(lochan_cli *cli, const lochan_source_answer *a,
                                   lochan_status rc) {
     lochan_cli_object o = {0};
     if (cli->json) {
         lochan_cli__put_text(&o, "request", a->request);
         lochan_cli__put_int(&o, "http_status", a->http_status);
+        lochan_cli__put_text(&o, "http_version", version_text(a->http_version));
         lochan_cli__put_text(&o, "content_type", a->content_type);
         lochan_cli__put_int(&o, "bytes", a->bytes);
         lochan_cli__put_text(&o, "excerpt", a->excerpt);
@@ -127,7 +137,8 @@ static lochan_status print_answer(lochan_cli *cli, const lochan_source_answer *a
     }
     lochan_cli__addf(&o.text, "asked:   %s\n", a->request);
     if (a->http_status > 0)
-        lochan_cli__addf(&o.text, "answer:  HTTP %d, %s, %lld bytes, %.0f ms\n",
+        lochan_cli__addf(&o.text, "answer:  HTTP%s%s %d, %s, %lld bytes, %.0f ms\n",
+                         a->http_version ? "/" : "", version_text(a->http_version),
                          (int)a->http_status, a->content_type[0] ? a->content_type : "no type",
                          (long long)a->bytes, a->seconds * 1e3);
     if (a->excerpt[0])

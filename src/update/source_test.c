@@ -56,6 +56,7 @@ static lochan_status on_page(void *ctx, size_t index, lochan_buf *body,
     const lochan_csv_options options = {.rest_type = {.id = LOCHAN_TYPE_STRING}};
     (void)index, (void)err;
     a->http_status = meta->http_status;
+    a->http_version = meta->http_version;
     lochan_format(a->content_type, sizeof(a->content_type), "%s", meta->content_type);
     a->bytes = meta->bytes;
     a->seconds = (double)meta->elapsed_ns / 1e9;
