@@ -116,8 +116,8 @@ static lochan_status read_runs(lochan_db *db, const char *run_id, lochan_run_row
         out->rows = rows;
         lochan_run_row *row = &rows[out->n++];
         row->run_id = lochan_reader__text(&r, 0);
-        row->tick_bucket_size = lochan_reader__count(&r, 1);
-        if (row->tick_bucket_size == 0)
+        row->tick_bucket_size = lochan_reader__int(&r, 1);
+        if (row->tick_bucket_size <= 0)
             lochan_reader__corrupt(&r, 1, "above 0");
         row->created_ns = lochan_reader__time(&r, 2);
         row->parameters = lochan_reader__text_or(&r, 3, NULL);

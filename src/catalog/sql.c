@@ -421,9 +421,10 @@ int64_t lochan_reader__int_or(lochan_reader *r, int column, int64_t otherwise) {
 
 int64_t lochan_reader__count(lochan_reader *r, int column) {
     int64_t v = lochan_reader__int(r, column);
-    if (v < 0)
-        lochan_reader__corrupt(r, column, "zero or more");
-    return v < 0 ? 0 : v;
+    bool sound = v >= 0 && v <= LOCHAN_COUNT_MAX;
+    if (!sound)
+        lochan_reader__corrupt(r, column, v < 0 ? "zero or more" : "at most 2^53");
+    return sound ? v : 0;
 }
 
 double lochan_reader__real(lochan_reader *r, int column) {

@@ -95,10 +95,13 @@ lochan_status lochan_reader__end(lochan_reader *r);
 /* Marks the row as damaged. */
 void lochan_reader__corrupt(lochan_reader *r, int column, const char *expected);
 
+/* What a lake can count of rows, bytes, ids: so that a sum of hostile ones does not overflow. */
+#define LOCHAN_COUNT_MAX (1ll << 53)
+
 int64_t lochan_reader__int(lochan_reader *r, int column);                       /* not null */
 int64_t lochan_reader__int_or(lochan_reader *r, int column, int64_t otherwise); /* if null */
-int64_t lochan_reader__count(lochan_reader *r, int column);                     /* not null, >= 0 */
-double lochan_reader__real(lochan_reader *r, int column); /* or integer; not null */
+int64_t lochan_reader__count(lochan_reader *r, int column); /* not null, 0 to LOCHAN_COUNT_MAX */
+double lochan_reader__real(lochan_reader *r, int column);   /* or integer; not null */
 bool lochan_reader__bool(lochan_reader *r, int column, bool otherwise);
 const char *lochan_reader__text(lochan_reader *r, int column); /* copied; not null; UTF-8 */
 const char *lochan_reader__text_or(lochan_reader *r, int column, const char *otherwise);
