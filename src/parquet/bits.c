@@ -199,35 +199,50 @@ size_t lochan_bits__count_bytes(const uint8_t *bytes, size_t n, uint8_t v) {
     return count;
 }
 
+/* Bits [to, to + n) of a byte, taken from the low bits of v. */
+static inline void put_bits(uint8_t *byte, unsigned to, unsigned n, unsigned v) {
+    unsigned mask = ((1u << n) - 1) << to;
+    *byte = (uint8_t)((*byte & ~mask) | (v << to & mask));
+}
+
+/* n bits, at most 8, from bit `from` on; reads no byte beyond them. */
+static inline unsigned take_bits(const uint8_t *src, int64_t from, unsigned n) {
+    const uint8_t *p = src + (from >> 3);
+    unsigned shift = from & 7;
+    return shift + n > 8 ? (unsigned)p[0] >> shift | (unsigned)p[1] << (8 - shift)
+                         : (unsigned)p[0] >> shift;
+}
+
 void lochan_bits__copy(uint8_t *dst, int64_t to, const uint8_t *src, int64_t from, int64_t n) {
     if ((to & 7) == 0 && (from & 7) == 0) {
         memcpy(dst + (to >> 3), src + (from >> 3), (size_t)(n >> 3));
         to += n & ~(int64_t)7, from += n & ~(int64_t)7, n &= 7;
     }
-    /* up to the next byte of dst bit by bit, then whole bytes, then the rest */
-    for (; n > 0 && (to & 7) != 0; to++, from++, n--) {
-        uint8_t bit = (src[from >> 3] >> (from & 7)) & 1;
-        dst[to >> 3] = (uint8_t)((dst[to >> 3] & ~(1u << (to & 7))) | (unsigned)bit << (to & 7));
+    /* up to the next byte of dst, then whole bytes, then the rest */
+    if (n > 0 && (to & 7) != 0) {
+        unsigned room = 8 - (to & 7), m = n < room ? (unsigned)n : room;
+        put_bits(dst + (to >> 3), to & 7, m, take_bits(src, from, m));
+        to += m, from += m, n -= m;
     }
     unsigned shift = from & 7;
     for (; n >= 8; to += 8, from += 8, n -= 8) {
         const uint8_t *p = src + (from >> 3);
         dst[to >> 3] = shift ? (uint8_t)(p[0] >> shift | p[1] << (8 - shift)) : p[0];
     }
-    for (; n > 0; to++, from++, n--) {
-        uint8_t bit = (src[from >> 3] >> (from & 7)) & 1;
-        dst[to >> 3] = (uint8_t)((dst[to >> 3] & ~(1u << (to & 7))) | (unsigned)bit << (to & 7));
-    }
+    if (n > 0)
+        put_bits(dst + (to >> 3), 0, (unsigned)n, take_bits(src, from, (unsigned)n));
 }
 
 void lochan_bits__fill(uint8_t *dst, int64_t to, int64_t n, bool v) {
-    for (; n > 0 && (to & 7) != 0; to++, n--) {
-        uint8_t bit = (uint8_t)(1u << (to & 7));
-        dst[to >> 3] = v ? dst[to >> 3] | bit : dst[to >> 3] & (uint8_t)~bit;
+    unsigned all = v ? 0xff : 0;
+    if (n > 0 && (to & 7) != 0) {
+        unsigned room = 8 - (to & 7), m = n < room ? (unsigned)n : room;
+        put_bits(dst + (to >> 3), to & 7, m, all);
+        to += m, n -= m;
     }
-    memset(dst + (to >> 3), v ? 0xff : 0, (size_t)(n >> 3));
-    for (to += n & ~(int64_t)7, n &= 7; n > 0; to++, n--) {
-        uint8_t bit = (uint8_t)(1u << (to & 7));
-        dst[to >> 3] = v ? dst[to >> 3] | bit : dst[to >> 3] & (uint8_t)~bit;
-    }
+    if (n >= 8)
+        memset(dst + (to >> 3), (int)all, (size_t)(n >> 3));
+    to += n & ~(int64_t)7, n &= 7;
+    if (n > 0)
+        put_bits(dst + (to >> 3), 0, (unsigned)n, all);
 }

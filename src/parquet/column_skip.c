@@ -221,8 +221,14 @@ lochan_status lochan_pq_column__skip(lochan_pq_column *c, int64_t rows, lochan_e
 /* First row from `at` on whose bit is `on`; `rows` if there is none. */
 static int64_t find_bit(const uint8_t *bits, int64_t at, int64_t rows, bool on) {
     uint8_t dull = on ? 0 : 0xff; /* a byte without it */
+    uint64_t eight, dull_eight = on ? 0 : UINT64_MAX;
     while (at < rows) {
-        if ((at & 7) == 0 && bits[at >> 3] == dull)
+        bool far = (at & 7) == 0 && rows - at >= 64;
+        if (far)
+            memcpy(&eight, bits + (at >> 3), 8);
+        if (far && eight == dull_eight)
+            at += 64;
+        else if ((at & 7) == 0 && bits[at >> 3] == dull)
             at += 8;
         else if (((bits[at >> 3] >> (at & 7)) & 1) == on)
             return at;

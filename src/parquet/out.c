@@ -214,25 +214,33 @@ lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
 }
 
 /* Moves `valid` dense values of width W apart, from the last to the first; values that do not move
- * are left alone. */
-#define SPREAD(name, type)                                                                         \
+ * are left alone. Without branches, since nulls come as they like: when no value is left, what lies
+ * before the first is loaded and masked. */
+#define SPREAD(name, type, masked)                                                                 \
     static void spread_##name(type *v, const uint8_t *bits, int64_t first, int64_t slots,          \
                               int64_t valid) {                                                     \
-        type zero;                                                                                 \
-        memset(&zero, 0, sizeof zero);                                                             \
         for (int64_t i = slots - 1, from = valid - 1; i > from; i--) {                             \
             int64_t b = first + i;                                                                 \
-            v[i] = (bits[b >> 3] >> (b & 7)) & 1 ? v[from--] : zero;                               \
+            unsigned on = (bits[b >> 3] >> (b & 7)) & 1u;                                          \
+            type value = v[from];                                                                  \
+            v[i] = masked(value, 0 - (uint64_t)on);                                                \
+            from -= on;                                                                            \
         }                                                                                          \
     }
 typedef struct bytes16 {
     uint64_t a, b;
 } bytes16;
-SPREAD(1, uint8_t)
-SPREAD(2, uint16_t)
-SPREAD(4, uint32_t)
-SPREAD(8, uint64_t)
-SPREAD(16, bytes16)
+#define MASKED_1(v, mask)  (uint8_t)((v) & (mask))
+#define MASKED_2(v, mask)  (uint16_t)((v) & (mask))
+#define MASKED_4(v, mask)  (uint32_t)((v) & (mask))
+#define MASKED_8(v, mask)  ((v) & (mask))
+#define MASKED_16(v, mask) ((bytes16){(v).a & (mask), (v).b & (mask)})
+SPREAD(1, uint8_t, MASKED_1)
+SPREAD(2, uint16_t, MASKED_2)
+SPREAD(4, uint32_t, MASKED_4)
+SPREAD(8, uint64_t, MASKED_8)
+SPREAD(16, bytes16, MASKED_16)
+_Static_assert((int)LOCHAN_PQ_LEAD >= 16, "a value before the first may be loaded");
 
 static bool bit_at(const uint8_t *bits, int64_t i) {
     return (bits[i >> 3] >> (i & 7)) & 1;

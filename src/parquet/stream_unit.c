@@ -45,9 +45,18 @@ static lochan_status expand_keys(const lochan_pq_stream *s, const lochan_pq_open
 /* Whether the rows wanted lie in so few stretches that passing over the others pays. */
 static bool is_sparse(const uint8_t *bits, int64_t rows) {
     enum { ROWS_PER_STRETCH = 64 };
-    int64_t edges = 0;
+    int64_t edges = 0, bytes = (rows + 7) / 8, i = 0;
     unsigned before = 0;
-    for (int64_t i = 0; i < (rows + 7) / 8; i++) {
+    for (uint64_t eight; i + 8 <= bytes; i += 8) { /* most rows are not wanted */
+        memcpy(&eight, bits + i, 8);
+        if (eight == 0 && before == 0)
+            continue;
+        for (int k = 0; k < 8; k++) {
+            edges += __builtin_popcount((bits[i + k] ^ (bits[i + k] << 1 | before)) & 0xff);
+            before = bits[i + k] >> 7;
+        }
+    }
+    for (; i < bytes; i++) {
         edges += __builtin_popcount((bits[i] ^ (bits[i] << 1 | before)) & 0xff);
         before = bits[i] >> 7;
     }
