@@ -6,13 +6,13 @@
 static lochan_status run(lochan_cli *cli) {
     lochan_cli_name name;
     int64_t id = -1;
-    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
-    o.token = lochan_cli__value(cli, "token");
+    lochan_commit_options how = LOCHAN_COMMIT_OPTIONS_INIT;
+    how.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__parse_name(cli, cli->args[0], false, &name);
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = lochan_lake_rollback(cli->lake, name.source, name.dataset, cli->args[1], &o, &id,
+        rc = lochan_lake_rollback(cli->lake, name.source, name.dataset, cli->args[1], &how, &id,
                                   &cli->err);
     if (rc == LOCHAN_ERR_NOT_FOUND && cli->lake)
         lochan_cli__hint_dataset(cli, &name);

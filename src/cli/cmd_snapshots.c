@@ -28,11 +28,11 @@ static lochan_status run_snapshots(lochan_cli *cli) {
 
 static lochan_status run_tag(lochan_cli *cli) {
     int64_t id = -1;
-    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
-    o.token = lochan_cli__value(cli, "token");
+    lochan_commit_options how = LOCHAN_COMMIT_OPTIONS_INIT;
+    how.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
     if (rc == LOCHAN_OK)
-        rc = lochan_lake_tag(cli->lake, cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, &o,
+        rc = lochan_lake_tag(cli->lake, cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, &how,
                              &id, &cli->err);
     if (rc != LOCHAN_OK)
         return rc;
@@ -47,10 +47,10 @@ static lochan_status run_tag(lochan_cli *cli) {
 }
 
 static lochan_status run_untag(lochan_cli *cli) {
-    lochan_commit_options o = LOCHAN_COMMIT_OPTIONS_INIT;
-    o.token = lochan_cli__value(cli, "token");
+    lochan_commit_options how = LOCHAN_COMMIT_OPTIONS_INIT;
+    how.token = lochan_cli__value(cli, "token");
     lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
-    return rc == LOCHAN_OK ? lochan_lake_untag(cli->lake, cli->args[0], &o, &cli->err) : rc;
+    return rc == LOCHAN_OK ? lochan_lake_untag(cli->lake, cli->args[0], &how, &cli->err) : rc;
 }
 
 static const lochan_cli_option options[] = {
