@@ -227,7 +227,8 @@ LOCHAN_API lochan_status lochan_status_runs(lochan_lake *lake, const char *sourc
 /* What the provider still owes: days of [start, end] (NULL = where the ledger begins, today) that
  * are not final, by asset and parameters. Columns: source, dataset, asset (null = all), variant,
  * day_from, day_to, reason ("never asked", "failed", "invalid", "not final yet"), attempts,
- * asked_at, message. Assets that a reference dataset names and that were never asked are there. */
+ * asked_at, message. Assets that a reference dataset names and that were never asked are there. Of
+ * sources of kind files: the files that could not be read (variant), with the day of the reading. */
 LOCHAN_API lochan_status lochan_status_gaps(lochan_lake *lake, const char *source,
                                             const char *dataset, const char *start, const char *end,
                                             struct ArrowArrayStream *out,

@@ -232,8 +232,21 @@ static lochan_status list_timeless(struct look *look, const lochan_series *serie
     return series->before.count == 0 ? put_gap(look, series, today, today, NULL, err) : LOCHAN_OK;
 }
 
+/* Of files nothing is owed but what could not be read: days are no matter of theirs. */
+static lochan_status list_files(struct look *look, lochan_error *err) {
+    for (size_t i = 0; i < look->book.n; i++) {
+        const lochan_series *series = look->book.items[i];
+        if (lochan_ledger__has_failed(&series->before))
+            LOCHAN_TRY(list_timeless(look, series, err));
+    }
+    return LOCHAN_OK;
+}
+
 static lochan_status list_gaps(struct look *look, lochan_error *err) {
-    bool timeless = !look->spec->window_column;
+    bool timeless = !look->spec->window_column, files;
+    LOCHAN_TRY(lochan_manage__reads_files(look->lake, look->spec->source, &files, err));
+    if (files)
+        return list_files(look, err);
     int32_t start = look->start, known = INT32_MAX;
     for (size_t i = 0; i < look->book.n; i++) {
         const lochan_ledger *ledger = &look->book.items[i]->before;

@@ -177,7 +177,20 @@ done:
 
 /* ---- status ---- */
 
+lochan_status lochan_manage__reads_files(lochan_lake *lake, const char *source, bool *files,
+                                         lochan_error *err) {
+    lochan_source_spec *spec = NULL;
+    lochan_status rc = lochan_manage__load_source(lake, source, NULL, 0, &spec, err);
+    *files = rc == LOCHAN_OK && spec->kind == LOCHAN_SOURCE_FILES;
+    lochan_source_spec__free(spec);
+    return rc;
+}
+
+/* What the catalog cannot know; a source that is broken or gone hides no status. */
 static lochan_status add_staged(void *ctx, lochan_dataset_status *row, lochan_error *err) {
+    bool files;
+    if (lochan_manage__reads_files(ctx, row->source, &files, NULL) == LOCHAN_OK && files)
+        row->has_covered_to = row->has_asked_to = false;
     LOCHAN_TRY(lochan_staging__disk_use(lochan_lake_path(ctx), row->source, row->dataset,
                                         &row->staged_bytes, err));
     return lochan_raw__disk_use(lochan_lake_path(ctx), row->source, row->dataset, &row->raw_files,

@@ -20,6 +20,10 @@ lochan_status lochan_manage__load_source(lochan_lake *lake, const char *name,
                                          const char *const *options, size_t n_options,
                                          lochan_source_spec **out, lochan_error *err);
 
+/* Whether the source is of kind files, whose ledger has a series a file instead of days. */
+lochan_status lochan_manage__reads_files(lochan_lake *lake, const char *source, bool *files,
+                                         lochan_error *err);
+
 /* The columns that every row of the dataset has: declared ones, then those the pipeline fills.
  * Release *out also after a failure. */
 lochan_status lochan_manage__declared_schema(const lochan_dataset_spec *spec,

@@ -65,8 +65,9 @@ static int64_t oldest_base(const lochan_job *job) {
 }
 
 lochan_status lochan_same__begin(lochan_job *job, lochan_error *err) {
-    job->hashes = job->spec->update_mode->write != LOCHAN_WRITE_APPEND &&
-                  job->source->kind != LOCHAN_SOURCE_FILES && job->spec->n_primary_key > 0;
+    const lochan_update_mode *mode = job->spec->update_mode;
+    job->hashes = mode->write != LOCHAN_WRITE_APPEND && job->source->kind != LOCHAN_SOURCE_FILES &&
+                  (job->spec->n_primary_key > 0 || mode->all_scopes);
     job->skips = job->hashes && job->streams && job->dataset->table_id >= 0 && are_apart(job);
     if (!job->hashes)
         return LOCHAN_OK;

@@ -163,6 +163,26 @@ static void test_files__a_file_that_is_gone_is_reported_and_removes_nothing(void
     expect(2, 7);
 }
 
+/* A text of the first row of a list, which is released. */
+static void first_is(struct ArrowArrayStream *stream, const char *column, const char *expected) {
+    char *text = stream_text(stream, column);
+    if (expected)
+        assert_string_equal(text, expected);
+    else
+        assert_null(text);
+    free(text);
+}
+
+static void owes(const char *file) {
+    struct ArrowArrayStream stream;
+    assert_ok(lochan_status_gaps(lake, "disk", "prices", NULL, NULL, &stream, &err));
+    first_is(&stream, "variant", file);
+    assert_ok(lochan_status_datasets(lake, "disk", "prices", &stream, &err));
+    assert_int_equal(stream_int(&stream, "covered_to"), -1); /* null: files are no days */
+    assert_ok(lochan_status_datasets(lake, "disk", "prices", &stream, &err));
+    assert_true(stream_int(&stream, "asked_at") > 0);
+}
+
 static void test_files__a_bad_file_fails_alone(void **state) {
     (void)state;
     lochan_update_report report;
@@ -174,11 +194,13 @@ static void test_files__a_bad_file_fails_alone(void **state) {
     assert_non_null(strstr(err.message, "'two'"));
     assert_non_null(strstr(err.file, "b.csv"));
     expect(1, 1);
+    owes("b.csv");
     assert_int_equal(update(&report), LOCHAN_ERR_PAGE); /* it is read again, and only it */
     assert_int_equal(report.scopes, 1);
     put("b.csv", HEAD "A,2024-01-02,2\n");
     assert_ok(update(&report));
     expect(2, 3);
+    owes(NULL);
 }
 
 static void test_files__patterns_and_names_of_datasets(void **state) {

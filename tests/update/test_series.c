@@ -64,6 +64,34 @@ static void test_series__five_thousand_assets_are_no_different(void **state) {
     run_years(5000, 40);
 }
 
+/* A provider that revises is asked for two weeks again each day. */
+static void test_series__a_look_back_leaves_no_more(void **state) {
+    const lochan_finality asks = {.settle_days = 14};
+    lochan_book book = {0};
+    lochan_series *series;
+    (void)state;
+    assert_int_equal(lochan_book__get(&book, "A", "", &series, NULL), LOCHAN_OK);
+    for (int32_t day = 10000; day < 13650; day++) {
+        lochan_windows gaps = {0};
+        assert_int_equal(lochan_ledger__gaps(lochan_series__now(series), 10000, day, asks,
+                                             LOCHAN_GAP_OPEN, &gaps, NULL),
+                         LOCHAN_OK);
+        assert_int_equal(gaps.count, 1);
+        /* one day more after a failure */
+        if (day > 10020)
+            assert_in_range(gaps.items[0].from, day - 16, day - 15);
+        lochan_cover cover = {.from = gaps.items[0].from,
+                              .to = day,
+                              .state = answer(day, 0),
+                              .asked_at = day * DAY_NS,
+                              .rows = 1};
+        assert_int_equal(lochan_series__record(series, &cover, one_day, NULL), LOCHAN_OK);
+        assert_in_range(lochan_series__now(series)->count, 1, 4);
+        lochan_windows__deinit(&gaps);
+    }
+    lochan_book__deinit(&book);
+}
+
 static void test_series__asset_and_variant_name_a_series(void **state) {
     (void)state;
     lochan_book book = {0};
@@ -110,6 +138,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_series__ten_years_of_daily_updates_leave_a_few_rows_an_asset),
         cmocka_unit_test(test_series__five_thousand_assets_are_no_different),
+        cmocka_unit_test(test_series__a_look_back_leaves_no_more),
         cmocka_unit_test(test_series__asset_and_variant_name_a_series),
         cmocka_unit_test(test_series__refresh_asks_again),
     };
