@@ -264,4 +264,8 @@ int lochan_ducktype__compare(const lochan_type *type, const char *a, const char 
 /* Canonical text of partition values: joined by '/', '%' and '/' escaped, null as "%N". */
 const char *lochan_partition__text(lochan_arena *arena, const char *const *values, size_t n);
 
+/* mapping.c: the name mappings of the listed files. UNSUPPORTED: one cannot be read right. */
+lochan_status lochan_db__read_mappings(lochan_db *db, const lochan_table_def *def,
+                                       lochan_file_list *list, lochan_error *err);
+
 #endif

@@ -23,15 +23,22 @@ lochan_status lochan_catalog__option(lochan_catalog *catalog, const char *name, 
     return rc;
 }
 
+lochan_status lochan_txn__set_option(lochan_txn *txn, const char *name, const char *value,
+                                     lochan_error *err) {
+    LOCHAN_TRY(lochan_txn__check(txn, err));
+    return lochan_txn__note(
+        txn,
+        lochan_txn__replace(txn, LOCHAN_ROW_META,
+                            LOCHAN_ROW(lochan_value__text(name), lochan_value__text(value)), err));
+}
+
 lochan_status lochan_catalog__set_option(lochan_catalog *catalog, const char *name,
                                          const char *value, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_txn *txn = NULL;
     lochan_txn_options options = {.kind = "option"};
     LOCHAN_TRYG(lochan_txn__begin(catalog, &options, NULL, NULL, &txn, err));
-    LOCHAN_TRYG(lochan_txn__replace(txn, LOCHAN_ROW_META,
-                                    LOCHAN_ROW(lochan_value__text(name), lochan_value__text(value)),
-                                    err));
+    LOCHAN_TRYG(lochan_txn__set_option(txn, name, value, err));
     LOCHAN_TRYG(lochan_txn__commit(&txn, NULL, err));
 done:
     lochan_txn__abort(txn);

@@ -82,8 +82,8 @@ lochan_status lochan_catalog__tables(lochan_catalog *catalog, int64_t snapshot_i
 void lochan_table_names__deinit(lochan_table_names *names);
 
 /* UNSUPPORTED names the table and what in it we cannot read right: delete files, inlined rows,
- * encrypted files, files outside the lake, other formats, name mappings. lochan_catalog__files
- * calls it too. */
+ * encrypted files, files outside the lake, other formats. lochan_catalog__files calls it too, and
+ * refuses name mappings of another kind than by name. */
 lochan_status lochan_catalog__check_readable(lochan_catalog *catalog, const lochan_table_def *def,
                                              int64_t snapshot_id, lochan_error *err);
 
@@ -91,6 +91,18 @@ lochan_status lochan_catalog__check_readable(lochan_catalog *catalog, const loch
 
 /* lochan_file.sorted of a clustered file; 1 of one in the table's order. */
 #define LOCHAN_FILE_CLUSTERED 2
+
+/* What the columns of a file are called, where its fields bear no ids of ours. */
+typedef struct lochan_mapped_name {
+    const char *name;
+    int64_t column_id; /* of the table */
+    bool is_partition; /* not in the file: the value stands in its path, as name=value */
+} lochan_mapped_name;
+typedef struct lochan_name_mapping {
+    int64_t id;
+    size_t n;
+    lochan_mapped_name *names; /* of top-level columns; fields below have the table's names */
+} lochan_name_mapping;
 
 typedef struct lochan_data_file {
     int64_t id;
@@ -108,9 +120,11 @@ typedef struct lochan_data_file {
     int64_t published_ns;  /* when its commit was published; 0 = unknown */
     bool sorted;           /* in the table's order */
     bool clustered;        /* a whole partition, in an order of its own */
-    lochan_str key_min, key_max; /* bytes that compare with memcmp; n = 0: unknown */
-    lochan_expr_stats *stats;    /* one for each asked column, in that order */
-    bool *stats_known;           /* false: nothing is known of that column in this file */
+    lochan_str key_min, key_max;        /* bytes that compare with memcmp; n = 0: unknown */
+    lochan_expr_stats *stats;           /* one for each asked column, in that order */
+    bool *stats_known;                  /* false: nothing is known of that column in this file */
+    int64_t mapping_id;                 /* -1: columns are known by the ids of their fields */
+    const lochan_name_mapping *mapping; /* NULL with it */
 } lochan_data_file;
 
 typedef struct lochan_file_list {

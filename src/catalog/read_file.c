@@ -41,8 +41,7 @@ static lochan_status check_deletes(lochan_db *db, const lochan_table_def *def, i
 static lochan_status check_files(lochan_db *db, const lochan_table_def *def, int64_t snapshot_id,
                                  lochan_arena *arena, lochan_error *err) {
     static const char *const reasons[] = {"files outside of the lake", "files that are not Parquet",
-                                          "encrypted files", "files with a name mapping",
-                                          "merged files with partial history"};
+                                          "encrypted files", "merged files with partial history"};
     const char *why = NULL;
     lochan_reader r =
         lochan_reader__start(db, LOCHAN_SQL_ODD_FILE, "ducklake_data_file", arena, err);
@@ -179,6 +178,7 @@ static void take_file(lochan_reader *r, const lochan_table_def *def, lochan_data
     f->sorted = order != 0 && !f->clustered;
     f->key_min = lochan_reader__blob(r, 13);
     f->key_max = lochan_reader__blob(r, 14);
+    f->mapping_id = lochan_reader__int_or(r, 15, -1);
 }
 
 static int by_id(const void *a, const void *b) {
@@ -245,7 +245,7 @@ static lochan_status read_some(lochan_db *db, const lochan_table_def *def, locha
         lochan_data_file *f = push_file(&r, out, cap);
         if (f)
             take_file(&r, def, f);
-        odd = odd || lochan_reader__bool(&r, 15, false);
+        odd = odd || lochan_reader__bool(&r, 16, false);
     }
     LOCHAN_TRY(lochan_reader__end(&r));
     return odd ? refuse(def, "files of a kind that another client made", err) : LOCHAN_OK;
@@ -406,6 +406,7 @@ lochan_status lochan_catalog__files(lochan_catalog *catalog, const lochan_table_
     LOCHAN_TRYG(check_readable(db, def, def->snapshot_id, err));
     LOCHAN_TRYG(read_files(db, def, newest, out, err));
     LOCHAN_TRYG(read_partition_values(db, def, out, err));
+    LOCHAN_TRYG(lochan_db__read_mappings(db, def, out, err));
     LOCHAN_TRYG(read_all_stats(db, def, column_ids, n_columns, out, err));
 done:
     lochan_catalog__read_end(catalog);
@@ -426,6 +427,7 @@ lochan_status lochan_catalog__files_in(lochan_catalog *catalog, const lochan_tab
     LOCHAN_TRYG(check_inlined(db, def, def->snapshot_id, &out->arena, err));
     LOCHAN_TRYG(read_ranges(db, def, ranges, n_ranges, out, err));
     LOCHAN_TRYG(read_partition_values(db, def, out, err));
+    LOCHAN_TRYG(lochan_db__read_mappings(db, def, out, err));
     LOCHAN_TRYG(read_all_stats(db, def, column_ids, n_columns, out, err));
 done:
     lochan_catalog__read_end(catalog);

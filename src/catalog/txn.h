@@ -93,14 +93,27 @@ typedef struct lochan_file_add {
     size_t n_partition_values;
     const lochan_column_stats *stats;
     size_t n_stats;
-    const char *file_id; /* uuid */
+    const char *file_id; /* uuid; "" = a file that another program wrote */
     int64_t ordinal;     /* of this file in the commit, from 0 */
     bool sorted;
     bool clustered;              /* see lochan_data_file */
     lochan_str key_min, key_max; /* memcmp order; n = 0: unknown */
     int64_t published_ns;        /* of rows that stood in another file before; 0 = now */
     const char *unsynced_boot;   /* boot id if the file was not synced, else NULL */
+    int64_t mapping_id; /* of lochan_txn__add_mapping; 0 = fields bear the ids of the columns */
 } lochan_file_add;
+
+/* One line of a mapping, fields of structs behind their struct. */
+typedef struct lochan_mapping_line {
+    const char *name;
+    int64_t column_id; /* of the table */
+    int parent;        /* line of the struct, -1 = none */
+    bool is_partition; /* stands in the path, not in the file */
+} lochan_mapping_line;
+/* Says what columns are called in files of other programs. */
+lochan_status lochan_txn__add_mapping(lochan_txn *txn, int64_t table_id,
+                                      const lochan_mapping_line *lines, size_t n,
+                                      int64_t *mapping_id, lochan_error *err);
 
 /* Refuses a path that the catalog ever knew. Keeps table statistics. */
 lochan_status lochan_txn__add_file(lochan_txn *txn, int64_t table_id, const lochan_file_add *file,
@@ -190,6 +203,10 @@ lochan_status lochan_txn__delete_run(lochan_txn *txn, const char *run_id, lochan
 lochan_status lochan_txn__retire_range(lochan_txn *txn, int64_t table_id,
                                        const lochan_file_range *range, int64_t *n,
                                        lochan_error *err);
+
+/* A setting of the lake, as lochan_catalog__set_option, with what else the transaction does. */
+lochan_status lochan_txn__set_option(lochan_txn *txn, const char *name, const char *value,
+                                     lochan_error *err);
 
 /* ---- columns that grow ---- */
 

@@ -186,7 +186,8 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
                    lochan_value__text("parquet"), lochan_value__int(f->rows),
                    lochan_value__int(f->bytes), lochan_value__int(f->footer_bytes),
                    lochan_value__int(t->next_row_id), partition_id, lochan_value__null(),
-                   lochan_value__null(), lochan_value__null()),
+                   f->mapping_id > 0 ? lochan_value__int(f->mapping_id) : lochan_value__null(),
+                   lochan_value__null()),
         err));
     for (size_t i = 0; i < t->n_partition; i++)
         LOCHAN_TRY(lochan_txn__insert(
@@ -196,7 +197,7 @@ static lochan_status insert_file(lochan_txn *txn, lochan_txn_table *t, const loc
             err));
     return lochan_txn__insert(
         txn, LOCHAN_ROW_FILE,
-        LOCHAN_ROW(lochan_value__int(id), lochan_value__text(f->file_id),
+        LOCHAN_ROW(lochan_value__int(id), lochan_value__text(f->file_id[0] ? f->file_id : NULL),
                    lochan_value__int(t->table_id), lochan_value__text(txn->commit_id),
                    lochan_value__int(f->ordinal),
                    lochan_value__text(f->published_ns > 0 ? published : txn->time),

@@ -28,6 +28,7 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__rejects,
     &lochan_cli__scan,
     &lochan_cli__files,
+    &lochan_cli__adopt,
     &lochan_cli__snapshots,
     &lochan_cli__diff,
     &lochan_cli__tag,

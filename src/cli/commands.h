@@ -29,6 +29,7 @@ extern const lochan_cli_command lochan_cli__status;
 extern const lochan_cli_command lochan_cli__runs;
 extern const lochan_cli_command lochan_cli__scan;
 extern const lochan_cli_command lochan_cli__files;
+extern const lochan_cli_command lochan_cli__adopt;
 extern const lochan_cli_command lochan_cli__snapshots;
 extern const lochan_cli_command lochan_cli__diff;
 extern const lochan_cli_command lochan_cli__tag;

@@ -125,8 +125,8 @@ static void free_side(void *state) {
 static lochan_status open_file(side_rows *s, lochan_error *err) {
     const lochan_data_file *file = s->d->files[s->at].file;
     LOCHAN_TRY(lochan_data_file__open(s->d->lake, file, &s->reader, err));
-    LOCHAN_TRY(lochan_projection__init(&s->projection, lochan_pq_reader__schema(s->reader),
-                                       &s->d->table->def.schema, LOCHAN_BY_FIELD_ID, err));
+    LOCHAN_TRY(lochan_data_file__project(file, lochan_pq_reader__schema(s->reader),
+                                         &s->d->table->def.schema, &s->projection, err));
     return lochan_pq_reader__stream(s->reader, NULL, &s->stream, err);
 }
 

@@ -16,8 +16,8 @@ lochan_status lochan_old_file__open(lochan_old_file *f, lochan_write *w,
     memset(f, 0, sizeof *f);
     f->file = file;
     LOCHAN_TRY(lochan_data_file__open(w->lake, file, &f->reader, err));
-    return lochan_projection__init(&f->projection, lochan_pq_reader__schema(f->reader),
-                                   &w->base.schema, LOCHAN_BY_FIELD_ID, err);
+    return lochan_data_file__project(file, lochan_pq_reader__schema(f->reader), &w->base.schema,
+                                     &f->projection, err);
 }
 
 lochan_status lochan_old_file__rewind(lochan_old_file *f, const int *groups, size_t n,

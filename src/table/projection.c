@@ -5,7 +5,9 @@
 #include "table/projection.h"
 
 #include "arrow/builder.h"
+#include "base/civil.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include <string.h>
 
 bool lochan_field__same_type(const struct ArrowSchema *a, const struct ArrowSchema *b) {
@@ -37,9 +39,31 @@ static bool has_field_ids(const struct ArrowSchema *schema) {
     return false;
 }
 
+static lochan_status keep_constants(lochan_projection *p, const char *const *constants, size_t n,
+                                    lochan_error *err) {
+    p->constant = lochan_mem__array(n ? n : 1, sizeof *p->constant);
+    if (!p->constant)
+        return lochan_error__nomem(err);
+    for (size_t i = 0; i < n; i++)
+        p->constant[i] = NULL;
+    p->n = n;
+    for (size_t i = 0; i < n; i++) {
+        p->constant[i] = constants[i] ? lochan_mem__strdup(constants[i]) : NULL;
+        if (constants[i] && !p->constant[i])
+            return lochan_error__nomem(err);
+    }
+    return LOCHAN_OK;
+}
+
 lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSchema *from,
                                       const struct ArrowSchema *to, lochan_projection_by by,
                                       lochan_error *err) {
+    return lochan_projection__init_with(p, from, to, by, NULL, err);
+}
+
+lochan_status lochan_projection__init_with(lochan_projection *p, const struct ArrowSchema *from,
+                                           const struct ArrowSchema *to, lochan_projection_by by,
+                                           const char *const *constants, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     size_t n = (size_t)to->n_children;
     memset(p, 0, sizeof *p);
@@ -51,6 +75,8 @@ lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSc
         rc = lochan_error__nomem(err);
         goto done;
     }
+    if (constants)
+        LOCHAN_TRYG(keep_constants(p, constants, n, err));
     LOCHAN_TRYG(lochan_schema__dup(from, &p->from, err));
     LOCHAN_TRYG(lochan_schema__dup(to, &p->to, err));
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +84,8 @@ lochan_status lochan_projection__init(lochan_projection *p, const struct ArrowSc
         int s = ids ? find_field_id(from, lochan_schema__field_id(field))
                     : lochan_schema__find(from, field->name);
         p->source[i] = s;
-        if (s < 0 && !(field->flags & ARROW_FLAG_NULLABLE)) {
+        bool is_constant = constants && constants[i];
+        if (s < 0 && !is_constant && !(field->flags & ARROW_FLAG_NULLABLE)) {
             rc = lochan_error__set(err, LOCHAN_ERR_SCHEMA,
                                    "column '%s' is missing and must not be null", field->name);
             rc = lochan_error__in_table(err, rc, NULL, field->name, -1);
@@ -77,6 +104,9 @@ done:
 void lochan_projection__deinit(lochan_projection *p) {
     lochan_schema__release(&p->from);
     lochan_schema__release(&p->to);
+    for (size_t i = 0; p->constant && i < p->n; i++)
+        lochan_mem__free(p->constant[i]);
+    lochan_mem__free(p->constant);
     lochan_mem__free(p->source);
     lochan_mem__free(p->cast);
     memset(p, 0, sizeof *p);
@@ -97,10 +127,66 @@ done:
     return rc;
 }
 
+/* One value; *known = false if the text stands for none. */
+static lochan_status add_value(lochan_builder *b, const lochan_type *type, const char *text,
+                               bool *known, lochan_error *err) {
+    size_t n = strlen(text);
+    int64_t i = 0;
+    int32_t day;
+    double f;
+    *known = true;
+    if (type->id == LOCHAN_TYPE_STRING)
+        return lochan_builder__bytes_value(b, text, n, err);
+    if (type->id == LOCHAN_TYPE_DATE32) {
+        *known = lochan_civil__parse_date(text, n, &day);
+        i = day;
+    } else if (type->id == LOCHAN_TYPE_BOOL) {
+        i = strcmp(text, "true") == 0;
+        *known = i || strcmp(text, "false") == 0;
+    } else if (lochan_type__is_float(type->id)) {
+        *known = lochan_parse__double(text, n, true, &f);
+        return *known ? lochan_builder__double(b, f, err) : LOCHAN_OK;
+    } else {
+        *known = lochan_parse__int64(text, n, &i);
+    }
+    return *known ? lochan_builder__int64(b, i, err) : LOCHAN_OK;
+}
+
+lochan_status lochan_constant__make(const struct ArrowSchema *field, const char *text, int64_t n,
+                                    struct ArrowArray *out, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_builder *b = NULL;
+    lochan_type type;
+    bool known = true;
+    memset(out, 0, sizeof *out);
+    LOCHAN_TRY(lochan_type__parse(field->format, &type, err));
+    if (type.id != LOCHAN_TYPE_STRING && type.id != LOCHAN_TYPE_DATE32 &&
+        type.id != LOCHAN_TYPE_BOOL && !lochan_type__is_float(type.id) &&
+        !lochan_type__is_integer(type.id))
+        return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
+                                 "column '%s' cannot be read from the name of a folder",
+                                 field->name);
+    LOCHAN_TRYG(lochan_builder__create(field, &b, err));
+    LOCHAN_TRYG(lochan_builder__reserve(b, n, err));
+    for (int64_t i = 0; i < n && known; i++)
+        LOCHAN_TRYG(add_value(b, &type, text, &known, err));
+    if (!known) {
+        rc = lochan_error__set(err, LOCHAN_ERR_VALUE, "'%.100s' is no value of column '%s'", text,
+                               field->name);
+        goto done;
+    }
+    LOCHAN_TRYG(lochan_builder__finish(b, out, err));
+done:
+    lochan_builder__free(b);
+    return rc;
+}
+
 static lochan_status make_column(const lochan_projection *p, size_t i, lochan_shared *in,
                                  int64_t rows, struct ArrowArray *out, lochan_error *err) {
     const struct ArrowSchema *field = p->to.children[i];
     struct ArrowArray raw = {0};
+    if (p->source[i] < 0 && p->constant && p->constant[i])
+        return lochan_constant__make(field, p->constant[i], rows, out, err);
     if (p->source[i] < 0)
         return lochan_nulls__make(field, rows, out, err);
     if (!p->cast[i])

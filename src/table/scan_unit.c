@@ -38,7 +38,8 @@ lochan_scan_file *lochan_scan_file__ref(lochan_scan_shared *s, lochan_scan_file 
 
 /* The predicate names columns of the table; the reader can apply it if the file has them under the
  * same names and types. */
-static bool can_push(const lochan_scan_shared *s, const struct ArrowSchema *file) {
+static bool can_push(const lochan_scan_shared *s, const lochan_data_file *data_file,
+                     const struct ArrowSchema *file) {
     const lochan_expr *e = s->plan.where;
     const struct ArrowSchema *table = &s->plan.table->def.schema;
     if (!e || s->plan.where_known_at)
@@ -49,7 +50,10 @@ static bool can_push(const lochan_scan_shared *s, const struct ArrowSchema *file
         if (f.depth == 0 || t.depth != f.depth || !lochan_field__same_type(t.field, f.field))
             return false;
         int32_t id = lochan_schema__field_id(f.field);
-        if (id >= 0 && id != lochan_schema__field_id(t.field))
+        if (data_file->mapping
+                ? lochan_data_file__column_id(data_file, file->children[f.child[0]]) !=
+                      lochan_schema__field_id(table->children[t.child[0]])
+                : id >= 0 && id != lochan_schema__field_id(t.field))
             return false;
     }
     return true;
@@ -64,8 +68,8 @@ static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, loc
     f->columns = lochan_mem__array((size_t)s->plan.work.n_children + 1, sizeof *f->columns);
     if (!f->columns)
         return lochan_error__nomem(err);
-    f->push = can_push(s, file);
-    LOCHAN_TRYG(lochan_projection__init(&all, file, &s->plan.work, LOCHAN_BY_FIELD_ID, err));
+    f->push = can_push(s, f->file, file);
+    LOCHAN_TRYG(lochan_data_file__project(f->file, file, &s->plan.work, &all, err));
     /* What only the predicate needs is not decoded twice if the reader applies it. */
     size_t needed = f->push ? s->plan.n_needed : s->plan.n_columns;
     for (size_t i = 0; i < needed; i++) {
@@ -79,8 +83,8 @@ static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, loc
     if (f->n_columns == 0 && file->n_children > 0)
         f->columns[f->n_columns++] = 0;
     LOCHAN_TRYG(lochan_schema__select(file, f->columns, f->n_columns, &decoded, err));
-    LOCHAN_TRYG(lochan_projection__init(
-        &f->projection, &decoded, f->push ? &s->needed : &s->plan.work, LOCHAN_BY_FIELD_ID, err));
+    LOCHAN_TRYG(lochan_data_file__project(f->file, &decoded, f->push ? &s->needed : &s->plan.work,
+                                          &f->projection, err));
 done:
     lochan_projection__deinit(&all);
     lochan_schema__release(&decoded);

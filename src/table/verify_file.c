@@ -310,8 +310,8 @@ static lochan_status check_totals(file_check *c, lochan_error *err) {
 static lochan_status check_deep(file_check *c, lochan_error *err) {
     lochan_error seen;
     lochan_error_init(&seen);
-    lochan_status rc = lochan_projection__init(&c->projection, lochan_pq_reader__schema(c->reader),
-                                               &c->table->def.schema, LOCHAN_BY_FIELD_ID, &seen);
+    lochan_status rc = lochan_data_file__project(c->file, lochan_pq_reader__schema(c->reader),
+                                                 &c->table->def.schema, &c->projection, &seen);
     if (rc != LOCHAN_OK)
         return found(c, "footer", rc, &seen, err);
     c->columns = lochan_mem__array((size_t)c->table->def.schema.n_children + 1, sizeof *c->columns);

@@ -230,6 +230,19 @@ char *lochan_data_file__new_path(const lochan_data_file *file, const char *id);
 
 lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
                                      lochan_pq_reader **out, lochan_error *err);
+/* The way from the file's columns to those of `to`, by the ids of fields or by the file's name
+ * mapping; `from` is the schema of its reader, or some columns of it. */
+lochan_status lochan_data_file__project(const lochan_data_file *file,
+                                        const struct ArrowSchema *from,
+                                        const struct ArrowSchema *to, lochan_projection *out,
+                                        lochan_error *err);
+/* The value of `key` in the folders key=value of a path, %XX decoded; false: there is none, it is
+ * null, or it is too long. */
+#define LOCHAN_HIVE_NULL "__HIVE_DEFAULT_PARTITION__"
+enum { LOCHAN_HIVE_VALUE = 1024 };
+bool lochan_hive__value(const char *path, const char *key, char *out, size_t cap);
+/* Id of the table's column that a top-level column of the file holds, -1 = none. */
+int64_t lochan_data_file__column_id(const lochan_data_file *file, const struct ArrowSchema *field);
 /* Puts the publish time into nulls of column `known_at` (timestamp[us]) of a struct array. Takes
  * *in. */
 lochan_status lochan_known_at__fill(const struct ArrowSchema *schema, int known_at,
