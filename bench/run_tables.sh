@@ -2,5 +2,5 @@
 # run_tables - appends to and reads of run tables, beside Polars alone and the algorithm of the Python original.
 set -eu
 cd "$(dirname "$0")/.."
-tools/venv
+tools/python
 exec .venv/bin/python -B bench/run_tables.py "$@"

@@ -6,8 +6,11 @@
 #include "base/fs.h"
 #include "base/str.h"
 
+#include <pthread.h>
 #include <string.h>
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static char found[LOCHAN_BOOT_MAX + 1]; /* by this process, "" = not yet */
 static char replaced[LOCHAN_BOOT_MAX + 1];
 static bool is_replaced;
 
@@ -23,15 +26,10 @@ static bool is_plain(const char *id, size_t n) {
     return n > 0;
 }
 
-void lochan_boot__id(char dst[LOCHAN_BOOT_MAX + 1]) {
+static void read_id(char dst[LOCHAN_BOOT_MAX + 1]) {
     char text[LOCHAN_BOOT_MAX + 1];
     lochan_file *file = NULL;
     size_t n = 0;
-    dst[0] = '\0';
-    if (is_replaced) {
-        memcpy(dst, replaced, sizeof replaced);
-        return;
-    }
     if (lochan_file__open("/proc/sys/kernel/random/boot_id", LOCHAN_FS_READ, &file, NULL) !=
         LOCHAN_OK)
         return;
@@ -44,4 +42,16 @@ void lochan_boot__id(char dst[LOCHAN_BOOT_MAX + 1]) {
         return;
     memcpy(dst, text, n);
     dst[n] = '\0';
+}
+
+void lochan_boot__id(char dst[LOCHAN_BOOT_MAX + 1]) {
+    if (is_replaced) {
+        memcpy(dst, replaced, sizeof replaced);
+        return;
+    }
+    pthread_mutex_lock(&mutex);
+    if (found[0] == '\0')
+        read_id(found);
+    memcpy(dst, found, sizeof found);
+    pthread_mutex_unlock(&mutex);
 }

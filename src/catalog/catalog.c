@@ -67,6 +67,34 @@ void lochan_catalog__read_end(lochan_catalog *catalog) {
     pthread_mutex_unlock(&catalog->read_mutex);
 }
 
+lochan_status lochan_catalog__look_begin(lochan_catalog *catalog, lochan_db **db,
+                                         lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    *db = NULL;
+    if (pthread_mutex_trylock(&catalog->write_mutex) != 0)
+        return lochan_catalog__read_begin(catalog, db, err);
+    if (!catalog->writer) {
+        pthread_mutex_unlock(&catalog->write_mutex);
+        return lochan_catalog__read_begin(catalog, db, err);
+    }
+    LOCHAN_TRYG(lochan_db__check_moved(catalog->writer, err));
+    LOCHAN_TRYG(lochan_db__begin_read(catalog->writer, err));
+    *db = catalog->writer;
+done:
+    if (rc != LOCHAN_OK)
+        pthread_mutex_unlock(&catalog->write_mutex);
+    return rc;
+}
+
+void lochan_catalog__look_end(lochan_catalog *catalog, lochan_db *db) {
+    if (db == catalog->reader) {
+        lochan_catalog__read_end(catalog);
+        return;
+    }
+    lochan_db__end_read(db);
+    pthread_mutex_unlock(&catalog->write_mutex);
+}
+
 /* ---- init ---- */
 
 static lochan_status put_meta(lochan_txn *txn, const char *key, const char *value,
@@ -422,6 +450,7 @@ lochan_status lochan_catalog__open(const char *path, const lochan_catalog_option
         return lochan_error__nomem(err);
     pthread_mutex_init(&c->read_mutex, NULL);
     pthread_mutex_init(&c->write_mutex, NULL);
+    lochan_known_table__init(c);
     lochan_status rc = setup(c, path, options ? options : &none, err);
     if (rc == LOCHAN_OK)
         rc = open_steps(c, err);
@@ -444,6 +473,7 @@ void lochan_catalog__close(lochan_catalog *catalog) {
     lochan_catalog__remove_salvage(catalog);
     pthread_mutex_destroy(&catalog->read_mutex);
     pthread_mutex_destroy(&catalog->write_mutex);
+    lochan_known_table__deinit(catalog);
     lochan_mem__free(catalog->path);
     lochan_mem__free(catalog->db_path);
     lochan_mem__free(catalog->command);

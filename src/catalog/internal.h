@@ -45,6 +45,9 @@ struct lochan_catalog {
     bool sync_failed;     /* of files published unsynced; they are not trusted any more */
     bool suspects_marked; /* and lake.db says so */
     _Atomic int64_t expire_asked_ns; /* when expire_due last looked, 0 = never */
+    pthread_mutex_t known_mutex;     /* definitions of tables; the last to be taken */
+    struct lochan_known_table *known[16];
+    size_t n_known, next_known;
     lochan_journal journal;
     void (*published)(void *ctx); /* after each commit that made a snapshot; may be NULL */
     void *published_ctx;
@@ -56,10 +59,29 @@ struct lochan_catalog {
 lochan_status lochan_catalog__read_begin(lochan_catalog *catalog, lochan_db **db,
                                          lochan_error *err);
 void lochan_catalog__read_end(lochan_catalog *catalog);
+/* The same for a few rows, on the writer's connection if nobody writes: its cache of pages outlives
+ * this process's own commits, the reader's does not. End it with look_end. */
+lochan_status lochan_catalog__look_begin(lochan_catalog *catalog, lochan_db **db,
+                                         lochan_error *err);
+void lochan_catalog__look_end(lochan_catalog *catalog, lochan_db *db);
 lochan_status lochan_db__check_moved(lochan_db *db, lochan_error *err);
 /* A row of lochan_meta into dst. */
 lochan_status lochan_db__meta(lochan_db *db, const char *key, char *dst, size_t cap,
                               lochan_error *err);
+
+/* ---- known_table.c ---- */
+
+typedef struct lochan_known_table lochan_known_table;
+
+void lochan_known_table__init(lochan_catalog *catalog);
+void lochan_known_table__deinit(lochan_catalog *catalog);
+/* *found: *out is the definition that was kept, but for what changes without the schema version;
+ * the caller sets snapshot_id. */
+lochan_status lochan_known_table__get(lochan_catalog *catalog, const char *source,
+                                      const char *dataset, int64_t schema_version, bool *found,
+                                      lochan_table_def *out, lochan_error *err);
+void lochan_known_table__keep(lochan_catalog *catalog, const lochan_table_def *def,
+                              int64_t schema_version);
 
 /* ---- read_only.c ---- */
 

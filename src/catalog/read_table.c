@@ -413,7 +413,9 @@ static lochan_status read_sort(lochan_db *db, lochan_table_def *def, lochan_erro
     return lochan_reader__end(&r);
 }
 
+/* What changes without the schema version. */
 static lochan_status read_numbers(lochan_db *db, lochan_table_def *def, lochan_error *err) {
+    def->rows = def->bytes = 0;
     lochan_reader r =
         lochan_reader__start(db, LOCHAN_SQL_TABLE_STATS, "ducklake_table_stats", &def->arena, err);
     lochan_reader__bind_int(&r, 1, def->table_id);
@@ -471,18 +473,52 @@ lochan_status lochan_db__table(lochan_db *db, const char *source, const char *da
     return rc;
 }
 
+/* The newest snapshot's number and schema version. */
+static lochan_status newest_version(lochan_db *db, int64_t *snapshot_id, int64_t *schema_version,
+                                    lochan_error *err) {
+    lochan_arena arena;
+    lochan_arena__init(&arena, 4096);
+    lochan_reader r =
+        lochan_reader__start(db, LOCHAN_SQL_SNAPSHOT_NEWEST, "ducklake_snapshot", &arena, err);
+    if (lochan_reader__next(&r)) {
+        *snapshot_id = lochan_reader__count(&r, 0);
+        *schema_version = lochan_reader__count(&r, 2);
+    } else if (r.rc == LOCHAN_OK) {
+        r.rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT, "lake.db has no snapshot");
+    }
+    lochan_status rc = lochan_reader__end(&r);
+    lochan_arena__deinit(&arena);
+    return rc;
+}
+
+static lochan_status newest_table(lochan_catalog *catalog, lochan_db *db, const char *source,
+                                  const char *dataset, lochan_table_def *out, lochan_error *err) {
+    int64_t snapshot_id = -1, version = -1;
+    bool found;
+    LOCHAN_TRY(newest_version(db, &snapshot_id, &version, err));
+    LOCHAN_TRY(lochan_known_table__get(catalog, source, dataset, version, &found, out, err));
+    if (!found) {
+        LOCHAN_TRY(lochan_db__table(db, source, dataset, snapshot_id, out, err));
+        lochan_known_table__keep(catalog, out, version);
+        return LOCHAN_OK;
+    }
+    out->snapshot_id = snapshot_id;
+    lochan_status rc = read_numbers(db, out, err);
+    if (rc != LOCHAN_OK)
+        lochan_table_def__deinit(out);
+    return rc;
+}
+
 lochan_status lochan_catalog__table(lochan_catalog *catalog, const char *source,
                                     const char *dataset, int64_t snapshot_id, lochan_table_def *out,
                                     lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
     lochan_db *db;
     memset(out, 0, sizeof *out);
     LOCHAN_CHECK_ARG(source && dataset, err);
-    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
-    if (snapshot_id < 0)
-        LOCHAN_TRYG(lochan_db__newest_snapshot(db, &snapshot_id, err));
-    LOCHAN_TRYG(lochan_db__table(db, source, dataset, snapshot_id, out, err));
-done:
-    lochan_catalog__read_end(catalog);
+    LOCHAN_TRY(lochan_catalog__look_begin(catalog, &db, err));
+    lochan_status rc = snapshot_id < 0
+                           ? newest_table(catalog, db, source, dataset, out, err)
+                           : lochan_db__table(db, source, dataset, snapshot_id, out, err);
+    lochan_catalog__look_end(catalog, db);
     return rc;
 }

@@ -54,12 +54,12 @@ lochan_status lochan_catalog__run_tables(lochan_catalog *catalog, const char *na
     lochan_db *db;
     bool any;
     memset(out, 0, sizeof *out);
-    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    LOCHAN_TRY(lochan_catalog__look_begin(catalog, &db, err));
     LOCHAN_TRYG(has_runs(db, &any, err));
     if (any)
         LOCHAN_TRYG(read_run_tables(db, name, out, err));
 done:
-    lochan_catalog__read_end(catalog);
+    lochan_catalog__look_end(catalog, db);
     if (rc != LOCHAN_OK)
         lochan_run_table_rows__deinit(out);
     return rc;
@@ -133,12 +133,12 @@ lochan_status lochan_catalog__runs(lochan_catalog *catalog, const char *run_id,
     lochan_db *db;
     bool any;
     memset(out, 0, sizeof *out);
-    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    LOCHAN_TRY(lochan_catalog__look_begin(catalog, &db, err));
     LOCHAN_TRYG(has_runs(db, &any, err));
     if (any)
         LOCHAN_TRYG(read_runs(db, run_id, out, err));
 done:
-    lochan_catalog__read_end(catalog);
+    lochan_catalog__look_end(catalog, db);
     if (rc != LOCHAN_OK)
         lochan_run_rows__deinit(out);
     return rc;

@@ -346,15 +346,22 @@ lochan_status lochan_db__change(lochan_db *db, lochan_row_kind kind, lochan_row_
     return run_row(db, kind, LOCHAN_OP_INSERT, values, n, changes, err);
 }
 
+lochan_status lochan_db__do(lochan_db *db, lochan_sql sql, lochan_error *err) {
+    sqlite3_stmt *stmt;
+    LOCHAN_TRY(lochan_db__get(db, sql, &stmt, err));
+    return lochan_db__run(db, stmt, NULL, err);
+}
+
 lochan_status lochan_db__begin_read(lochan_db *db, lochan_error *err) {
-    return lochan_db__exec(db, "BEGIN", err);
+    return lochan_db__do(db, LOCHAN_SQL_BEGIN, err);
 }
 
 void lochan_db__end_read(lochan_db *db) {
     for (size_t i = 0; i < LOCHAN_SQL_COUNT; i++)
         if (db->fixed[i])
             sqlite3_reset(db->fixed[i]);
-    sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    if (lochan_db__do(db, LOCHAN_SQL_ROLLBACK, NULL) != LOCHAN_OK)
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* ---- checked columns ---- */

@@ -69,6 +69,8 @@ lochan_status lochan_db__change(lochan_db *db, lochan_row_kind kind, lochan_row_
                                 lochan_error *err);
 
 /* One read transaction around several statements: end resets all and keeps none open. */
+/* Runs a statement without parameters. */
+lochan_status lochan_db__do(lochan_db *db, lochan_sql sql, lochan_error *err);
 lochan_status lochan_db__begin_read(lochan_db *db, lochan_error *err);
 void lochan_db__end_read(lochan_db *db);
 

@@ -202,7 +202,7 @@ static lochan_status begin_locked(lochan_txn *txn, bool *already, int64_t *snaps
     LOCHAN_TRY(open_writer(c, err));
     txn->db = c->writer;
     LOCHAN_TRY(lochan_db__set_unsynced(txn->db, txn->unsynced, err));
-    LOCHAN_TRY(lochan_db__exec(txn->db, "BEGIN IMMEDIATE", err));
+    LOCHAN_TRY(lochan_db__do(txn->db, LOCHAN_SQL_BEGIN_WRITE, err));
     txn->began = true;
     LOCHAN_TRY(check_incarnation(txn, err));
     LOCHAN_TRY(sync_names(c, err));
@@ -347,14 +347,17 @@ static void bury_failed_commit(lochan_txn *txn, lochan_error *err) {
                        "snapshots, before repeating it");
 }
 
-/* Empties the WAL into lake.db. It holds SQLite's write lock meanwhile, so that no other program
- * commits into a log that is being started anew, and waits for no reader: then it is done later. */
+/* Moves the WAL into lake.db. The next commit begins it anew where it lies, since blocks that are
+ * there already are synced sooner; one that grew too long is cut. It holds SQLite's write lock
+ * meanwhile, so that no other program commits into a log that is being started anew, and waits for
+ * no reader: then it is done later. */
 static void checkpoint(lochan_txn *txn) {
     lochan_error err;
     int64_t timeout = txn->db->timeout_ms;
     txn->db->timeout_ms = 0;
-    int code =
-        sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int mode = txn->db->wal_pages > 4 * txn->catalog->checkpoint_pages ? SQLITE_CHECKPOINT_TRUNCATE
+                                                                       : SQLITE_CHECKPOINT_RESTART;
+    int code = sqlite3_wal_checkpoint_v2(txn->db->handle, NULL, mode, NULL, NULL);
     txn->db->timeout_ms = timeout;
     txn->db->wal_pages = 0;
     if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED)
@@ -397,7 +400,7 @@ static lochan_status commit_steps(lochan_txn *txn, int64_t *snapshot, lochan_err
         LOCHAN_TRY(lochan_txn__store_record(txn, *snapshot, err));
     LOCHAN_TRY(lochan_journal__prune(txn, err));
     LOCHAN_FAILPOINT("catalog.commit.prepared", err);
-    lochan_status rc = lochan_db__exec(txn->db, "COMMIT", err);
+    lochan_status rc = lochan_db__do(txn->db, LOCHAN_SQL_COMMIT, err);
     if (rc == LOCHAN_OK)
         txn->began = false;
     else if (rc != LOCHAN_ERR_CANCELLED && rc != LOCHAN_ERR_LOCKED) /* these wrote nothing */

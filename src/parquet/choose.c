@@ -207,6 +207,22 @@ static lochan_status choose_level(lochan_pq_column_writer *w, const uint8_t *val
     return LOCHAN_OK;
 }
 
+/* A short chunk of one number or text needs no trial: its dictionary is tiny, and zstd makes the
+ * differences of numbers so small that the page of a dictionary can be saved. */
+static bool is_constant(const lochan_pq_column_writer *w) {
+    int32_t p = w->leaf->physical;
+    return w->use_dictionary && w->dictionary.n == 1 && w->n_values <= SAMPLE_VALUES &&
+           (p == LOCHAN_PQ_INT32 || p == LOCHAN_PQ_INT64 || p == LOCHAN_PQ_BYTE_ARRAY);
+}
+
+static lochan_status decide_constant(lochan_pq_column_writer *w, lochan_error *err) {
+    w->decided = false; /* the next row group may hold others */
+    if (w->leaf->physical == LOCHAN_PQ_BYTE_ARRAY || w->options->codec != LOCHAN_PQ_ZSTD)
+        return LOCHAN_OK;
+    w->encoding = LOCHAN_PQ_DELTA_BINARY_PACKED;
+    return drop_dictionary(w, err);
+}
+
 static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error *err) {
     size_t n = sample_values(w), plain = 0, keys, entries;
     bool keep = w->use_dictionary && !full;
@@ -217,6 +233,10 @@ static lochan_status decide(lochan_pq_column_writer *w, bool full, lochan_error 
         w->decided = false; /* the next row group may be larger */
         return w->use_dictionary && !dictionary_pays(w) ? drop_dictionary(w, err) : LOCHAN_OK;
     }
+    if (!full && is_constant(w))
+        return decide_constant(w, err);
+    keep =
+        keep && w->dictionary.n < w->n_values; /* else entries are the values, keys come on top */
     w->sample.len = 0;
     if (w->use_dictionary)
         LOCHAN_TRY(values_of_keys(w, n, &w->sample, err));

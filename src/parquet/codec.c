@@ -48,19 +48,34 @@ static bool slot_give(_Atomic(void *) *slots, void *p) {
     return false;
 }
 
-/* Contexts that outlive the file they were made for: making one costs as much as a small file. */
+/* Contexts that outlive the file they were made for: making one costs as much as a small file. Who
+ * needs one takes it for one page, so there are no more than threads, however many files are open.
+ */
 static lochan_pq_codec_cache spare;
 
-enum { MOST_SPARE_BYTES = 4 << 20 }; /* of one context */
+enum { MOST_SPARE_BYTES = 4 << 20 }; /* of one context; a larger one goes with its file */
+
+static void free_compress(void *context) {
+    ZSTD_freeCCtx(context);
+}
+
+static void free_decompress(void *context) {
+    ZSTD_freeDCtx(context);
+}
+
+/* Keeps a context for the next page of any file, else of this one. */
+static void give_back(_Atomic(void *) *own, _Atomic(void *) *shared, void *context, size_t bytes,
+                      void (*drop)(void *)) {
+    if (bytes <= MOST_SPARE_BYTES && slot_give(shared, context))
+        return;
+    if (!slot_give(own, context))
+        drop(context);
+}
 
 void lochan_pq_codec_cache__deinit(lochan_pq_codec_cache *cache) {
     for (int i = 0; i < LOCHAN_PQ_CODEC_SLOTS; i++) {
-        void *c = atomic_exchange(&cache->zstd_compress[i], NULL);
-        void *d = atomic_exchange(&cache->zstd_decompress[i], NULL);
-        if (c && (ZSTD_sizeof_CCtx(c) > MOST_SPARE_BYTES || !slot_give(spare.zstd_compress, c)))
-            ZSTD_freeCCtx(c);
-        if (d && (ZSTD_sizeof_DCtx(d) > MOST_SPARE_BYTES || !slot_give(spare.zstd_decompress, d)))
-            ZSTD_freeDCtx(d);
+        ZSTD_freeCCtx(atomic_exchange(&cache->zstd_compress[i], NULL));
+        ZSTD_freeDCtx(atomic_exchange(&cache->zstd_decompress[i], NULL));
     }
 }
 
@@ -159,8 +174,7 @@ static bool zstd_compress(lochan_pq_codec_cache *cache, int level, const uint8_t
         *out_n = zstd_numbers(c, dst, cap, src, n);
     else
         *out_n = ZSTD_compressCCtx(c, dst, cap, src, n, level ? level : 1);
-    if (!slot_give(cache->zstd_compress, c))
-        ZSTD_freeCCtx(c);
+    give_back(cache->zstd_compress, spare.zstd_compress, c, ZSTD_sizeof_CCtx(c), free_compress);
     return !ZSTD_isError(*out_n);
 }
 
@@ -174,8 +188,8 @@ static bool zstd_decompress(lochan_pq_codec_cache *cache, const uint8_t *src, si
     if (!d)
         return false;
     size_t made = ZSTD_decompressDCtx(d, dst, dst_n, src, n);
-    if (!slot_give(cache->zstd_decompress, d))
-        ZSTD_freeDCtx(d);
+    give_back(cache->zstd_decompress, spare.zstd_decompress, d, ZSTD_sizeof_DCtx(d),
+              free_decompress);
     return !ZSTD_isError(made) && made == dst_n;
 }
 

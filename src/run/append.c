@@ -16,12 +16,6 @@
 /* Shaped rows kept before their parts are written: more than that makes several parts a bucket. */
 enum { MOST_HELD_ROWS = 4 << 20, STATS_COLUMNS = 3, MAX_TRIES = 20 };
 
-/* Rows of one bucket, waiting to be written. */
-typedef struct bucket {
-    struct ArrowArray *batches;
-    size_t n, cap;
-} bucket;
-
 typedef struct append {
     lochan_run *run;
     lochan_append_options options;
@@ -32,35 +26,20 @@ typedef struct append {
     int64_t tick_bucket_size;
     struct ArrowArray *raw; /* read ahead of the writing */
     size_t n_raw, cap_raw, at_raw;
+    struct ArrowArray *ready; /* of a rehearsal: they share the memory of `raw` */
+    size_t n_ready, cap_ready, at_ready;
+    struct ArrowSchema ready_for; /* the table they were shaped for */
     int64_t rows_read;
     lochan_table *table;
     lochan_write *write;
     lochan_run_shape shape;
-    bucket *buckets; /* by number of the write's partition */
-    size_t n_buckets;
-    int64_t held;
+    lochan_run_buckets buckets;
     bool hooked; /* the commit is ours, not an earlier one of the same token */
     char size_text[24];
     const char *metadata[3][2];
 } append;
 
 /* ---- reading ---- */
-
-static lochan_status push(struct ArrowArray **list, size_t *n, size_t *cap,
-                          struct ArrowArray *batch, lochan_error *err) {
-    if (*n == *cap) {
-        size_t more = *cap ? *cap * 2 : 4;
-        struct ArrowArray *grown = lochan_mem__realloc(*list, more * sizeof *grown);
-        if (!grown) {
-            lochan_array__release(batch);
-            return lochan_error__nomem(err);
-        }
-        *list = grown;
-        *cap = more;
-    }
-    lochan_array__move(batch, &(*list)[(*n)++]);
-    return LOCHAN_OK;
-}
 
 /* The next batch with rows of the stream; release NULL at the end. Rows from outside are checked
  * here and nowhere else. */
@@ -102,7 +81,7 @@ static lochan_status read_ahead(append *a, bool all, lochan_error *err) {
         LOCHAN_TRY(read_stream(a, &batch, err));
         if (!batch.release)
             return LOCHAN_OK;
-        LOCHAN_TRY(push(&a->raw, &a->n_raw, &a->cap_raw, &batch, err));
+        LOCHAN_TRY(lochan_run__push(&a->raw, &a->n_raw, &a->cap_raw, &batch, err));
     } while (all);
     return LOCHAN_OK;
 }
@@ -119,20 +98,45 @@ static lochan_run_shape new_shape(const append *a, const struct ArrowSchema *to)
                               .check_rows = a->options.validate_rows};
 }
 
-/* Shapes rows that are read already and throws the result away. */
-static lochan_status rehearse(append *a, const struct ArrowSchema *to, lochan_error *err) {
+static void drop_ready(append *a) {
+    for (size_t i = a->at_ready; i < a->n_ready; i++)
+        lochan_array__release(&a->ready[i]);
+    lochan_mem__free(a->ready);
+    lochan_schema__release(&a->ready_for);
+    a->ready = NULL;
+    a->n_ready = a->cap_ready = a->at_ready = 0;
+}
+
+/* Shapes all rows, for the table as it would be. They are kept, unless they are too many: mostly
+ * the table becomes what was foreseen. Takes `to`. */
+static lochan_status rehearse(append *a, struct ArrowSchema *to, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     struct ArrowArray shaped = {0}, copy;
-    lochan_run_shape shape = new_shape(a, to);
+    lochan_schema__move(to, &a->ready_for);
+    lochan_run_shape shape = new_shape(a, &a->ready_for);
     LOCHAN_TRY(lochan_run_shape__init(&shape, err));
     for (size_t i = 0; i < a->n_raw; i++) {
         copy = lochan_array__lend(&a->raw[i]);
         LOCHAN_TRYG(lochan_run_shape__apply(&shape, &copy, &shaped, err));
+        if (a->rows_read <= MOST_HELD_ROWS)
+            LOCHAN_TRYG(lochan_run__push(&a->ready, &a->n_ready, &a->cap_ready, &shaped, err));
         lochan_array__release(&shaped);
     }
 done:
+    lochan_array__release(&shaped);
     lochan_run_shape__deinit(&shape);
     return rc;
+}
+
+static bool same_fields(const struct ArrowSchema *a, const struct ArrowSchema *b) {
+    if (strcmp(a->format, b->format) != 0 ||
+        strcmp(a->name ? a->name : "", b->name ? b->name : "") || a->n_children != b->n_children ||
+        a->dictionary || b->dictionary)
+        return false;
+    for (int64_t i = 0; i < a->n_children; i++)
+        if (!same_fields(a->children[i], b->children[i]))
+            return false;
+    return true;
 }
 
 static lochan_status prepare_table(append *a, lochan_error *err) {
@@ -183,103 +187,6 @@ static lochan_status begin_write(append *a, lochan_error *err) {
     }
 }
 
-/* ---- buckets ---- */
-
-static lochan_status reserve_buckets(append *a, lochan_error *err) {
-    size_t n = lochan_write__partitions(a->write);
-    if (n <= a->n_buckets)
-        return LOCHAN_OK;
-    bucket *more = lochan_mem__realloc(a->buckets, n * sizeof *more);
-    if (!more)
-        return lochan_error__nomem(err);
-    memset(more + a->n_buckets, 0, (n - a->n_buckets) * sizeof *more);
-    a->buckets = more;
-    a->n_buckets = n;
-    return LOCHAN_OK;
-}
-
-static lochan_status give_rows(append *a, uint32_t id, struct ArrowArray *rows, lochan_error *err) {
-    bucket *b = &a->buckets[id];
-    a->held += rows->length;
-    return push(&b->batches, &b->n, &b->cap, rows, err);
-}
-
-/* Ticks mostly come in order: then a bucket's rows are one run of the batch, and are shown, not
- * copied. */
-static lochan_status split_runs(append *a, lochan_shared *batch, const uint32_t *ids, int64_t n,
-                                lochan_error *err) {
-    for (int64_t from = 0; from < n;) {
-        int64_t to = from + 1;
-        struct ArrowArray rows;
-        while (to < n && ids[to] == ids[from])
-            to++;
-        LOCHAN_TRY(lochan_shared__slice(batch, from, to - from, &rows, err));
-        LOCHAN_TRY(give_rows(a, ids[from], &rows, err));
-        from = to;
-    }
-    return LOCHAN_OK;
-}
-
-/* Any order: the rows of each bucket are gathered. */
-static lochan_status split_mixed(append *a, const struct ArrowArray *batch, const uint32_t *ids,
-                                 int64_t n, lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    int64_t *starts = lochan_mem__array(a->n_buckets + 1, sizeof *starts);
-    int64_t *order = lochan_mem__array((size_t)n + 1, sizeof *order);
-    if (!starts || !order) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    for (int64_t i = 0; i < n; i++)
-        starts[ids[i] + 1]++;
-    for (size_t b = 0; b < a->n_buckets; b++)
-        starts[b + 1] += starts[b];
-    for (int64_t i = 0; i < n; i++)
-        order[starts[ids[i]]++] = i; /* now starts[b] is where b ends */
-    for (size_t b = 0; b < a->n_buckets; b++) {
-        int64_t begin = b > 0 ? starts[b - 1] : 0;
-        struct ArrowArray rows;
-        if (starts[b] == begin)
-            continue;
-        LOCHAN_TRYG(lochan_take(&a->table->def.schema, batch, order + begin,
-                                (size_t)(starts[b] - begin), &rows, err));
-        LOCHAN_TRYG(give_rows(a, (uint32_t)b, &rows, err));
-    }
-done:
-    lochan_mem__free(starts);
-    lochan_mem__free(order);
-    return rc;
-}
-
-/* How often the bucket changes from one row to the next. */
-static int64_t count_changes(const uint32_t *ids, int64_t n) {
-    int64_t changes = 0;
-    for (int64_t i = 1; i < n; i++)
-        changes += ids[i] != ids[i - 1];
-    return changes;
-}
-
-static lochan_status split(append *a, struct ArrowArray *shaped, lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    int64_t n = shaped->length;
-    uint32_t *ids = lochan_mem__array((size_t)n + 1, sizeof *ids);
-    lochan_shared *shared = lochan_shared__give(shaped);
-    if (!ids || !shared) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    LOCHAN_TRYG(lochan_write__partition_of(a->write, lochan_shared__get(shared), ids, err));
-    LOCHAN_TRYG(reserve_buckets(a, err));
-    if (count_changes(ids, n) < (int64_t)a->n_buckets)
-        LOCHAN_TRYG(split_runs(a, shared, ids, n, err));
-    else
-        LOCHAN_TRYG(split_mixed(a, lochan_shared__get(shared), ids, n, err));
-done:
-    lochan_mem__free(ids);
-    lochan_shared__unref(shared);
-    return rc;
-}
-
 /* ---- writing ---- */
 
 typedef struct flushing {
@@ -289,7 +196,7 @@ typedef struct flushing {
 
 static lochan_status write_bucket(void *ctx, size_t index, lochan_error *err) {
     flushing *f = ctx;
-    bucket *b = &f->a->buckets[f->ids[index]];
+    lochan_run_bucket *b = &f->a->buckets.items[f->ids[index]];
     struct ArrowSchema schema = {0};
     struct ArrowArrayStream stream = {0};
     size_t n = b->n;
@@ -304,29 +211,45 @@ static lochan_status write_bucket(void *ctx, size_t index, lochan_error *err) {
 
 static lochan_status flush(append *a, lochan_error *err) {
     size_t n = 0;
-    flushing f = {a, lochan_mem__array(a->n_buckets + 1, sizeof *f.ids)};
+    flushing f = {a, lochan_mem__array(a->buckets.n + 1, sizeof *f.ids)};
     if (!f.ids)
         return lochan_error__nomem(err);
-    for (size_t b = 0; b < a->n_buckets; b++)
-        if (a->buckets[b].n > 0)
+    for (size_t b = 0; b < a->buckets.n; b++)
+        if (a->buckets.items[b].n > 0)
             f.ids[n++] = (uint32_t)b;
     lochan_ctx *ctx = &a->run->lake->ctx;
     lochan_status rc = lochan_pool__for(ctx->pool, n, write_bucket, &f, ctx->cancel, err);
     lochan_mem__free(f.ids);
-    a->held = 0;
+    a->buckets.held = 0;
     return rc;
+}
+
+/* The next rows of the table; release NULL at the end. */
+static lochan_status next_shaped(append *a, struct ArrowArray *out, lochan_error *err) {
+    struct ArrowArray batch;
+    memset(out, 0, sizeof *out);
+    if (a->n_ready > 0) {
+        if (a->at_ready < a->n_ready)
+            lochan_array__move(&a->ready[a->at_ready++], out);
+        return LOCHAN_OK;
+    }
+    LOCHAN_TRY(next_batch(a, &batch, err));
+    return batch.release ? lochan_run_shape__apply(&a->shape, &batch, out, err) : LOCHAN_OK;
 }
 
 static lochan_status write_rows(append *a, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
-    struct ArrowArray batch = {0}, shaped = {0};
+    struct ArrowArray shaped = {0};
+    a->buckets.write = a->write;
+    a->buckets.schema = &a->table->def.schema;
+    if (a->n_ready > 0 && !same_fields(&a->ready_for, &a->table->def.schema))
+        drop_ready(a);
     for (;;) {
-        LOCHAN_TRYG(next_batch(a, &batch, err));
-        if (!batch.release)
+        LOCHAN_TRYG(next_shaped(a, &shaped, err));
+        if (!shaped.release)
             break;
-        LOCHAN_TRYG(lochan_run_shape__apply(&a->shape, &batch, &shaped, err));
-        LOCHAN_TRYG(split(a, &shaped, err));
-        if (a->held < MOST_HELD_ROWS)
+        LOCHAN_TRYG(lochan_run_buckets__add(&a->buckets, &shaped, err));
+        if (a->buckets.held < MOST_HELD_ROWS)
             continue;
         a->summary->stage = LOCHAN_APPEND_WRITE;
         LOCHAN_TRYG(flush(a, err));
@@ -336,7 +259,6 @@ static lochan_status write_rows(append *a, lochan_error *err) {
     LOCHAN_FAILPOINTG("run.append.checked", err);
     LOCHAN_TRYG(flush(a, err));
 done:
-    lochan_array__release(&batch);
     lochan_array__release(&shaped);
     return rc;
 }
@@ -512,12 +434,8 @@ done:
 static void append_deinit(append *a) {
     lochan_write__free(a->write);
     lochan_run_shape__deinit(&a->shape);
-    for (size_t b = 0; b < a->n_buckets; b++) {
-        for (size_t i = 0; i < a->buckets[b].n; i++)
-            lochan_array__release(&a->buckets[b].batches[i]);
-        lochan_mem__free(a->buckets[b].batches);
-    }
-    lochan_mem__free(a->buckets);
+    lochan_run_buckets__deinit(&a->buckets);
+    drop_ready(a); /* before what they share */
     for (size_t i = a->at_raw; i < a->n_raw; i++)
         lochan_array__release(&a->raw[i]);
     lochan_mem__free(a->raw);

@@ -96,6 +96,30 @@ lochan_status lochan_run__open_table(lochan_lake *lake, const char *name, int64_
 /* Whether a type has nothing to store: no struct field, no type of items. */
 bool lochan_run_field__is_void(const struct ArrowSchema *field);
 
+/* ---- buckets.c ---- */
+
+/* Rows of one bucket, waiting to be written. */
+typedef struct lochan_run_bucket {
+    struct ArrowArray *batches;
+    size_t n, cap;
+} lochan_run_bucket;
+
+typedef struct lochan_run_buckets {
+    lochan_write *write;              /* borrowed */
+    const struct ArrowSchema *schema; /* of the table, borrowed */
+    lochan_run_bucket *items;         /* by number of the write's partition */
+    size_t n;
+    int64_t held; /* rows given since somebody set it to 0 */
+} lochan_run_buckets;
+
+/* Takes rows of the table (also on failure) and gives each bucket its own. */
+lochan_status lochan_run_buckets__add(lochan_run_buckets *b, struct ArrowArray *rows,
+                                      lochan_error *err);
+void lochan_run_buckets__deinit(lochan_run_buckets *b);
+/* Appends a batch to a list; takes it, also on failure. */
+lochan_status lochan_run__push(struct ArrowArray **list, size_t *n, size_t *cap,
+                               struct ArrowArray *batch, lochan_error *err);
+
 /* ---- append.c ---- */
 
 /* The options a caller of any version gave; NULL = defaults. */

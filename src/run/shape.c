@@ -297,8 +297,9 @@ static lochan_status repeat_text(const char *text, int64_t n, struct ArrowArray 
     char *data = (char *)(uintptr_t)out->buffers[2];
     for (int64_t i = 0; i <= n; i++)
         offsets[i] = (int32_t)(i * (int64_t)len);
-    for (int64_t i = 0; i < n; i++)
-        memcpy(data + i * (int64_t)len, text, len);
+    memcpy(data, text, bytes < len ? bytes : len);
+    for (size_t done = len; done < bytes; done *= 2) /* each time as much as there is */
+        memcpy(data + done, data, bytes - done < done ? bytes - done : done);
     return LOCHAN_OK;
 }
 

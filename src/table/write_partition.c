@@ -291,6 +291,51 @@ static lochan_status intern(lochan_write *w, const lochan_partition_values *v, u
     return LOCHAN_OK;
 }
 
+/* ---- runs of equal rows, which belong to one partition ---- */
+
+enum { RUN_BLOCK = 1024 };
+
+static int64_t run_of_numbers(const int64_t *p, int64_t n) {
+    int64_t i = 1;
+    while (i < n && p[i] == p[0])
+        i++;
+    return i;
+}
+
+/* Equal texts lie at equal distances, and each is like the one before. */
+static int64_t run_of_texts(const int32_t *offsets, const uint8_t *bytes, int64_t n) {
+    int32_t len = offsets[1] - offsets[0];
+    int64_t i = 1;
+    const uint8_t *first = bytes + offsets[0];
+    while (i < n && offsets[i + 1] - offsets[i] == len)
+        i++;
+    if (i == 1 || memcmp(first, first + len, (size_t)(i - 1) * (size_t)len) == 0)
+        return i;
+    n = i;
+    for (i = 1; i < n && memcmp(first, bytes + offsets[i], (size_t)len) == 0; i++) {
+    }
+    return i;
+}
+
+/* How many rows from row i on, up to n, have the same values in the strategy's columns as row i. At
+ * least 1; fewer than there are where it is not easily seen. */
+static int64_t run_of_rows(const lochan_view *views, size_t n_columns, int64_t i, int64_t n) {
+    n = n - i < RUN_BLOCK ? n - i : RUN_BLOCK;
+    for (size_t c = 0; c < n_columns && n > 1; c++) {
+        const lochan_view *v = &views[c];
+        int64_t at = v->offset + i;
+        if (v->validity || v->indices)
+            n = 1;
+        else if (v->type.id == LOCHAN_TYPE_INT64)
+            n = run_of_numbers((const int64_t *)v->data + at, n);
+        else if (v->type.id == LOCHAN_TYPE_STRING && v->offsets && v->bytes)
+            n = run_of_texts((const int32_t *)v->offsets + at, v->bytes, n);
+        else
+            n = 1;
+    }
+    return n;
+}
+
 static lochan_status no_partition(const lochan_write *w, int64_t row, lochan_error *err) {
     const char *column = w->base.schema.children[w->table->partition_columns[0]]->name;
     lochan_status rc =
@@ -331,7 +376,8 @@ lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArra
     pthread_mutex_lock(&w->mutex);
     size_t known = w->n_partitions;
     LOCHAN_TRYG(init_views(w, &w->input.from, batch, views, err));
-    for (int64_t i = 0; i < batch->length; i++) {
+    for (int64_t i = 0, end; i < batch->length; i = end) {
+        end = i + run_of_rows(views, s->n_columns, i, batch->length);
         if (s->n_fields > 0 && !s->values_of(views, i, w->table->partition_number, &v)) {
             rc = no_partition(w, i, err);
             goto done;
@@ -340,6 +386,8 @@ lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArra
             ids[i] = ids[i - 1];
         else
             LOCHAN_TRYG(intern(w, &v, &ids[i], err));
+        for (int64_t k = i + 1; k < end; k++)
+            ids[k] = ids[i];
         last = v;
     }
 done:
@@ -424,7 +472,8 @@ lochan_status lochan_write__check_rows(lochan_write *w, uint32_t partition,
     const lochan_write_partition *p = w->partitions[partition];
     pthread_mutex_unlock(&w->mutex);
     LOCHAN_TRYG(init_views(w, &w->base.schema, rows, views, err));
-    for (int64_t i = 0; s->n_fields > 0 && i < rows->length; i++) {
+    for (int64_t i = 0; s->n_fields > 0 && i < rows->length;
+         i += run_of_rows(views, s->n_columns, i, rows->length)) {
         if (!s->values_of(views, i, w->table->partition_number, &v)) {
             rc = no_partition(w, i, err);
             goto done;
