@@ -286,13 +286,15 @@ typedef struct lochan_raw_options {
     bool partial;      /* also if days or rows of the table are not in the answers: they go, and the
                           days are asked again by the next update */
     bool plan;         /* find out everything, change nothing */
+    bool owed;         /* only the days that the ledger owes (failed, or taken out by a repair):
+                          their rows are added, the others of the table stay; needs a key */
     lochan_progress_fn progress; /* of each update that is read again; NULL = none */
     void *payload;
     uint8_t reserved[32];
 } lochan_raw_options;
 /* clang-format off */
 #define LOCHAN_RAW_OPTIONS_INIT \
-    {sizeof(lochan_raw_options), NULL, 0, NULL, false, false, NULL, NULL, {0}}
+    {sizeof(lochan_raw_options), NULL, 0, NULL, false, false, false, NULL, NULL, {0}}
 /* clang-format on */
 
 typedef struct lochan_raw_report {
@@ -314,7 +316,8 @@ typedef struct lochan_raw_report {
  * commit; the provider is not asked. Files that nothing changes stay. NOT_FOUND: there are no kept
  * answers. PARTIAL: days of the ledger or rows of the table are not in them; nothing was changed
  * (but for options->partial). *lacks (may be NULL) has the days: source, dataset, asset (null =
- * all), variant, day_from, day_to. The report and *lacks are filled then, too. */
+ * all), variant, day_from, day_to. With options->owed it never is PARTIAL: *lacks has what is still
+ * owed. The report and *lacks are filled then, too. */
 LOCHAN_API lochan_status lochan_raw_rebuild(lochan_lake *lake, const char *source,
                                             const char *dataset, const lochan_raw_options *options,
                                             lochan_raw_report *report,

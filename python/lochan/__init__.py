@@ -20,6 +20,7 @@ from lochan.reports import ExpireReport as ExpireReport
 from lochan.reports import GcReport as GcReport
 from lochan.reports import Progress as Progress
 from lochan.reports import RebuildReport as RebuildReport
+from lochan.reports import RawReport as RawReport
 from lochan.reports import RepairReport as RepairReport
 from lochan.reports import RestoreReport as RestoreReport
 from lochan.reports import ScanStats as ScanStats

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lochan import _arguments, _lochan
 from lochan._arguments import Path
-from lochan.reports import (BackupReport, CommitStatus, CompactReport, ExpireReport, GcReport, RebuildReport, RepairReport,
+from lochan.reports import (BackupReport, CommitStatus, CompactReport, ExpireReport, GcReport, RawReport, RebuildReport, RepairReport,
                             RestoreReport, VerifyReport)
 from lochan.scan import Rows, Scan
 from lochan.sources import Failures, Sources
@@ -508,6 +508,38 @@ class DataLake:
         where the system cannot read. dry_run: only the plan."""
         figures, plan = self._lake.repair(*_arguments.filters(name, source), deep, force, dry_run)
         return RepairReport(dry_run, *figures, Table(plan))
+
+    def raw(self, name: str | None = None, source: str | None = None) -> Table:
+        """The published updates whose answers were kept (`keep_raw: true` in the spec), oldest first: source, dataset,
+        update_id, started_at, scopes, answers, files, bytes, mapping ("current" or "other" than the spec has now)."""
+        return Table(self._lake.rows("raw", *_arguments.filters(name, source)))
+
+    def rebuild_from_raw(
+        self,
+        name: str,
+        source: str | None = None,
+        *,
+        updates: Sequence[str] | None = None,
+        since: Moment | None = None,
+        partial: bool = False,
+        owed: bool = False,
+        plan: bool = False,
+    ) -> RawReport:
+        """Builds a dataset again from its kept answers, under its spec as it is now, in one commit; the provider is not asked.
+        `PartialError` if the answers lack days that the ledger has, or rows that the table has; nothing is changed then.
+
+        updates, since: only the answers of these updates, or of those that began then or later. partial: goes on without the
+        days and rows that are lacking; the next update asks for the days. owed: only the days that
+        failed or that a repair took out, whose rows are added. plan: reads everything, changes nothing, and `lacks` has the days."""
+        figures, lacks = self._lake.raw_rebuild(*_arguments.names(name, source), updates, _arguments.moment(since), partial, plan, owed)
+        return RawReport(plan, *figures, Table(lacks))
+
+    def trim_raw(self, name: str | None = None, source: str | None = None, *, max_bytes: int | None = None) -> tuple[int, int]:
+        """Removes the oldest kept answers of each dataset until the others take at most so much; None: what its spec says.
+        How many files went, and their bytes."""
+        if max_bytes is not None and max_bytes < 0:
+            raise _lochan.ArgumentError("max_bytes: expected 0 or more")
+        return self._lake.raw_trim(*_arguments.filters(name, source), -1 if max_bytes is None else max_bytes)
 
     def keep_current(self, on: bool = True) -> None:
         """Keeps a folder current/ in the lake with a hard link to each live file and to no other, for readers that glob; it

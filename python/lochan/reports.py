@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lochan.table import Table
 
 __all__ = ["BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "Progress", "RebuildReport",
-           "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
+           "RawReport", "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
 
 
 class Progress(NamedTuple):
@@ -339,6 +339,50 @@ class RepairReport(NamedTuple):
 
     def _repr_html_(self) -> str:
         return f"<div><strong>{self._headline()}</strong></div>" + (self.plan._repr_html_() if len(self.plan) else "")
+
+
+class RawReport(NamedTuple):
+    """What `rebuild_from_raw` did, or would do. It is true if the answers had all days of the ledger."""
+
+    plan: bool
+    updates: int
+    """Whose answers were read."""
+    scopes: int
+    scopes_failed: int
+    """That the spec as it is now does not take."""
+    answers: int
+    rows: int
+    """Of the table afterwards."""
+    rows_new: int
+    rows_replaced: int
+    rows_unchanged: int
+    rows_removed: int
+    """That the answers do not give."""
+    rows_rejected: int
+    lacking: int
+    """Rows of `lacks`."""
+    files_written: int
+    bytes_written: int
+    snapshot_id: int
+    """-1: nothing changed, or a plan."""
+    lacks: Table
+    """Days that were not kept: source, dataset, asset (None: all), variant, day_from, day_to."""
+
+    def __bool__(self) -> bool:
+        return self.lacking == 0
+
+    def _headline(self) -> str:
+        from lochan import _show
+
+        would = "would build from" if self.plan else "built from"
+        return (f"{would} {_show.count(self.answers, 'answer')} of {_show.count(self.updates, 'update')}: {_show.count(self.rows, 'row')}, "
+                f"{self.rows_new:,} new, {self.rows_replaced:,} replaced, {self.rows_unchanged:,} unchanged, {self.rows_removed:,} removed")
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self.lacks!r}" if len(self.lacks) else self._headline()
+
+    def _repr_html_(self) -> str:
+        return f"<div><strong>{self._headline()}</strong></div>" + (self.lacks._repr_html_() if len(self.lacks) else "")
 
 
 class BackupReport(NamedTuple):

@@ -272,7 +272,7 @@ static PyMethodDef lake_methods[40];
 static int gather_methods(void) {
     static const PyMethodDef *const parts[] = {own_methods,      py_lake__calls, py_lake__sources,
                                                py_lake__updates, py_lake__care,  py_lake__scans,
-                                               py_lake__runs};
+                                               py_lake__runs,    py_lake__raw};
     size_t n = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         for (const PyMethodDef *m = parts[i]; m->ml_name; m++) {

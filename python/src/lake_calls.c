@@ -48,6 +48,7 @@ typedef lochan_status call_function(lochan_lake *l, const char *const *t, int64_
     CALL(rejects, ROWS, 0, lochan_status_rejects(l, t[0], t[1], t[2], &out->rows, err))            \
     CALL(release, NUMBER, 2, lochan_rejects_release(l, t[0], t[1], t[2], &out->number, err))       \
     CALL(drop, NUMBER, 2, lochan_rejects_drop(l, t[0], t[1], t[2], &out->number, err))             \
+    CALL(raw, ROWS, 0, lochan_raw_list(l, t[0], t[1], &out->rows, err))                            \
     CALL(snapshots, ROWS, 0, lochan_lake_snapshots(l, t[0], t[1], n, &out->rows, err))             \
     CALL(tag, NUMBER, 1, lochan_lake_tag(l, t[0], t[1], TOKEN(t[2]), &out->number, err))           \
     CALL(untag, NOTHING, 1, lochan_lake_untag(l, t[0], TOKEN(t[1]), err))                          \

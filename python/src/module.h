@@ -183,6 +183,7 @@ extern PyMethodDef py_lake__updates[];
 extern PyMethodDef py_lake__care[];
 extern PyMethodDef py_lake__scans[];
 extern PyMethodDef py_lake__runs[];
+extern PyMethodDef py_lake__raw[];
 extern PyMethodDef py_lake__lakeless[];
 extern PyMethodDef py_lake__drafts[];
 extern PyMethodDef py_lake__closed_care[];

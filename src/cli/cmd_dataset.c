@@ -8,8 +8,10 @@
 /* After --replace: whether rows made under the old spec differ from those of the new one. */
 static void note_mapping(lochan_cli *cli, bool changed) {
     if (changed)
-        lochan_cli__note(cli, "the mapping of rows changed: what is in the lake was made under the "
-                              "old one; 'lochan update --force' asks for it again");
+        lochan_cli__note(
+            cli, "the mapping of rows changed: what is in the lake was made under the "
+                 "old one; 'lochan rebuild-from-raw' makes it anew from answers that were kept, "
+                 "'lochan update --force' asks for it again");
 }
 
 static lochan_status add_file(lochan_cli *cli, const char *path) {

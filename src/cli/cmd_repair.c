@@ -24,6 +24,19 @@ static lochan_status print_report(lochan_cli *cli, const lochan_repair_report *r
     return LOCHAN_OK;
 }
 
+/* Days that are owed now, from answers that were kept. */
+static lochan_status restore(lochan_cli *cli, const lochan_cli_filter *f) {
+    lochan_raw_options options = LOCHAN_RAW_OPTIONS_INIT;
+    lochan_raw_report report;
+    options.owed = true;
+    lochan_status rc =
+        lochan_raw_rebuild(cli->lake, f->source, f->dataset, &options, &report, NULL, &cli->err);
+    if (rc == LOCHAN_OK)
+        lochan_cli__note(cli, "%lld rows came back from kept answers%s", (long long)report.rows_new,
+                         report.lacking > 0 ? "; 'lochan update' fetches the other days" : "");
+    return rc;
+}
+
 static lochan_status run(lochan_cli *cli) {
     static const lochan_cli_column columns[] = {{"source", "source", LOCHAN_CLI_IF_ANY},
                                                 {"dataset", "dataset", LOCHAN_CLI_IF_ANY},
@@ -40,9 +53,13 @@ static lochan_status run(lochan_cli *cli) {
     options.dry_run = lochan_cli__has(cli, "plan") || lochan_cli__has(cli, "dry-run");
     options.deep = lochan_cli__has(cli, "deep");
     options.force = lochan_cli__has(cli, "force");
+    bool from_raw = lochan_cli__has(cli, "from-raw");
     if (rc == LOCHAN_OK)
         rc = lochan_cli__open_filtered(cli, options.dry_run ? LOCHAN_CLI_READS : LOCHAN_CLI_WRITES,
                                        &f);
+    if (rc == LOCHAN_OK && from_raw && !f.dataset)
+        rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                              "--from-raw needs SOURCE/DATASET");
     if (rc == LOCHAN_OK)
         rc =
             lochan_lake_repair(cli->lake, f.source, f.dataset, &options, &report, &plan, &cli->err);
@@ -50,6 +67,8 @@ static lochan_status run(lochan_cli *cli) {
         rc = lochan_cli__print_list(cli, &plan, columns, "nothing to repair");
     if (rc == LOCHAN_OK)
         rc = print_report(cli, &report, options.dry_run);
+    if (rc == LOCHAN_OK && from_raw && !options.dry_run)
+        rc = restore(cli, &f);
     if (rc == LOCHAN_OK && report.not_repaired > 0)
         rc = lochan_cli__fail(&cli->err, LOCHAN_ERR_CORRUPT, "%lld problems need another remedy",
                               (long long)report.not_repaired);
@@ -61,6 +80,7 @@ static const lochan_cli_option options[] = {
     {"dry-run", NULL, "the same as --plan"},
     {"deep", NULL, "look into every page, not only at sizes and footers"},
     {"force", NULL, "even if most files of a table are damaged or cannot be read"},
+    {"from-raw", NULL, "bring the rows of one dataset back from its kept answers ('lochan raw')"},
     {"source", "NAME", "only of this source"},
     {0},
 };

@@ -41,6 +41,8 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__compact,
     &lochan_cli__repair,
     &lochan_cli__rebuild,
+    &lochan_cli__raw,
+    &lochan_cli__rebuild_from_raw,
     &lochan_cli__backup,
     &lochan_cli__restore,
     &lochan_cli__table_add,

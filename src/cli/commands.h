@@ -42,6 +42,8 @@ extern const lochan_cli_command lochan_cli__verify;
 extern const lochan_cli_command lochan_cli__compact;
 extern const lochan_cli_command lochan_cli__repair;
 extern const lochan_cli_command lochan_cli__rebuild;
+extern const lochan_cli_command lochan_cli__raw;
+extern const lochan_cli_command lochan_cli__rebuild_from_raw;
 extern const lochan_cli_command lochan_cli__backup;
 extern const lochan_cli_command lochan_cli__restore;
 extern const lochan_cli_command lochan_cli__table_add;

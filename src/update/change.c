@@ -3,7 +3,9 @@
  * catalog/, table/, claim.h, manage.h.
  */
 #include "update/claim.h"
+#include "base/log.h"
 #include "update/manage.h"
+#include "update/raw.h"
 #include <lochan/update.h>
 
 struct change {
@@ -90,7 +92,12 @@ lochan_status lochan_dataset_remove(lochan_lake *lake, const char *source, const
         change.table = table;
         change.files = &files;
     }
-    rc = commit_change(lake, "remove", put_removed, &change, err);
+    LOCHAN_TRYG(commit_change(lake, "remove", put_removed, &change, err));
+    lochan_error why;
+    lochan_error_init(&why);
+    if (delete_data &&
+        lochan_raw__remove(lochan_lake_path(lake), source, dataset, &why) != LOCHAN_OK)
+        LOCHAN_WARN("%s/%s: kept answers were not removed: %s", source, dataset, why.message);
 done:
     lochan_file_list__deinit(&files);
     lochan_table__close(table);

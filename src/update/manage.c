@@ -10,6 +10,7 @@
 #include "table/table.h"
 #include "update/bundled.h"
 #include "update/dedup.h"
+#include "update/mapping.h"
 #include <lochan/update.h>
 
 #define MAX_SPEC (1u << 20)
@@ -390,6 +391,8 @@ static lochan_status put_dataset_text(lochan_lake *lake, const lochan_dataset_sp
     char spec_hash[33], mapping_hash[33];
     LOCHAN_TRY(lochan_manage__hash_mapping(spec, mapping_hash, err));
     lochan_hash128__hex(lochan_hash__128(yaml, size), spec_hash);
+    if (old->n > 0)
+        LOCHAN_TRY(lochan_mapping__note(lake, &old->rows[0], mapping_hash, err));
     char *text = lochan_mem__strndup(yaml, size);
     if (!text)
         return lochan_error__nomem(err);

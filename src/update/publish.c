@@ -4,6 +4,7 @@
  * catalog/, table/, ledger.h, staging.h.
  */
 #include "update/files.h"
+#include "update/mapping.h"
 #include "update/mode.h"
 #include "update/same.h"
 #include "update/raw.h"
@@ -229,6 +230,7 @@ lochan_status lochan_job__publish(lochan_job *job, lochan_error *err) {
     lochan_error_init(&why);
     if (job->replay)
         return LOCHAN_OK;
+    lochan_mapping__settle(job);
     if (keep && lochan_raw__keep(job, &why) != LOCHAN_OK)
         LOCHAN_WARN("%s: answers are kept in staging until the next update: %s", job->full_name,
                     why.message);

@@ -10,29 +10,30 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "update/manage.h"
+#include "update/mapping.h"
 
 #define MAX_REJECTS ((size_t)1 << 30)
 
 /* ---- rows ---- */
 
 /* Columns that were replayed, without those that a table fills itself. */
-static lochan_status choose_columns(const struct lochan_rebuild *r, int *columns, size_t *n,
-                                    struct ArrowSchema *out, lochan_error *err) {
+static lochan_status choose_columns(struct lochan_rebuild *r, lochan_error *err) {
     const struct ArrowSchema *all = &r->built->def.schema;
-    *n = 0;
+    r->columns = lochan_mem__array((size_t)all->n_children + 1, sizeof *r->columns);
+    if (!r->columns)
+        return lochan_error__nomem(err);
     for (int i = 0; i < (int)all->n_children; i++) {
         if (i != r->built->known_at && i != r->built->derived)
-            columns[(*n)++] = i;
+            r->columns[r->n_columns++] = i;
     }
-    return lochan_schema__select(all, columns, *n, out, err);
+    return lochan_schema__select(all, r->columns, r->n_columns, &r->schema, err);
 }
 
-static lochan_status copy_rows(struct lochan_rebuild *r, const int *columns, size_t n,
-                               lochan_error *err) {
-    lochan_table_scan scan = {.columns = columns, .n_columns = n, .limit = -1};
+lochan_status lochan_rebuild__copy(struct lochan_rebuild *r, const char *where, lochan_error *err) {
+    lochan_table_scan scan = {
+        .columns = r->columns, .n_columns = r->n_columns, .where = where, .limit = -1};
     struct ArrowArrayStream stream = {0};
     struct ArrowArray batch = {0};
-    uint64_t place = 0;
     lochan_status rc;
     LOCHAN_TRYG(lochan_table__scan(r->built, &scan, &stream, err));
     for (;;) {
@@ -42,7 +43,7 @@ static lochan_status copy_rows(struct lochan_rebuild *r, const int *columns, siz
             break;
         r->report->rows += batch.length;
         if (r->write)
-            LOCHAN_TRYG(lochan_write__add(r->write, place++, &batch, err));
+            LOCHAN_TRYG(lochan_write__add(r->write, r->place++, &batch, err));
         lochan_array__release(&batch);
     }
 done:
@@ -73,8 +74,9 @@ static lochan_status open_table(struct lochan_rebuild *r, bool *compares, lochan
     return missing ? LOCHAN_OK : lochan_table__ensure(r->lake, &wish, &r->table, err);
 }
 
-static lochan_status begin_write(struct lochan_rebuild *r, lochan_error *err) {
-    const lochan_write_options options = {.mode = LOCHAN_WRITE_REPLACE_ALL,
+static lochan_status begin_write(struct lochan_rebuild *r, lochan_write_mode mode,
+                                 lochan_error *err) {
+    const lochan_write_options options = {.mode = mode,
                                           .kind = "rebuild-from-raw",
                                           .message = r->report->update_id,
                                           .dedup = LOCHAN_DEDUP_NONE,
@@ -86,29 +88,9 @@ static lochan_status begin_write(struct lochan_rebuild *r, lochan_error *err) {
     return lochan_write__begin(r->lake, r->table, &r->schema, &options, &r->write, err);
 }
 
-/* Rows of a table without a key are told apart by nothing; only their number tells. */
-static void count(struct lochan_rebuild *r, int64_t *lost) {
-    lochan_raw_report *report = r->report;
-    lochan_write_counts totals;
-    if (!r->write)
-        return;
-    lochan_write__totals(r->write, &totals);
-    report->rows_new = totals.rows_new;
-    report->rows_replaced = totals.rows_replaced;
-    report->rows_unchanged = totals.rows_unchanged;
-    report->rows_removed = totals.rows_removed;
-    report->files_written = totals.files_written;
-    report->bytes_written = totals.bytes_written;
-    *lost = totals.rows_removed;
-    if (r->table->n_key == 0)
-        *lost = totals.rows_removed > totals.rows_new ? totals.rows_removed - totals.rows_new : 0;
-}
-
-lochan_status lochan_rebuild__write(struct lochan_rebuild *r, int64_t *lost, lochan_error *err) {
+lochan_status lochan_rebuild__open(struct lochan_rebuild *r, lochan_write_mode mode,
+                                   lochan_error *err) {
     lochan_error why;
-    size_t n = 0;
-    int *columns = NULL;
-    *lost = 0;
     lochan_error_init(&why);
     lochan_status rc =
         lochan_table__open(r->scratch, r->dataset->source, r->dataset->name, -1, &r->built, &why);
@@ -117,26 +99,49 @@ lochan_status lochan_rebuild__write(struct lochan_rebuild *r, int64_t *lost, loc
             *err = why;
         return rc;
     }
-    if (!r->built && r->dataset->table_id < 0)
+    if (r->built)
+        LOCHAN_TRY(choose_columns(r, err));
+    else if (r->dataset->table_id < 0)
         return LOCHAN_OK; /* every answer was empty */
-    if (!r->built) {
+    else
         LOCHAN_TRY(lochan_manage__declared_schema(r->spec, &r->schema, err));
-        rc = begin_write(r, err);
-    } else {
-        columns = lochan_mem__array((size_t)r->built->def.schema.n_children + 1, sizeof *columns);
-        if (!columns)
-            return lochan_error__nomem(err);
-        LOCHAN_TRYG(choose_columns(r, columns, &n, &r->schema, err));
-        LOCHAN_TRYG(begin_write(r, err));
-        rc = copy_rows(r, columns, n, err);
-    }
-    if (rc == LOCHAN_OK && r->write)
-        rc = lochan_write__merge_added(r->write, err);
-    if (rc == LOCHAN_OK)
-        count(r, lost);
-done:
-    lochan_mem__free(columns);
-    return rc;
+    return begin_write(r, mode, err);
+}
+
+/* Rows of a table without a key are told apart by nothing; only their number tells. */
+static int64_t count_lost(const struct lochan_rebuild *r) {
+    const lochan_raw_report *report = r->report;
+    if (!r->write)
+        return 0;
+    if (r->table->n_key > 0)
+        return report->rows_removed;
+    return report->rows_removed > report->rows_new ? report->rows_removed - report->rows_new : 0;
+}
+
+lochan_status lochan_rebuild__merge(struct lochan_rebuild *r, lochan_error *err) {
+    lochan_raw_report *report = r->report;
+    lochan_write_counts totals;
+    if (!r->write)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_write__merge_added(r->write, err));
+    lochan_write__totals(r->write, &totals);
+    report->rows_new = totals.rows_new;
+    report->rows_replaced = totals.rows_replaced;
+    report->rows_unchanged = totals.rows_unchanged;
+    report->rows_removed = totals.rows_removed;
+    report->files_written = totals.files_written;
+    report->bytes_written = totals.bytes_written;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_rebuild__write(struct lochan_rebuild *r, int64_t *lost, lochan_error *err) {
+    *lost = 0;
+    LOCHAN_TRY(lochan_rebuild__open(r, LOCHAN_WRITE_REPLACE_ALL, err));
+    if (r->built)
+        LOCHAN_TRY(lochan_rebuild__copy(r, NULL, err));
+    LOCHAN_TRY(lochan_rebuild__merge(r, err));
+    *lost = count_lost(r);
+    return LOCHAN_OK;
 }
 
 /* ---- rejects ---- */
@@ -220,7 +225,7 @@ static lochan_status put_run(const struct lochan_rebuild *r, lochan_txn *txn, lo
                                    .bytes_written = r->report->bytes_written};
     lochan_update_row row = {.update_id = r->report->update_id,
                              .dataset_id = r->dataset->dataset_id,
-                             .kind = "rebuild",
+                             .kind = r->options->owed ? "repair" : "rebuild",
                              .state = "success",
                              .started_ns = r->started_ns,
                              .finished_ns = lochan_clock__wall_ns(),
@@ -273,13 +278,16 @@ static void remove_old_rejects(const struct lochan_rebuild *r) {
 }
 
 lochan_status lochan_rebuild__publish(struct lochan_rebuild *r, lochan_error *err) {
-    LOCHAN_TRY(take_rejects(r, err));
+    if (!r->options->owed)
+        LOCHAN_TRY(take_rejects(r, err));
     LOCHAN_FAILPOINT("update.rebuild.written", err);
     if (r->write)
         LOCHAN_TRY(lochan_write__publish(r->write, put_all, r, &r->report->snapshot_id, err));
     else
         LOCHAN_TRY(commit_ledger(r, err));
     (void)lochan_failpoint__hit("update.rebuild.committed", NULL);
+    if (!r->options->owed && r->n_lacks == 0)
+        lochan_mapping__forget(r->lake, r->dataset);
     remove_old_rejects(r);
     return LOCHAN_OK;
 }
@@ -291,6 +299,7 @@ void lochan_rebuild__drop(struct lochan_rebuild *r) {
     lochan_schema__release(&r->schema);
     lochan_reject_rows__deinit(&r->new_rejects);
     lochan_mem__free(r->take_rejects);
+    lochan_mem__free(r->columns);
 }
 
 /* ---- lists ---- */

@@ -157,8 +157,8 @@ static lochan_status add_lack(struct lochan_rebuild *r, lochan_series *series, i
 }
 
 /* Days of [from, to] that the replayed series does not call good. */
-static lochan_status find_lacks(struct lochan_rebuild *r, lochan_series *series,
-                                const lochan_cover *cover, lochan_error *err) {
+lochan_status lochan_rebuild__find_lacks(struct lochan_rebuild *r, lochan_series *series,
+                                         const lochan_cover *cover, lochan_error *err) {
     const lochan_series *found = lochan_book__find(&r->replayed, series->asset, series->variant);
     int64_t next = cover->from;
     for (size_t i = 0; found && i < found->before.count && next <= cover->to; i++) {
@@ -173,24 +173,28 @@ static lochan_status find_lacks(struct lochan_rebuild *r, lochan_series *series,
     return next <= cover->to ? add_lack(r, series, (int32_t)next, cover->to, err) : LOCHAN_OK;
 }
 
-static lochan_status compare_ledgers(struct lochan_rebuild *r, lochan_error *err) {
+static lochan_status load_ledgers(struct lochan_rebuild *r, lochan_error *err) {
     lochan_dataset_rows rows = {0};
     lochan_status rc;
     LOCHAN_TRYG(lochan_catalog__datasets(r->scratch->catalog, r->dataset->source, r->dataset->name,
                                          &rows, err));
     LOCHAN_TRYG(lochan_book__load(&r->replayed, r->scratch->catalog, rows.rows[0].dataset_id, err));
-    LOCHAN_TRYG(lochan_book__load(&r->book, r->lake->catalog, r->dataset->dataset_id, err));
+    rc = lochan_book__load(&r->book, r->lake->catalog, r->dataset->dataset_id, err);
+done:
+    lochan_dataset_rows__deinit(&rows);
+    return rc;
+}
+
+static lochan_status compare_ledgers(struct lochan_rebuild *r, lochan_error *err) {
     for (size_t s = 0; s < r->book.n; s++) {
         lochan_series *series = r->book.items[s];
         for (size_t i = 0; i < series->before.count; i++) {
             if (is_good(&series->before.rows[i]))
-                LOCHAN_TRYG(find_lacks(r, series, &series->before.rows[i], err));
+                LOCHAN_TRY(lochan_rebuild__find_lacks(r, series, &series->before.rows[i], err));
         }
     }
     r->report->lacking = (int64_t)r->n_lacks;
-done:
-    lochan_dataset_rows__deinit(&rows);
-    return rc;
+    return LOCHAN_OK;
 }
 
 /* The ledger as it will be: what was replayed, over what was known; what is lacking is owed. */
@@ -246,12 +250,16 @@ static lochan_status refuse(const struct lochan_rebuild *r, int64_t lost, lochan
     return rc;
 }
 
-static lochan_status run(struct lochan_rebuild *r, lochan_error *err) {
+static lochan_status restore(struct lochan_rebuild *r, lochan_error *err) {
+    LOCHAN_TRY(lochan_rebuild__restore(r, err));
+    if (r->options->plan || r->report->scopes == 0)
+        return LOCHAN_OK;
+    return lochan_rebuild__publish(r, err);
+}
+
+static lochan_status rebuild(struct lochan_rebuild *r, lochan_error *err) {
     int64_t lost = 0;
-    LOCHAN_TRY(make_scratch(r, err));
-    LOCHAN_TRY(replay_all(r, err));
     LOCHAN_TRY(compare_ledgers(r, err));
-    LOCHAN_FAILPOINT("update.rebuild.compared", err);
     if (r->n_lacks > 0 && !r->options->partial && !r->options->plan)
         return refuse(r, 0, err);
     LOCHAN_TRY(merge_ledgers(r, err));
@@ -261,6 +269,14 @@ static lochan_status run(struct lochan_rebuild *r, lochan_error *err) {
     if (!r->options->partial)
         LOCHAN_TRY(refuse(r, lost, err));
     return lochan_rebuild__publish(r, err);
+}
+
+static lochan_status run(struct lochan_rebuild *r, lochan_error *err) {
+    LOCHAN_TRY(make_scratch(r, err));
+    LOCHAN_TRY(replay_all(r, err));
+    LOCHAN_TRY(load_ledgers(r, err));
+    LOCHAN_FAILPOINT("update.rebuild.compared", err);
+    return r->options->owed ? restore(r, err) : rebuild(r, err);
 }
 
 static lochan_status open_dataset(struct lochan_rebuild *r, const char *source, const char *dataset,

@@ -31,6 +31,9 @@ struct lochan_rebuild {
 
     /* raw_publish.c */
     struct ArrowSchema schema;
+    int *columns; /* of the table in scratch */
+    size_t n_columns;
+    uint64_t place;              /* of the next batch */
     lochan_table *built, *table; /* in scratch, in the lake */
     lochan_write *write;
     lochan_reject_rows new_rejects; /* of scratch */
@@ -40,6 +43,16 @@ struct lochan_rebuild {
 /* The rows into a write of the lake's table, merged; *lost = rows of the table that do not come
  * again. */
 lochan_status lochan_rebuild__write(struct lochan_rebuild *r, int64_t *lost, lochan_error *err);
+/* Its steps: table and writer; rows of scratch, where NULL: all; the merge. */
+lochan_status lochan_rebuild__open(struct lochan_rebuild *r, lochan_write_mode mode,
+                                   lochan_error *err);
+lochan_status lochan_rebuild__copy(struct lochan_rebuild *r, const char *where, lochan_error *err);
+lochan_status lochan_rebuild__merge(struct lochan_rebuild *r, lochan_error *err);
+/* raw_restore.c: only the days that are owed; what is not in the answers becomes lacks. */
+lochan_status lochan_rebuild__restore(struct lochan_rebuild *r, lochan_error *err);
+/* raw_rebuild.c: notes the days of an interval that were not replayed with success. */
+lochan_status lochan_rebuild__find_lacks(struct lochan_rebuild *r, lochan_series *series,
+                                         const lochan_cover *cover, lochan_error *err);
 lochan_status lochan_rebuild__publish(struct lochan_rebuild *r, lochan_error *err);
 void lochan_rebuild__drop(struct lochan_rebuild *r);
 lochan_status lochan_rebuild__list_lacks(const struct lochan_rebuild *r,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "update/callback.h"
 #include "update/manage.h"
+#include "update/mapping.h"
 #include "update/mode.h"
 #include "update/validate.h"
 
@@ -187,5 +188,6 @@ lochan_status lochan_job__prepare(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(read_dates(job, err));
     LOCHAN_TRY(lochan_job__load_specs(job, err));
     LOCHAN_TRY(lochan_validate__level(job->request->validate, &job->level, err));
+    LOCHAN_TRY(lochan_mapping__warn(job, err));
     return print_request(job, err);
 }

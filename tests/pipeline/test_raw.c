@@ -4,7 +4,7 @@
 #include "support/fault.h"
 #include "support/kill.h"
 
-#include <ftw.h>
+#include <lochan/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +134,43 @@ static void test_raw__brings_back_what_damage_took(void **state) {
     pipe_stop(&p);
 }
 
+/* Only the days that are owed are touched: what else the answers lack does not matter. */
+static void test_raw__brings_back_only_what_is_owed(void **state) {
+    (void)state;
+    pipe_lake p = pipe_start(late, NULL, "settle_days: 0\n");
+    lochan_raw_options options = LOCHAN_RAW_OPTIONS_INIT;
+    lochan_raw_report report;
+    lochan_repair_options repair_options = LOCHAN_REPAIR_OPTIONS_INIT;
+    lochan_repair_report repaired;
+    lochan_update_report update;
+    struct ArrowArrayStream stream;
+    char command[900];
+    lochan_error err;
+    assert_ok(pipe_update(&p, "2020-01-31", NULL, NULL, &err));
+    replace_spec(p.lake, NULL, "", "keep_raw: true\n");
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, NULL, &err));
+    provider_stop(&p.provider);
+    snprintf(command, sizeof command, "rm '%s'/data/market/daily/*/month=03/*.parquet", p.path);
+    assert_int_equal(system(command), 0);
+    assert_ok(
+        lochan_lake_repair(p.lake, "market", "daily", &repair_options, &repaired, &stream, &err));
+    stream.release(&stream);
+    options.owed = true;
+    options.plan = true;
+    assert_ok(lochan_raw_rebuild(p.lake, "market", "daily", &options, &report, NULL, &err));
+    assert_int_equal(report.rows_new, 31 * 3);
+    assert_int_equal(pipe_rows(p.lake, NULL), 60 * 3);
+    options.plan = false;
+    assert_ok(lochan_raw_rebuild(p.lake, "market", "daily", &options, &report, NULL, &err));
+    assert_int_equal(report.rows_new, 31 * 3);
+    assert_int_equal(report.lacking, 0);
+    pipe_expect(p.lake, late, 91);
+    pipe_verify(p.lake);
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &update, &err));
+    assert_true(update.nothing_to_do);
+    pipe_stop(&p);
+}
+
 static void test_raw__a_plan_changes_nothing(void **state) {
     (void)state;
     pipe_lake p = two_updates(keeps);
@@ -174,6 +211,37 @@ static void test_raw__a_changed_mapping_is_applied_to_old_answers(void **state) 
     assert_int_equal(pipe_rows(p.lake, "lots = 2"), 91);
     pipe_expect(p.lake, late, 91);
     pipe_verify(p.lake);
+    pipe_stop(&p);
+}
+
+static char said[4096];
+
+static void on_log(void *payload, lochan_log_level level, const char *message) {
+    (void)payload;
+    (void)level;
+    snprintf(said, sizeof said, "%s", message);
+}
+
+/* An update says what a changed mapping would need, until all rows are of one. */
+static void test_raw__an_update_tells_of_another_mapping(void **state) {
+    (void)state;
+    pipe_lake p = two_updates("settle_days: 0\nkeep_raw: true\nnew_columns: ignore\n");
+    lochan_update_report update;
+    lochan_error err;
+    lochan_log_set(on_log, NULL, LOCHAN_LOG_WARN);
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &update, &err));
+    assert_string_equal(said, "");
+    replace_spec(p.lake, "  price:", "  lots: int64\n  price:", "");
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &update, &err));
+    assert_true(update.nothing_to_do);
+    assert_non_null(strstr(said, "another mapping"));
+    assert_non_null(strstr(said, "rebuild-from-raw"));
+    assert_non_null(strstr(said, "--force"));
+    assert_ok(rebuild(p.lake, false, false, NULL, &err));
+    said[0] = '\0';
+    assert_ok(pipe_update(&p, "2020-03-31", NULL, &update, &err));
+    assert_string_equal(said, "");
+    lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
     pipe_stop(&p);
 }
 
@@ -290,6 +358,18 @@ static void test_raw__the_oldest_go_first(void **state) {
     assert_ok(lochan_raw_trim(p.lake, NULL, NULL, 0, &files, &bytes, &err));
     assert_int_equal(status_int(p.lake, "raw_bytes"), 0);
     assert_int_equal(kept_updates(p.lake), 0);
+    pipe_stop(&p);
+}
+
+static void test_raw__they_go_with_the_data(void **state) {
+    (void)state;
+    pipe_lake p = two_updates(keeps);
+    char path[500];
+    lochan_error err;
+    snprintf(path, sizeof path, "%s/data/staging/raw/market/daily", p.path);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_ok(lochan_dataset_remove(p.lake, "market", "daily", true, &err));
+    assert_int_not_equal(access(path, F_OK), 0);
     pipe_stop(&p);
 }
 
@@ -510,13 +590,16 @@ int main(void) {
         cmocka_unit_test(test_raw__nothing_is_kept_unless_asked),
         cmocka_unit_test(test_raw__the_same_spec_gives_the_same_table),
         cmocka_unit_test(test_raw__brings_back_what_damage_took),
+        cmocka_unit_test(test_raw__brings_back_only_what_is_owed),
         cmocka_unit_test(test_raw__a_plan_changes_nothing),
         cmocka_unit_test(test_raw__a_changed_mapping_is_applied_to_old_answers),
+        cmocka_unit_test(test_raw__an_update_tells_of_another_mapping),
         cmocka_unit_test(test_raw__rows_do_not_go_silently),
         cmocka_unit_test(test_raw__days_without_answers_are_told),
         cmocka_unit_test(test_raw__a_damaged_answer_is_no_evidence),
         cmocka_unit_test(test_raw__failed_windows_are_no_evidence),
         cmocka_unit_test(test_raw__the_oldest_go_first),
+        cmocka_unit_test(test_raw__they_go_with_the_data),
         cmocka_unit_test(test_raw__an_update_keeps_the_bound),
         cmocka_unit_test(test_raw__an_update_killed_at_every_failpoint),
         cmocka_unit_test(test_raw__a_rebuild_killed_at_every_failpoint),

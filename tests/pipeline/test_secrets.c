@@ -152,7 +152,7 @@ static void add_dataset(void) {
     static const char text[] =
         "name: marked\nsource: rude\nasset_column: code\ntime_column: day\n"
         "default_start: 2024-01-01\ncolumns: {asset_id: string, time: date, price: float64}\n"
-        "primary_key: [asset_id, time]\n"
+        "primary_key: [asset_id, time]\nkeep_raw: true\n"
         "validation: [{rule: allowed, column: asset_id, values: [A], on_error: quarantine}]\n";
     assert_ok(lochan_dataset_add(lake, text, strlen(text), "marked.yaml", false, &err));
 }
@@ -201,6 +201,7 @@ static void walk_the_paths(const char *record) {
 
 static void test_secrets__a_marked_token_is_nowhere(void **state) {
     char path[300], record[300];
+    struct ArrowArrayStream status;
     home = tmpdir_make("secrets");
     setenv("LOCHAN_MARKED", TOKEN, 1);
     setenv("XDG_STATE_HOME", home, 1);
@@ -217,6 +218,8 @@ static void test_secrets__a_marked_token_is_nowhere(void **state) {
         walk_the_paths(record);
     }
     assert_true(strstr(said, "HTTP 500") && strstr(said, "HTTP 401")); /* errors were seen */
+    assert_ok(lochan_status_datasets(lake, "rude", "marked", &status, &err));
+    assert_true(stream_int(&status, "raw_files") > 3); /* answers were kept */
     lochan_lake_close(lake);
     rude_stop(server);
     lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
