@@ -289,7 +289,7 @@ def together():
 
 
 def main():
-    appends(200 if QUICK else 1000)
+    appends(100 if QUICK else 300)
     growth()
     whole(Original(os.path.join(ROOT, "parts-old")))
     millions()
