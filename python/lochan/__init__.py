@@ -13,6 +13,7 @@ from lochan.errors import *  # noqa: F403  (one class for each code of the libra
 from lochan.errors import Error as Error
 from lochan.feed import Feed as Feed
 from lochan.lake import DataLake as DataLake
+from lochan.reports import AdoptReport as AdoptReport
 from lochan.reports import BackupReport as BackupReport
 from lochan.reports import CommitStatus as CommitStatus
 from lochan.reports import CompactReport as CompactReport

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from lochan import _arguments, _lochan
 from lochan._arguments import Path
-from lochan.reports import (BackupReport, CommitStatus, CompactReport, ExpireReport, GcReport, RawReport, RebuildReport, RepairReport,
-                            RestoreReport, VerifyReport)
+from lochan.reports import (AdoptReport, BackupReport, CommitStatus, CompactReport, ExpireReport, GcReport, RawReport, RebuildReport,
+                            RepairReport, RestoreReport, VerifyReport)
 from lochan.scan import Rows, Scan
 from lochan.sources import Failures, Sources
 from lochan.table import Table
@@ -27,6 +27,7 @@ from lochan.update import Updates
 
 if TYPE_CHECKING:
     import datetime
+    from typing import Literal
 
     from lochan._arguments import Date, Moment
     from lochan.io import Dataset
@@ -474,6 +475,28 @@ class DataLake:
         lake, to which only what is new is added. all: every snapshot. link: hard links instead of copies. progress: gets
         the numbers of files done and in all."""
         return BackupReport(*self._lake.backup(folder, all, link, progress))
+
+    def adopt(
+        self,
+        folder: Path,
+        *,
+        source: str | None = None,
+        name: str | None = None,
+        key: Iterable[str] | None = None,
+        how: Literal["link", "copy", "move"] = "link",
+        dry_run: bool = False,
+    ) -> AdoptReport:
+        """Makes the Parquet files below a folder datasets of the lake, as they are: each folder with Parquet files or folders
+        key=value is one. Done again it takes only files that are new.
+
+        source, name: else those of the folders. key: columns that identify a row, in the order of the table; without it
+        the dataset cannot be updated. how: hard links, copies, or links whose old names go. dry_run: only the list."""
+        ways = {"link": 0, "copy": 1, "move": 2}
+        if how not in ways:
+            raise ValueError(f"how: expected link, copy or move, got {how!r}")
+        columns = None if key is None else [key] if isinstance(key, str) else list(key)
+        figures, files = self._lake.adopt(os.fspath(folder), source, name, columns, ways[how], dry_run)
+        return AdoptReport(dry_run, *figures, Table(files))
 
     def compact(
         self,

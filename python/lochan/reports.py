@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from lochan.table import Table
 
-__all__ = ["BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "Progress", "RebuildReport",
-           "RawReport", "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport", "VerifyReport"]
+__all__ = ["AdoptReport", "BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "Progress",
+           "RawReport", "RebuildReport", "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport",
+           "VerifyReport"]
 
 
 class Progress(NamedTuple):
@@ -267,6 +268,24 @@ class GcReport(NamedTuple):
 
         verb = "would remove" if self.dry_run else "removed"
         return f"{verb} {_show.count(self.files, 'file')}, {_show.size(self.bytes)}; {self.waiting:,} wait for the end of their grace"
+
+
+class AdoptReport(NamedTuple):
+    """What `adopt` took over; of a dry run what it would take."""
+
+    dry_run: bool
+    datasets: int
+    files: int
+    """That are new."""
+    rows: int
+    """Of them."""
+    bytes: int
+    files_known: int
+    """Adopted before: nothing is done for them."""
+    snapshot_id: int
+    """-1: there was nothing to do, or a dry run."""
+    plan: Table
+    """Every file: source, dataset, path, partition, rows, bytes, state."""
 
 
 class CompactReport(NamedTuple):

@@ -113,15 +113,41 @@ static PyObject *lake_compact(PyObject *self, PyObject *args) {
         return NULL;
     lochan_status rc = lochan_lake_compact(l, source, dataset, &o, &r, &plan, &c.err);
     PyObject *table = py_call__end_table(&c, rc, &plan);
-    return table
-               ? Py_BuildValue("((LLLLLLLLLLLLL)N)", (long long)r.groups, (long long)r.files_joined,
-                               (long long)r.rows, (long long)r.bytes_read,
-                               (long long)r.bytes_written, (long long)r.groups_copied,
-                               (long long)r.groups_decoded, (long long)r.bytes_planned,
-                               (long long)r.groups_left, (long long)r.conflicts,
-                               (long long)r.tables_skipped, (long long)r.groups_clustered,
-                               (long long)r.snapshot_id, table)
-               : NULL;
+    return table ? Py_BuildValue("((LLLLLLLLLLLLL)N)", (long long)r.groups,
+                                 (long long)r.files_joined, (long long)r.rows,
+                                 (long long)r.bytes_read, (long long)r.bytes_written,
+                                 (long long)r.groups_copied, (long long)r.groups_decoded,
+                                 (long long)r.bytes_planned, (long long)r.groups_left,
+                                 (long long)r.conflicts, (long long)r.tables_skipped,
+                                 (long long)r.groups_clustered, (long long)r.snapshot_id, table)
+                 : NULL;
+}
+
+/* (dir, source, dataset, key, how, dry_run) */
+static PyObject *lake_adopt(PyObject *self, PyObject *args) {
+    lochan_adopt_options o = LOCHAN_ADOPT_OPTIONS_INIT;
+    lochan_adopt_report r = {0};
+    struct ArrowArrayStream list = {0};
+    const char *dir, **key = NULL;
+    PyObject *names = NULL, *keeps = NULL, *table = NULL;
+    int how, dry_run;
+    py_call c;
+    if (!PyArg_ParseTuple(args, "szzOip:adopt", &dir, &o.source, &o.dataset, &names, &how,
+                          &dry_run) ||
+        py_arguments__texts(names, "key", &key, &o.n_key, &keeps) < 0)
+        return NULL;
+    o.key = key;
+    o.how = how;
+    o.dry_run = dry_run;
+    lochan_lake *l = py_call__begin(self, &c);
+    if (l)
+        table = py_call__end_table(&c, lochan_lake_adopt(l, dir, &o, &r, &list, &c.err), &list);
+    PyMem_Free(key);
+    Py_XDECREF(keeps);
+    return table ? Py_BuildValue("((LLLLLL)N)", (long long)r.datasets, (long long)r.files,
+                                 (long long)r.rows, (long long)r.bytes, (long long)r.files_known,
+                                 (long long)r.snapshot_id, table)
+                 : NULL;
 }
 
 /* (source, dataset, deep, force, dry_run) */
@@ -154,6 +180,7 @@ PyMethodDef py_lake__care[] = {
      "Compares catalog, journal and files: (report, problems)."},
     {"backup", lake_backup, METH_VARARGS,
      "(snapshot_id, files, bytes, files_copied, bytes_copied, files_removed)"},
+    {"adopt", lake_adopt, METH_VARARGS, "Takes Parquet folders over: (figures, list)."},
     {"compact", lake_compact, METH_VARARGS, "Joins small files: (figures, plan)."},
     {"repair", lake_repair, METH_VARARGS, "Takes damaged files out: (figures, plan)."},
     {NULL, NULL, 0, NULL}};

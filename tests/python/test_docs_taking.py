@@ -1,4 +1,4 @@
-"""docs/point-in-time.md: its commands and its Python run, and say what the page says."""
+"""docs/point-in-time.md and docs/adopt.md: their commands and their Python run, and say what the pages say."""
 import re
 
 from conftest import ROOT
@@ -11,10 +11,19 @@ def python_of(page):
 
 
 def test_what_was_known_when(folder):  # noqa: F811
-    yaml, steps = blocks("point-in-time.md")
+    yaml, steps = blocks("docs/point-in-time.md")
     for body, name in zip(yaml, ("exports.yaml", "earnings.yaml"), strict=True):
         (folder / name).write_text(body)
     said = run_steps(steps, folder, {}, {})
     assert len(steps) == 4
     compare(steps, said)
     assert run(python_of("point-in-time.md"), cwd=folder).stderr == ""
+
+
+def test_parquet_folders_are_taken_over(folder):  # noqa: F811
+    yaml, steps = blocks("docs/adopt.md")
+    for body, name in zip(yaml, ("prices.yaml", "daily.yaml"), strict=True):
+        (folder / name).write_text(body)
+    assert run(python_of("adopt.md"), cwd=folder).stderr == ""
+    compare(steps, run_steps(steps, folder, {}, {}))
+    assert len(list((folder / "old").rglob("*.parquet"))) == 2
