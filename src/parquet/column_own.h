@@ -1,4 +1,5 @@
-/* column_own.h - the insides of a column, shared by column.c and column_skip.c. May call: column.h.
+/* column_own.h - the insides of a column, shared by column.c, column_values.c and column_skip.c.
+ * May call: column.h.
  */
 #ifndef LOCHAN_PARQUET_COLUMN_OWN_H
 #define LOCHAN_PARQUET_COLUMN_OWN_H
@@ -14,6 +15,8 @@ lochan_status lochan_pq_column__note_dictionary(lochan_pq_column *c, const locha
                                                 lochan_error *err);
 /* Loads the page whose header was read last, and the dictionary that it needs. */
 lochan_status lochan_pq_column__load_page(lochan_pq_column *c, lochan_error *err);
+/* The next n values of the page, from slot out.length on. */
+lochan_status lochan_pq_column__decode(lochan_pq_column *c, int64_t n, lochan_error *err);
 /* Loads the page again that was given up, and passes over what has been read of it. */
 lochan_status lochan_pq_column__resume(lochan_pq_column *c, lochan_error *err);
 /* The next levels of a nested column. *more = false: the chunk is at its end. */
