@@ -339,11 +339,11 @@ typedef struct lochan_repair_report {
     uint8_t reserved[32];
 } lochan_repair_report;
 /* Looks for damaged files of the tables (NULL: of all) and takes them out, in one commit a table;
- * the ledger forgets the days that they held, so that the next update fetches them. Rows of tables
- * that no dataset fills are lost with their file. The files stay where they are, and older
- * snapshots show them still. plan (may be NULL): source, dataset, path, problem, action ("fetch
- * again", "take out", "rebuild", "restore a backup"), detail. IO: most of a table is missing: is
- * the disk there?
+ * the ledger notes that the days that they held are owed, so that the next update fetches them.
+ * Rows of tables that no dataset fills are lost with their file. The files stay where they are, and
+ * older snapshots show them still. plan (may be NULL): source, dataset, path, problem, action
+ * ("fetch again", "take out", "rebuild", "restore a backup"), detail. IO: most of a table is
+ * missing: is the disk there?
  */
 LOCHAN_API lochan_status lochan_lake_repair(lochan_lake *lake, const char *source,
                                             const char *dataset,

@@ -20,8 +20,11 @@ typedef struct repair {
     lochan_repair_report *report;
     lochan_listing *plan;
     lochan_table *table;
-    lochan_file_list list; /* with statistics of the time column, if there is one */
-    bool has_time;
+    lochan_file_list list;   /* with statistics of the columns of days and assets */
+    const char *days_column; /* NULL: as the dataset's row has it */
+    int days, assets;        /* their places in the statistics, -1 = none */
+    bool every_kind;         /* whatever verify says of a live file counts as damage */
+    int64_t missing;
     lochan_dataset_rows datasets;
     const lochan_dataset_row *dataset; /* NULL: nobody fills the table but by hand */
     damaged *files;
@@ -54,11 +57,20 @@ static lochan_status put_line(lochan_listing *plan, const char *source, const ch
 
 /* ---- days ---- */
 
+static const lochan_expr_stats *stats_of(const lochan_data_file *f, int column) {
+    if (column < 0 || !f->stats_known[column])
+        return NULL;
+    const lochan_expr_stats *s = &f->stats[column];
+    return s->has_min && s->has_max && s->null_count == 0 ? s : NULL;
+}
+
 /* The days whose rows a file holds; false: it may be any. */
 static bool days_of(const repair *r, const lochan_data_file *f, int32_t *from, int32_t *to) {
     static const int64_t a_day[] = {86400, 86400000, 86400000000, 86400000000000};
-    const lochan_expr_stats *s = &f->stats[0];
-    if (!r->has_time || !f->stats_known[0] || !s->has_min || !s->has_max)
+    const lochan_expr_stats *s = stats_of(f, r->days);
+    *from = INT32_MIN;
+    *to = INT32_MAX;
+    if (!s)
         return false;
     int64_t low = s->min_i, high = s->max_i;
     if (s->type.id == LOCHAN_TYPE_TIMESTAMP) {
@@ -75,64 +87,67 @@ static bool days_of(const repair *r, const lochan_data_file *f, int32_t *from, i
     return true;
 }
 
-static lochan_status keep_part(lochan_txn *txn, const repair *r, const lochan_coverage *row,
-                               int32_t from, int32_t to, lochan_error *err) {
+/* Whether a file may hold rows of an asset; bounds may be cut. "" = every asset. */
+static bool may_hold(const repair *r, const lochan_data_file *f, const char *asset) {
+    const lochan_expr_stats *s = stats_of(f, r->assets);
+    lochan_str name = lochan_str__of(asset);
+    if (!s || name.n == 0 || s->type.id != LOCHAN_TYPE_STRING)
+        return true;
+    size_t low = name.n < s->min_s.n ? name.n : s->min_s.n;
+    size_t high = name.n < s->max_s.n ? name.n : s->max_s.n;
+    return memcmp(name.p, s->min_s.p, low) >= 0 && memcmp(name.p, s->max_s.p, high) <= 0;
+}
+
+static lochan_status put_part(lochan_txn *txn, const repair *r, const lochan_coverage *row,
+                              int32_t from, int32_t to, bool owed, lochan_error *err) {
     lochan_coverage part = *row;
     part.day_from = from;
     part.day_to = to;
     part.content_hash = ""; /* of the whole interval */
+    if (owed) {
+        part.state = LOCHAN_COVERAGE_FAILED;
+        part.rows = -1;
+        part.message = "a file that held these days was damaged";
+    }
     return from <= to ? lochan_txn__put_coverage(txn, r->dataset->dataset_id, &part, err)
                       : LOCHAN_OK;
 }
 
-/* Takes the days [from, to] out of an interval of the ledger. */
+/* The days [from, to] of an interval of the ledger are owed from now on. */
 static lochan_status open_days(lochan_txn *txn, const repair *r, const lochan_coverage *row,
                                int32_t from, int32_t to, lochan_error *err) {
+    from = from > row->day_from ? from : row->day_from;
+    to = to < row->day_to ? to : row->day_to;
     LOCHAN_TRY(lochan_txn__delete_coverage(txn, r->dataset->dataset_id, row->asset, row->variant,
                                            row->day_from, err));
     if (row->day_from < from)
-        LOCHAN_TRY(keep_part(txn, r, row, row->day_from, from - 1, err));
-    if (row->day_to > to)
-        LOCHAN_TRY(keep_part(txn, r, row, to + 1, row->day_to, err));
-    return LOCHAN_OK;
+        LOCHAN_TRY(put_part(txn, r, row, row->day_from, from - 1, false, err));
+    LOCHAN_TRY(put_part(txn, r, row, from, to, true, err));
+    return row->day_to > to ? put_part(txn, r, row, to + 1, row->day_to, false, err) : LOCHAN_OK;
 }
 
-/* The span of all damaged files: the ledger knows days, not files. */
-static bool span(const repair *r, int32_t *from, int32_t *to) {
-    *from = INT32_MAX;
-    *to = INT32_MIN;
+/* The days of an interval that damaged files may have held: the ledger knows days, not files. */
+static bool is_owed(const repair *r, const lochan_coverage *row, int32_t *from, int32_t *to) {
+    bool any = false;
     for (size_t i = 0; i < r->n; i++) {
         int32_t low, high;
-        if (!days_of(r, r->files[i].file, &low, &high)) {
-            *from = INT32_MIN;
-            *to = INT32_MAX;
-            return false;
-        }
-        *from = low < *from ? low : *from;
-        *to = high > *to ? high : *to;
+        (void)days_of(r, r->files[i].file, &low, &high);
+        if (low > row->day_to || high < row->day_from || !may_hold(r, r->files[i].file, row->asset))
+            continue;
+        *from = any && *from < low ? *from : low;
+        *to = any && *to > high ? *to : high;
+        any = true;
     }
-    return true;
-}
-
-/* Whether one of the damaged files may hold days of the interval. */
-static bool is_concerned(const repair *r, const lochan_coverage *row) {
-    for (size_t i = 0; i < r->n; i++) {
-        int32_t low, high;
-        if (!days_of(r, r->files[i].file, &low, &high) ||
-            (low <= row->day_to && high >= row->day_from))
-            return true;
-    }
-    return false;
+    return any;
 }
 
 static lochan_status reopen_ledger(repair *r, lochan_txn *txn, lochan_error *err) {
     int32_t from, to;
     lochan_coverage_rows rows = {0};
-    (void)span(r, &from, &to);
     lochan_status rc =
         lochan_catalog__coverage(r->lake->catalog, r->dataset->dataset_id, &rows, err);
     for (size_t i = 0; i < rows.n && rc == LOCHAN_OK; i++) {
-        if (!is_concerned(r, &rows.rows[i]))
+        if (!is_owed(r, &rows.rows[i], &from, &to))
             continue;
         rc = open_days(txn, r, &rows.rows[i], from, to, err);
         r->report->intervals_reopened++;
@@ -143,19 +158,27 @@ static lochan_status reopen_ledger(repair *r, lochan_txn *txn, lochan_error *err
 
 /* ---- one table ---- */
 
+/* Adds a column to those whose statistics are asked; its place among them, -1 = there is none. */
+static int ask_for(const repair *r, const char *column, int64_t *ids, size_t *n) {
+    const struct ArrowSchema *schema = &r->table->def.schema;
+    int at = column && column[0] ? lochan_schema__find(schema, column) : -1;
+    if (at < 0)
+        return -1;
+    ids[*n] = lochan_schema__field_id(schema->children[at]);
+    return (int)(*n)++;
+}
+
 static lochan_status load(repair *r, const char *source, const char *dataset, lochan_error *err) {
-    int64_t id = -1;
+    int64_t ids[2];
+    size_t n = 0;
     LOCHAN_TRY(lochan_table__open(r->lake, source, dataset, -1, &r->table, err));
     LOCHAN_TRY(lochan_catalog__datasets(r->lake->catalog, source, dataset, &r->datasets, err));
     r->dataset = r->datasets.n > 0 ? &r->datasets.rows[0] : NULL;
-    const struct ArrowSchema *schema = &r->table->def.schema;
-    if (r->dataset && r->dataset->time_column[0]) {
-        int column = lochan_schema__find(schema, r->dataset->time_column);
-        r->has_time = column >= 0;
-        if (r->has_time)
-            id = lochan_schema__field_id(schema->children[column]);
-    }
-    return lochan_catalog__files(r->lake->catalog, &r->table->def, &id, r->has_time, &r->list, err);
+    if (r->dataset && !r->days_column)
+        r->days_column = r->dataset->time_column;
+    r->days = ask_for(r, r->days_column, ids, &n);
+    r->assets = ask_for(r, "asset_id", ids, &n);
+    return lochan_catalog__files(r->lake->catalog, &r->table->def, ids, n, &r->list, err);
 }
 
 static const lochan_data_file *find_file(const repair *r, const char *path) {
@@ -172,10 +195,12 @@ static lochan_status choose(repair *r, const lochan_finding *findings, size_t n,
     if (!r->files)
         return lochan_error__nomem(err);
     for (size_t i = 0; i < n; i++) {
-        const lochan_data_file *f =
-            is_damage(findings[i].kind) ? find_file(r, findings[i].path) : NULL;
-        if (f && (r->n == 0 || r->files[r->n - 1].file != f))
-            r->files[r->n++] = (damaged){f, findings[i].kind, findings[i].detail};
+        bool counts = r->every_kind || is_damage(findings[i].kind);
+        const lochan_data_file *f = counts ? find_file(r, findings[i].path) : NULL;
+        if (!f || (r->n > 0 && r->files[r->n - 1].file == f))
+            continue;
+        r->files[r->n++] = (damaged){f, findings[i].kind, findings[i].detail};
+        r->missing += strcmp(findings[i].kind, "missing") == 0;
     }
     return LOCHAN_OK;
 }
@@ -204,11 +229,12 @@ static lochan_status show(const repair *r, lochan_error *err) {
 
 /* A disk that is not there is no damage. */
 static lochan_status check_extent(const repair *r, lochan_error *err) {
-    if (r->options->force || r->list.n < 2 || r->n * 2 <= r->list.n)
+    int64_t n = r->every_kind ? r->missing : (int64_t)r->n;
+    if (r->options->force || r->list.n < 2 || n * 2 <= (int64_t)r->list.n)
         return LOCHAN_OK;
     lochan_status rc =
-        lochan_error__set(err, LOCHAN_ERR_IO, "%zu of %zu files of %s are missing or damaged", r->n,
-                          r->list.n, r->table->full_name);
+        lochan_error__set(err, LOCHAN_ERR_IO, "%lld of %zu files of %s are missing or damaged",
+                          (long long)n, r->list.n, r->table->full_name);
     lochan_error__hint(err, "is the disk there? if so, repair with --force, or restore a backup");
     return rc;
 }
@@ -248,6 +274,42 @@ static lochan_status repair_table(lochan_lake *lake, const lochan_repair_options
     LOCHAN_TRYG(commit(&r, err));
 done:
     deinit(&r);
+    return rc;
+}
+
+lochan_status lochan_table__repair(lochan_lake *lake, const char *source, const char *dataset,
+                                   const char *days_column, int64_t *files, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_repair_options none = LOCHAN_REPAIR_OPTIONS_INIT;
+    lochan_verify_options look = LOCHAN_VERIFY_OPTIONS_INIT;
+    lochan_verify_report verified;
+    lochan_repair_report report = {.snapshot_id = -1};
+    lochan_verification v;
+    repair r = {.lake = lake,
+                .options = &none,
+                .report = &report,
+                .days_column = days_column,
+                .every_kind = true};
+    *files = 0;
+    look.deep = true;
+    look.source = source;
+    look.dataset = dataset;
+    lochan_verification__init(&v, lake, &look, &verified);
+    v.io_fails = true; /* what the system cannot read now may be whole */
+    LOCHAN_TRYG(lochan_verification__collect(&v, err));
+    LOCHAN_TRYG(lochan_verification__finish(&v, NULL, err));
+    if (v.n == 0)
+        goto done;
+    LOCHAN_TRYG(load(&r, source, dataset, err));
+    LOCHAN_TRYG(choose(&r, v.findings, v.n, err));
+    if (r.n == 0)
+        goto done;
+    LOCHAN_TRYG(check_extent(&r, err));
+    LOCHAN_TRYG(commit(&r, err));
+    *files = (int64_t)r.n;
+done:
+    deinit(&r);
+    lochan_verification__deinit(&v);
     return rc;
 }
 

@@ -109,6 +109,13 @@ lochan_status lochan_table__files(const lochan_table *table, lochan_file_list *o
 lochan_status lochan_table__clean(lochan_lake *lake, const lochan_table *table, int64_t *removed,
                                   lochan_error *err);
 
+/* Before an update that repairs: looks at every page of the table's files and takes out those that
+ * verify complains of, in one commit with the ledger, which then owes the days that they may have
+ * held. `days_column` holds days (NULL: the dataset's time column). *files = so many. NOT_FOUND:
+ * there is no table. IO: most of its files are missing. */
+lochan_status lochan_table__repair(lochan_lake *lake, const char *source, const char *dataset,
+                                   const char *days_column, int64_t *files, lochan_error *err);
+
 /* After a publish: joins and clusters files as the table's spec has it, if it says so, within its
  * cap on input. A failure is a warning: the publish before it stands. */
 void lochan_table__tend(const lochan_table *table);

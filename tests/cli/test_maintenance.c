@@ -58,6 +58,13 @@ static void test_maintenance__plans_of_an_empty_lake(void **state) {
     c = RUN("--lake", lake, "files", "--live");
     assert_code(c, 0);
     assert_string_equal(c.out, "");
+    c = RUN("--lake", lake, "files", "no/such", "--live");
+    assert_code(c, 3);
+    assert_string_equal(c.out, "");
+    assert_says(c.err, "no/such");
+    c = RUN("--lake", lake, "files", "no/such", "--live", "--json");
+    assert_code(c, 3);
+    assert_code(RUN("--lake", lake, "compact", "--cluster", "--min-bytes", "1MiB"), 0);
     assert_code(RUN("--lake", lake, "files", "--current", "maybe"), 2);
     char locks[512];
     snprintf(locks, sizeof locks, "%s/locks", lake);
@@ -66,11 +73,26 @@ static void test_maintenance__plans_of_an_empty_lake(void **state) {
     assert_code(RUN("--lake", lake, "files", "--current", "off"), 0);
 }
 
+static void test_maintenance__tokens(void **state) {
+    (void)state;
+    const char *lake = make_lake();
+    assert_code(RUN("--lake", lake, "tag", "first", "--token", "t"), 0);
+    assert_code(RUN("--lake", lake, "untag", "first", "--token", "u"), 0);
+    assert_code(RUN("--lake", lake, "untag", "first", "--token", "u"), 0);
+    assert_code(RUN("--lake", lake, "untag", "first", "--token", "v"), 3);
+    call c = RUN("--lake", lake, "tag", "first", "--token", "t", "--json");
+    assert_code(c, 0);
+    assert_says(c.out, "\"snapshot_id\":-1"); /* it was done, and taken back */
+    assert_code(RUN("--lake", lake, "expire", "--token", "e"), 0);
+    assert_code(RUN("--lake", lake, "gc", "--token", "g"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_maintenance__backup_and_restore, setup_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(test_maintenance__rebuild, setup_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_maintenance__tokens, setup_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_maintenance__plans_of_an_empty_lake, setup_dir,
                                         remove_dir),
     };

@@ -73,7 +73,7 @@ def test_compact(tmp_path):
     with lochan.DataLake.open(tmp_path) as lake:
         plan = lake.compact(dry_run=True)
         assert plan.dry_run and plan.groups == 0 and plan.snapshot_id == -1 and plan.bytes_planned > 0
-        assert plan.plan.columns == ["source", "dataset", "folder", "files", "rows", "bytes"]
+        assert plan.plan.columns == ["source", "dataset", "folder", "files", "rows", "bytes", "action"]
         assert [(row["files"], row["rows"]) for row in plan.plan.rows()] == [(10, 50)] and "would join 10 files into 1" in repr(plan)
         assert len(lake.compact(min_files=11, dry_run=True).plan) == 0 and len(lake.compact("runs/holdings", dry_run=True).plan) == 1
         assert lake.compact(target_bytes=2 * before.estimated_size() // 10, dry_run=True).bytes_planned < plan.bytes_planned
@@ -89,10 +89,14 @@ def test_compact(tmp_path):
         assert done.snapshot_id == lake.snapshots(limit=1).rows()[0]["snapshot_id"] and "joined 10 files into 1, 50 rows" in repr(done)
         assert len(lake.status.files()) == 1 and lake.verify(deep=True) and run.read("holdings").equals(before)
         run.append("holdings", holdings(range(50, 55)))
-        assert lake.compact().groups == 0 and lake.compact(full=True).files_joined == 2
-        for wrong in ({"target_bytes": -1}, {"max_input_bytes": -1}, {"min_files": 1}):
+        assert lake.compact().groups == 0 and lake.compact(full=True, min_file_bytes=1).groups == 0
+        joined = lake.compact(full=True)
+        assert joined.files_joined == 2 and joined.groups_clustered == 0
+        for wrong in ({"target_bytes": -1}, {"max_input_bytes": -1}, {"min_file_bytes": -1}, {"min_files": 1}):
             with pytest.raises(lochan.ArgumentError):
                 lake.compact(**wrong)
+        with pytest.raises(lochan.ArgumentError, match="cluster_columns"):
+            lake.compact("runs/holdings", cluster=True)
         with pytest.raises(lochan.NotFoundError):
             lake.compact("runs/nothing")
 

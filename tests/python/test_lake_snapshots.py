@@ -114,6 +114,22 @@ def test_expire_and_gc(lake):
             call(-DAY)
 
 
+def test_tokens(lake):
+    before, newest = ends(lake)
+    assert lake.tag("old", before, token="a") == before and lake.commit_status("a")
+    assert lake.tag("old", newest, token="a") == before  # not again
+    lake.untag("old", token="b")
+    lake.untag("old", token="b")
+    with pytest.raises(lochan.NotFoundError):
+        lake.untag("old")
+    back = lake.rollback("shop/typed", before, token="c")
+    assert back > newest and lake.rollback("shop/typed", newest, token="c") == back
+    assert lake.expire(0 * DAY, dry_run=True, token="d").snapshots > 0 and not lake.commit_status("d")
+    assert lake.expire(0 * DAY, token="d").snapshots > 0 and lake.commit_status("d")
+    assert lake.expire(0 * DAY, token="d").snapshots == 0
+    assert lake.gc(0 * DAY, token="e").files > 0 and lake.gc(0 * DAY, token="e").files == 0
+
+
 def test_files_of_a_snapshot(lake):
     before, newest = ends(lake)
     old, new = lake.status.files("shop/typed", as_of=before), lake.status.files("typed", source="shop", as_of=newest)

@@ -58,8 +58,9 @@ static char *ledger(lake_env *env) {
         char from[16], to[16];
         lochan_civil__format_date(rows.rows[i].day_from, from);
         lochan_civil__format_date(rows.rows[i].day_to, to);
+        bool owed = rows.rows[i].state == LOCHAN_COVERAGE_FAILED;
         snprintf(text + strlen(text), 4096 - strlen(text), "%s %s %s\n", from, to,
-                 rows.rows[i].content_hash);
+                 owed ? "owed" : rows.rows[i].content_hash);
     }
     lochan_coverage_rows__deinit(&rows);
     lochan_dataset_rows__deinit(&d);
@@ -121,7 +122,7 @@ static void test_repair__opens_the_days_of_a_missing_file(void **state) {
     assert_int_equal(r.intervals_reopened, 1);
     assert_string_equal(env_read(env, NULL), FEBRUARY MARCH);
     text = ledger(env);
-    assert_string_equal(text, "2024-02-01 2024-12-31 \n");
+    assert_string_equal(text, "2024-01-01 2024-01-31 owed\n2024-02-01 2024-12-31 \n");
     free(text);
     env_verify(env, false);
     assert_ok(try_repair(env, false, true, &r, &err)); /* nothing is left to do */
@@ -147,7 +148,8 @@ static void test_repair__finds_damaged_pages_when_deep(void **state) {
     assert_int_equal(r.files_taken_out, 1);
     assert_string_equal(env_read(env, NULL), JANUARY MARCH);
     char *text = ledger(env);
-    assert_string_equal(text, "2024-01-01 2024-01-31 \n2024-02-02 2024-12-31 \n");
+    assert_string_equal(
+        text, "2024-01-01 2024-01-31 \n2024-02-01 2024-02-01 owed\n2024-02-02 2024-12-31 \n");
     free(text);
     env_verify(env, true);
 }
@@ -194,7 +196,8 @@ static void check(void *ctx, lochan_status rc) {
     bool done = env_try_read(&s->env, NULL, NULL, &err) == LOCHAN_OK;
     assert_true(done || rc != LOCHAN_OK);
     char *text = ledger(&s->env);
-    assert_string_equal(text, done ? "2024-02-01 2024-12-31 \n" : "2024-01-01 2024-12-31 abc\n");
+    assert_string_equal(text, done ? "2024-01-01 2024-01-31 owed\n2024-02-01 2024-12-31 \n"
+                                   : "2024-01-01 2024-12-31 abc\n");
     free(text);
     if (done)
         assert_string_equal(env_read(&s->env, NULL), FEBRUARY MARCH);
