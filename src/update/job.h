@@ -142,6 +142,7 @@ struct lochan_job {
     lochan_progress progress;
     int64_t last_progress_mono;
 
+    _Atomic bool *seen;   /* declared columns that had a value (missing.h) */
     char mapping[33];     /* version of what makes rows of answers */
     bool hashes, skips;   /* contents are noted; equal ones need no merge */
     int64_t intrusion;    /* newest snapshot that voids content hashes */

@@ -11,6 +11,7 @@
 #include "arrow/builder.h"
 #include "arrow/view.h"
 #include "source/typed.h"
+#include "update/missing.h"
 #include "update/page.h"
 
 #define SECONDS_PER_DAY INT64_C(86400)
@@ -57,8 +58,7 @@ static size_t list_columns(const lochan_job *job, lochan_csv_column *out) {
             out[n].type = (lochan_type){.id = LOCHAN_TYPE_STRING};
         out[n].nullable = true;
         /* records leave out what is null, older files and batches what came later */
-        out[n].optional = column->nullable && job->source->format != LOCHAN_FORMAT_CSV &&
-                          job->source->format != LOCHAN_FORMAT_TABLE;
+        out[n].optional = lochan_missing__may_be(job, column);
         out[n].null_texts = column->n_null_texts ? column->null_texts : NULL;
         out[n].n_null_texts = column->n_null_texts;
         if (out[n].type.id == LOCHAN_TYPE_STRING)
@@ -402,6 +402,7 @@ lochan_status lochan_page__keep(lochan_job *job, lochan_scope *scope, int64_t nu
         LOCHAN_TRY(rc);
     }
     LOCHAN_TRY(canonicalise(job, rows, err));
+    LOCHAN_TRY(lochan_missing__note(job, &rows->schema, &rows->batch, err));
     scope->rows_fetched += rows->batch.length;
     const char *days = job->timeless ? NULL : lochan_job__window_column(job);
     if (days)

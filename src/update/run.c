@@ -3,6 +3,7 @@
  */
 #include "update/callback.h"
 #include "update/claim.h"
+#include "update/missing.h"
 #include "update/raw.h"
 
 #include "base/clock.h"
@@ -49,6 +50,7 @@ static void deinit_job(lochan_job *job) {
     lochan_table__close(job->table);
     lochan_staging__free(job->staging);
     lochan_extras__deinit(job);
+    lochan_missing__deinit(job);
     lochan_job__unplan(job);
     lochan_schema__release(&job->schema);
     lochan_lease__release(job->lease);
@@ -102,6 +104,7 @@ static lochan_status run_steps(lochan_job *job, lochan_error *err) {
     LOCHAN_FAILPOINT("update.collected", err);
     lochan_job__enter(job, LOCHAN_STAGE_WRITE);
     LOCHAN_TRY(lochan_job__assemble(job, err));
+    lochan_missing__warn(job);
     LOCHAN_FAILPOINT("update.assembled", err);
     LOCHAN_TRY(lochan_cancel__check(job->lake->ctx.cancel, err));
     lochan_job__enter(job, LOCHAN_STAGE_PUBLISH);
@@ -144,6 +147,7 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
     if (job->report->nothing_to_do || job->request->dry_run)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_extras__init(job, err));
+    LOCHAN_TRY(lochan_missing__begin(job, err));
     lochan_error why;
     lochan_error_init(&why);
     lochan_status rc = run_steps(job, &why);

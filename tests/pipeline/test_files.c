@@ -203,6 +203,26 @@ static void test_files__a_bad_file_fails_alone(void **state) {
     owes(NULL);
 }
 
+/* A field that a provider renamed looks like one that is always null. */
+static void test_files__a_field_that_never_has_a_value_is_named(void **state) {
+    (void)state;
+    lochan_update_report report;
+    char text[4000] = "";
+    size_t n = 0;
+    add("ndjson", folder, "new_columns: ignore\n");
+    for (int day = 1; day <= 25; day++)
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              "{\"code\": \"A\", \"day\": \"2024-01-%02d\", \"prize\": 1}\n", day);
+    put("a.ndjson", text);
+    assert_ok(update(&report));
+    assert_int_equal(report.rows_new, 25);
+    assert_non_null(strstr(warnings, "field 'price' had no value in any of 25 rows"));
+    assert_null(strstr(warnings, "field 'day'"));
+    put("b.ndjson", "{\"code\": \"A\", \"day\": \"2024-02-01\", \"price\": 1}\n");
+    assert_ok(update(&report));
+    assert_string_equal(warnings, "");
+}
+
 static void test_files__patterns_and_names_of_datasets(void **state) {
     (void)state;
     lochan_update_report report;
@@ -347,6 +367,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             test_files__a_file_that_is_gone_is_reported_and_removes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files__a_bad_file_fails_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files__a_field_that_never_has_a_value_is_named, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_files__patterns_and_names_of_datasets, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_files__a_folder_is_searched_to_its_depths, setup,
