@@ -108,8 +108,8 @@ static void test_faults_snapshots__replace(void **state) {
 
 static lochan_status body_rollback(void *ctx, lochan_error *err) {
     sweep *s = ctx;
-    return note_fate(s, lochan_lake_rollback(s->env.lake, "test", "daily", s->first, NULL, NULL, err),
-                     err);
+    return note_fate(
+        s, lochan_lake_rollback(s->env.lake, "test", "daily", s->first, NULL, NULL, err), err);
 }
 
 static void test_faults_snapshots__rollback(void **state) {
