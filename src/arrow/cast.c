@@ -116,6 +116,36 @@ static bool is_text(lochan_type_id id) {
            id == LOCHAN_TYPE_STRING_VIEW;
 }
 
+/* Bytes as they are, into the usual layout: counted first, then copied. *fits = false: they are too
+ * many for it. */
+static lochan_status gather_bytes(const lochan_cells *c, int64_t n, bool *fits,
+                                  struct ArrowArray *out, lochan_error *err) {
+    size_t total = 0;
+    for (int64_t i = 0; i < n && total <= INT32_MAX; i++) {
+        int64_t slot = lochan_cells__slot(c, i);
+        total += slot < 0 ? 0 : lochan_cells__bytes(c, slot).n;
+    }
+    *fits = total <= INT32_MAX;
+    if (!*fits)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_array__init(out, 3, 0, err));
+    out->length = n;
+    LOCHAN_TRY(lochan_array__make_values(out, 1, n + 1, sizeof(int32_t), err));
+    LOCHAN_TRY(lochan_array__make_values(out, 2, (int64_t)total, 1, err));
+    int32_t *offsets = (int32_t *)(uintptr_t)out->buffers[1], at = 0;
+    char *data = (char *)(uintptr_t)out->buffers[2];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t slot = lochan_cells__slot(c, i);
+        lochan_str s = slot < 0 ? (lochan_str){NULL, 0} : lochan_cells__bytes(c, slot);
+        offsets[i] = at;
+        if (s.n > 0)
+            memcpy(data + at, s.p, s.n);
+        at += (int32_t)s.n;
+    }
+    offsets[n] = at;
+    return copy_validity(c, n, out, err);
+}
+
 /* Text and binary targets of any layout: bytes as they are, all else as people write it. */
 static lochan_status cast_to_bytes(const struct ArrowSchema *schema, const struct ArrowArray *from,
                                    const lochan_cast_plan *p, const struct ArrowSchema *to_schema,
@@ -126,7 +156,11 @@ static lochan_status cast_to_bytes(const struct ArrowSchema *schema, const struc
     lochan_buf text;
     lochan_buf__init(&text, (size_t)1 << 31);
     bool raw = lochan_type__is_bytes(p->from.id) || p->from.id == LOCHAN_TYPE_FIXED_BINARY;
-    bool check = is_text(p->to.id) && !is_text(p->from.id);
+    bool check = is_text(p->to.id) && !is_text(p->from.id), fits = false;
+    if (raw && !check && (p->to.id == LOCHAN_TYPE_STRING || p->to.id == LOCHAN_TYPE_BINARY))
+        LOCHAN_TRYG(gather_bytes(&p->column, from->length, &fits, out, err));
+    if (fits)
+        goto done;
     LOCHAN_TRYG(lochan_view__init(&view, schema, from, err));
     LOCHAN_TRYG(lochan_builder__create(to_schema, &b, err));
     LOCHAN_TRYG(lochan_builder__reserve(b, from->length, err));
