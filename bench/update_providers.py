@@ -1,6 +1,7 @@
 """Updates from providers of other shapes than CSV, over the project's feed on loopback: Tushare's JSON, one request an asset,
 a provider that takes its time, nothing to fetch, the same data again. Per case: wall seconds, CPU seconds of the process
-(user + system), rows/s by wall time, peak resident memory.
+(user + system), rows/s by wall time, peak resident memory. BENCH_PEER_PYTHON names a Python 3.13 that has bagelquant-data
+0.2.0: then it does the backfill (by day, its way) and by_asset after lochan, over the same feed.
 """
 import datetime
 import os
@@ -18,6 +19,7 @@ ASSETS, DAYS = int(os.environ.get("BENCH_ASSETS", 500)), int(os.environ.get("BEN
 FIRST = datetime.date(2018, 1, 1)
 LAST = FIRST + datetime.timedelta(days=DAYS - 1)
 REPORTS, REPORT_ROWS = 500, 20
+LAST_REPORT = FIRST + datetime.timedelta(days=45 * REPORT_ROWS)
 
 os.environ["TUSHARE_TOKEN"] = "a-token-for-the-bench"
 os.environ["XDG_STATE_HOME"] = str(FOLDER / "state")
@@ -147,12 +149,26 @@ def check(lake, dataset, rows):
     assert f'"dataset":"{dataset}"' in text and f'"rows":{rows},' in text, done.stdout
 
 
+def peer(feed, name, kind, scopes, rows, last):
+    """The same job by bagelquant-data, in a process of its own."""
+    python = os.environ.get("BENCH_PEER_PYTHON")
+    if not python:
+        return
+    lake, listed = FOLDER / "peer", FOLDER / "scopes"
+    shutil.rmtree(lake, ignore_errors=True)
+    listed.write_text("\n".join(scopes))
+    script = pathlib.Path(__file__).with_name("update_peer.py")
+    show("  bagelquant-data", Timing([python, "-B", script, f"{feed.url}/", "a-token", lake, name, kind, listed, last]), rows)
+
+
 def daily_cases():
     rows = ASSETS * DAYS
     with Feed() as feed:
         lake = lake_for(feed, DAILY)
         show("backfill of daily, JSON", update(lake, "daily_months"), rows)
         check(lake, "daily_months", rows)
+        days = [(FIRST + datetime.timedelta(days=d)).strftime("%Y%m%d") for d in range(DAYS)]
+        peer(feed, "daily", "by_daily", days, rows, LAST)
         idle = min((update(lake, "daily_months") for _ in range(5)), key=lambda t: t.wall)
         show("nothing to fetch", idle, remark=f"{idle.wall * 1e3:.1f} ms a process")
         show("the same data again (--force)", update(lake, "daily_months", "--force"), rows)
@@ -169,9 +185,10 @@ def report_case():
     with Feed() as feed:
         lake = lake_for(feed, REPORT)
         assets = ",".join(f"{a:06d}.SZ" for a in range(REPORTS))
-        show(f"by_asset, {REPORTS} requests of {REPORT_ROWS} rows", update(lake, "reports", "--assets", assets),
+        show(f"by_asset, {REPORTS} requests of {REPORT_ROWS} rows", update(lake, "reports", "--assets", assets, end=LAST_REPORT),
              REPORTS * REPORT_ROWS)
         check(lake, "reports", REPORTS * REPORT_ROWS)
+        peer(feed, "reports", "by_asset", assets.split(","), REPORTS * REPORT_ROWS, LAST_REPORT)
 
 
 def main():
