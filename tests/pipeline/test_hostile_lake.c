@@ -339,7 +339,8 @@ static void start(hostile *h) {
     lochan_compact_options o = LOCHAN_COMPACT_OPTIONS_INIT;
     lochan_compact_report report;
     memset(h, 0, sizeof *h);
-    h->seed = (uint64_t)setting("LOCHAN_HOSTILE_SEED", 1);
+    const char *seed = getenv("LOCHAN_HOSTILE_SEED");
+    h->seed = seed ? strtoull(seed, NULL, 10) : 1;
     h->base = pipe_start((market){.days = 60, .assets = 2}, NULL, "settle_days: 0\n");
     assert_ok(pipe_update(&h->base, "2020-02-10", NULL, NULL, &err));
     assert_ok(lochan_lake_tag(h->base.lake, "kept", NULL, NULL, NULL, &err));
@@ -386,7 +387,8 @@ static void test_hostile_lake__reading_is_an_error_or_rows(void **state) {
     }
     print_message("%d rounds: %ld lakes opened, %ld calls, %ld errors\n", rounds, h.opened,
                   h.readings, h.errors);
-    assert_true(h.errors > rounds / 4 && h.opened > rounds / 4);
+    if (rounds >= ROUNDS)
+        assert_true(h.errors > rounds / 4 && h.opened > rounds / 4);
     lochan_log_set(NULL, NULL, LOCHAN_LOG_WARN);
     pipe_stop(&h.base);
 }
