@@ -114,6 +114,35 @@ static lochan_status set_aside(const char *path, const char *name, const char *u
     return rc;
 }
 
+static lochan_status sync_segment(void *ctx, const char *name, const lochan_stat *st,
+                                  lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    lochan_file *file = NULL;
+    if (st->is_dir)
+        return LOCHAN_OK;
+    char *path = lochan_path__join(ctx, name);
+    if (!path)
+        return lochan_error__nomem(err);
+    LOCHAN_TRYG(lochan_file__open(path, LOCHAN_FS_READ | LOCHAN_FS_WRITE, &file, err));
+    LOCHAN_TRYG(lochan_file__sync(file, false, err));
+done:
+    LOCHAN_KEEP(lochan_file__close(file, LOCHAN_KEEP_ERR(rc, err)));
+    lochan_mem__free(path);
+    return rc;
+}
+
+/* The new lake.db holds no outbox with which the end of the journal could be written again. */
+static lochan_status sync_journal(const char *path, lochan_error *err) {
+    char *dir = lochan_path__join(path, LOCHAN_JOURNAL_DIR);
+    if (!dir)
+        return lochan_error__nomem(err);
+    lochan_status rc = lochan_fs__list(dir, sync_segment, dir, err);
+    if (rc == LOCHAN_OK)
+        rc = lochan_fs__sync_dir(dir, err);
+    lochan_mem__free(dir);
+    return rc;
+}
+
 /* lake.db goes first: without it nobody takes its log for that of another file. */
 static lochan_status rebuild_locked(const char *path, int64_t *records, lochan_error *err) {
     static const char *const old[] = {LOCHAN_DB_NAME, LOCHAN_DB_NAME "-wal", LOCHAN_DB_NAME "-shm"};
@@ -128,6 +157,7 @@ static lochan_status rebuild_locked(const char *path, int64_t *records, lochan_e
     }
     LOCHAN_TRYG(lochan_fs__unlink(made, true, err)); /* of one that was cut off */
     LOCHAN_TRYG(lochan_catalog__rebuild_from_journal(path, made, records, err));
+    LOCHAN_TRYG(sync_journal(path, err));
     LOCHAN_FAILPOINTG("catalog.rebuild.made", err);
     for (size_t i = 0; i < LOCHAN_COUNTOF(old); i++)
         LOCHAN_TRYG(set_aside(path, old[i], uuid, err));

@@ -1,7 +1,7 @@
 /* test_kill_loop.c - one lake, used by one child after another: each updates, appends, merges,
  * compacts, tags, rolls back, expires, collects, rebuilds, backs up and restores, and is killed
- * somewhere: at each failpoint that the sources name, and at any time. What was acknowledged is
- * there, once (kill_oracle.h).
+ * somewhere: at each failpoint that the sources name, and at any time, with and without a power cut
+ * that takes and tears what was not synced. What was acknowledged is there, once (kill_oracle.h).
  *
  * LOCHAN_KILL_ROUNDS and LOCHAN_KILL_SEED ask for more rounds than the suite makes, and for others
  * (tools/kill_loop).
@@ -12,6 +12,7 @@
 #include "catalog/internal.h"
 #include "run/run_env.h"
 #include "support/kill.h"
+#include "support/torn.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -45,6 +46,8 @@ typedef struct loop {
     uint64_t seed;
     oracle oracle; /* a child goes on with its own copy */
     int version;   /* that the provider of this round serves */
+    bool torn;     /* the power is cut too: what was not synced is lost or torn, as `cut` says */
+    uint64_t cut;
     /* of the child */
     run_env env; /* the open lake */
     int fd;
@@ -219,6 +222,8 @@ static lochan_status live(void *ctx, lochan_error *err) {
     l->fd = open(l->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (l->fd < 0)
         return lochan_error__set(err, LOCHAN_ERR_IO, "the log");
+    if (l->torn)
+        torn_start(l->base.dir);
     LOCHAN_TRYG(open_lake(l, err));
     for (int i = 0; i < l->n_steps; i++)
         LOCHAN_TRYG(take_step(l, l->script[i], err));
@@ -237,6 +242,9 @@ static void random_script(loop *l) {
     while (l->n_steps < STEPS)
         l->script[l->n_steps++] =
             rnd(l, 2) ? often[rnd(l, LOCHAN_COUNTOF(often))] : (step)rnd(l, S_UPDATE);
+    for (int i = 0; i < l->n_steps; i++)
+        if (l->torn && l->script[i] == S_APPEND_UNSYNCED) /* a power cut may take these */
+            l->script[i] = S_APPEND;
     if (rnd(l, 2))
         l->script[l->n_steps++] = S_UPDATE;
 }
@@ -263,6 +271,13 @@ static void choose_provider(loop *l) {
 static void check_end(loop *l, const kill_result *r) {
     if (r->finished && r->rc != LOCHAN_OK)
         fail_msg("the child failed: %s: %s", lochan_status_name(r->rc), r->err.message);
+    if (l->torn) {
+        char stash[340]; /* what the cut set aside */
+        snprintf(stash, sizeof stash, "%s.torn", l->base.dir);
+        tmpdir_mkdir(stash);
+        tmpdir_clear(stash);
+        rmdir(stash);
+    }
     oracle_check(&l->oracle, l->base.path, l->log);
     tmpdir_mkdir(l->restored);
     tmpdir_clear(l->restored);
@@ -361,6 +376,8 @@ static bool is_elsewhere(const char *name) {
         "catalog.unsynced.",
         "table.compact.automatic",
         "table.ensure.",
+        "update.rebuild.",
+        "update.raw.",
     };
     for (size_t i = 0; i < LOCHAN_COUNTOF(elsewhere); i++)
         if (strncmp(name, elsewhere[i], strlen(elsewhere[i])) == 0)
@@ -392,10 +409,12 @@ static void kill_at_each_name(loop *l, names *all, int *rounds) {
 static void kill_at_random(loop *l, int round) {
     kill_result r;
     choose_provider(l);
+    l->torn = round % 4 == 1;
+    l->cut = rnd(l, 1000);
     random_script(l);
     (void)rnd(l, 2); /* the child's choices differ from the parent's next ones */
     if (round % 2)
-        r = kill_at(live, l, 1 + (size_t)rnd(l, 90), NULL, NULL);
+        r = kill_at(live, l, 1 + (size_t)rnd(l, 90), l->torn ? torn_last_act : NULL, &l->cut);
     else
         r = kill_after(live, l, 1000000 + (long long)rnd(l, 400) * 1000000);
     check_end(l, &r);
