@@ -111,6 +111,8 @@ static void make_rules(lochan_compaction *c, const lochan_compact_options *o) {
     lochan_compact_rules *r = &c->rules;
     const lochan_budget *budget = c->lake->ctx.budget;
     int64_t row = (int64_t)lochan_cluster__row_bytes(&c->table->def.schema);
+    if (row == 0) /* a damaged catalog's table without columns */
+        row = 1;
     r->full = o->full;
     r->min_files = o->full ? 2 : first_of(o->min_files, kept->max_files, MIN_FILES);
     r->target_bytes = first_of((int64_t)o->target_bytes, kept->target_file_bytes, TARGET_BYTES);
