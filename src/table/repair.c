@@ -142,7 +142,7 @@ static bool is_owed(const repair *r, const lochan_coverage *row, int32_t *from, 
 }
 
 static lochan_status reopen_ledger(repair *r, lochan_txn *txn, lochan_error *err) {
-    int32_t from, to;
+    int32_t from = 0, to = 0;
     lochan_coverage_rows rows = {0};
     lochan_status rc =
         lochan_catalog__coverage(r->lake->catalog, r->dataset->dataset_id, &rows, err);
