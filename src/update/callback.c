@@ -243,8 +243,9 @@ static lochan_hash128 key_of(const struct intake *in, int64_t number) {
 
 static lochan_status put_staged(struct intake *in, int64_t number, const void *data, size_t n,
                                 lochan_error *err) {
-    const lochan_staged_page page = {key_of(in, number), (const char *)in->key.data, 0,
-                                     in->scope->asked_ns};
+    const lochan_staged_page page = {.request = key_of(in, number),
+                                     .request_text = (const char *)in->key.data,
+                                     .fetched_at = in->scope->asked_ns};
     return lochan_staging__put(in->job->staging, &page, data, n, err);
 }
 

@@ -90,7 +90,8 @@ static void free_walk(struct walk *walk) {
 static lochan_status stage_page(struct page_task *task, lochan_error *err) {
     lochan_scope *scope = &task->all->job->scopes[task->index];
     struct walk *walk = task->all->walks[task->index];
-    lochan_staged_page page = {walk->hash, walk->request.url, 200, scope->asked_ns};
+    lochan_staged_page page = {walk->hash,      walk->request.url,     200,
+                               scope->asked_ns, task->header.has_more, task->header.has_more_known};
     return lochan_staging__put(task->all->job->staging, &page, task->body.data, task->body.len,
                                err);
 }
@@ -210,9 +211,9 @@ static lochan_status take_budget(collector *all, size_t bytes, lochan_error *err
     return lochan_budget__take(all->job->lake->ctx.budget, bytes, "a page on its way", err);
 }
 
-/* Takes *body, also on failure. meta NULL: the page comes from staging. */
+/* Takes *body, also on failure. stage false: the page comes from staging. */
 static lochan_status submit(collector *all, size_t page, lochan_buf *body,
-                            const lochan_fetch_meta *meta, lochan_error *err) {
+                            const lochan_page_facts *header, bool stage, lochan_error *err) {
     lochan_status rc = take_budget(all, body->len, err);
     struct page_task *task = rc == LOCHAN_OK ? lochan_mem__zalloc(sizeof *task) : NULL;
     if (!task) {
@@ -226,12 +227,9 @@ static lochan_status submit(collector *all, size_t page, lochan_buf *body,
     task->all = all;
     task->page = page;
     task->index = all->scope_of[page];
-    task->stage = meta != NULL;
+    task->stage = stage;
     task->taken = body->len;
-    if (meta) {
-        task->header.has_more = meta->has_more;
-        task->header.has_more_known = meta->has_more_known;
-    }
+    task->header = *header;
     task->body = *body;
     *body = (lochan_buf){0};
     all->outstanding++;
@@ -297,17 +295,21 @@ static lochan_status count_failure(collector *all, const lochan_error *error, lo
 /* The answer that an earlier update staged, unless the ledger knows a newer one (that update was
  * killed after it had published) or the caller wants the provider asked. */
 static lochan_status get_staged(const lochan_job *job, lochan_scope *scope, lochan_hash128 hash,
-                                lochan_buf *body, bool *found, lochan_error *err) {
-    int64_t fetched_at = 0;
+                                lochan_buf *body, lochan_page_facts *header, bool *found,
+                                lochan_error *err) {
+    lochan_staged_page page;
     *found = false;
     if (job->request->force)
         return LOCHAN_OK;
-    LOCHAN_TRY(lochan_staging__get(job->staging, hash, (size_t)job->source->max_body, body,
-                                   &fetched_at, found, err));
+    LOCHAN_TRY(lochan_staging__get_page(job->staging, hash, (size_t)job->source->max_body, body,
+                                        &page, found, err));
     int64_t known = lochan_job__asked_at(job, scope); /* the catalog keeps microseconds */
-    *found = *found && fetched_at / 1000 > known / 1000;
-    if (*found)
-        scope->asked_ns = fetched_at;
+    *found = *found && page.fetched_at / 1000 > known / 1000;
+    if (!*found)
+        return LOCHAN_OK;
+    scope->asked_ns = page.fetched_at;
+    header->has_more = page.has_more;
+    header->has_more_known = page.has_more_known;
     return LOCHAN_OK;
 }
 
@@ -363,6 +365,7 @@ static lochan_status start_page(collector *all, size_t index, lochan_error *err)
     lochan_job *job = all->job;
     struct walk *walk = all->walks[index];
     lochan_buf body;
+    lochan_page_facts header = {0};
     size_t page = 0;
     bool found = false;
     LOCHAN_TRY(build_request(all, index, walk, err));
@@ -370,10 +373,10 @@ static lochan_status start_page(collector *all, size_t index, lochan_error *err)
     lochan_buf__init(&body, (size_t)job->source->max_body + 1);
     lochan_status rc = LOCHAN_OK;
     if (!walk->fresh && walk->n_staged == walk->pager.number)
-        rc = get_staged(job, &job->scopes[index], walk->hash, &body, &found, err);
+        rc = get_staged(job, &job->scopes[index], walk->hash, &body, &header, &found, err);
     if (rc == LOCHAN_OK && found) {
         job->scopes[index].bytes += (int64_t)body.len;
-        rc = submit(all, page, &body, NULL, err);
+        rc = submit(all, page, &body, &header, false, err);
     } else if (rc == LOCHAN_OK) {
         rc = ask_page(all, page, walk, err);
     }
@@ -506,7 +509,9 @@ static lochan_status on_page(void *ctx, size_t page, lochan_buf *body,
     }
     lochan_buf taken = *body;
     *body = (lochan_buf){0};
-    return submit(all, page, &taken, meta, err);
+    const lochan_page_facts header = {.has_more = meta->has_more,
+                                      .has_more_known = meta->has_more_known};
+    return submit(all, page, &taken, &header, true, err);
 }
 
 static lochan_status on_failure(void *ctx, size_t page, const lochan_error *error, int32_t attempts,

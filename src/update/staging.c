@@ -12,14 +12,16 @@
 #include "source/yaml.h"
 #include <zstd.h>
 
-#define MAGIC "LCHPAGE1"
+#define MAGIC     "LCHPAGE2"
+#define OLD_MAGIC "LCHPAGE1" /* nothing is known of the headers */
 #define HEADER_BYTES                                                                               \
-    56 /* magic 8, fetched_at 8, body size 8, body hash 16, http status 4, text size 4, 8 of zero  \
-        */
-#define MAX_TEXT     (64u << 10)
-#define MAX_MANIFEST (64u << 10)
-#define PAGE_SUFFIX  ".page"
-#define FAST_LEVEL   1 /* staged pages live for seconds: speed before size */
+    56 /* magic 8, fetched_at 8, body size 8, body hash 16, http status 4, text size 4, flags 8 */
+#define HAS_MORE_KNOWN 1u
+#define HAS_MORE       2u
+#define MAX_TEXT       (64u << 10)
+#define MAX_MANIFEST   (64u << 10)
+#define PAGE_SUFFIX    ".page"
+#define FAST_LEVEL     1 /* staged pages live for seconds: speed before size */
 
 struct lochan_staging {
     char *folder; /* <lake>/data/staging/<update id> */
@@ -264,7 +266,8 @@ static lochan_status append_header(lochan_buf *buf, const lochan_staged_page *pa
     LOCHAN_TRY(lochan_buf__u64le(buf, hash.hi, err));
     LOCHAN_TRY(lochan_buf__u32le(buf, (uint32_t)page->http_status, err));
     LOCHAN_TRY(lochan_buf__u32le(buf, (uint32_t)text, err));
-    LOCHAN_TRY(lochan_buf__u64le(buf, 0, err));
+    uint64_t flags = (page->has_more_known ? HAS_MORE_KNOWN : 0) | (page->has_more ? HAS_MORE : 0);
+    LOCHAN_TRY(lochan_buf__u64le(buf, flags, err));
     return lochan_buf__append(buf, page->request_text, text, err);
 }
 
@@ -316,21 +319,28 @@ done:
     return rc;
 }
 
+/* An older page does not say what its headers did, so nobody can tell from it what follows. */
+static bool is_magic(const uint8_t *magic, bool old_too) {
+    return memcmp(magic, MAGIC, 8) == 0 || (old_too && memcmp(magic, OLD_MAGIC, 8) == 0);
+}
+
 /* Decodes a page file; *good = false if anything about it is wrong. */
-static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan_buf *body,
-                                 int64_t *fetched_at, bool *good, lochan_error *err) {
+static lochan_status decode_page(const lochan_buf *file, bool old_too, size_t max_body,
+                                 lochan_buf *body, lochan_staged_page *page, bool *good,
+                                 lochan_error *err) {
     lochan_cursor c = {file->data, file->data + file->len};
     const uint8_t *magic, *text;
-    uint64_t when, size, zero;
+    uint64_t when, size, flags;
     lochan_hash128 want;
     uint32_t http_status, text_size;
     *good = false;
-    if (!lochan_cursor__bytes(&c, 8, &magic) || memcmp(magic, MAGIC, 8) != 0 ||
+    if (!lochan_cursor__bytes(&c, 8, &magic) || !is_magic(magic, old_too) ||
         !lochan_cursor__u64le(&c, &when) || !lochan_cursor__u64le(&c, &size) ||
         !lochan_cursor__u64le(&c, &want.lo) || !lochan_cursor__u64le(&c, &want.hi) ||
         !lochan_cursor__u32le(&c, &http_status) || !lochan_cursor__u32le(&c, &text_size) ||
-        !lochan_cursor__u64le(&c, &zero) || !lochan_cursor__bytes(&c, text_size, &text) ||
-        size > max_body || ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
+        !lochan_cursor__u64le(&c, &flags) || !lochan_cursor__bytes(&c, text_size, &text) ||
+        flags > (HAS_MORE_KNOWN | HAS_MORE) || size > max_body ||
+        ZSTD_getFrameContentSize(c.pos, lochan_cursor__left(&c)) != size)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_buf__reserve(body, (size_t)size + 1, err));
     size_t n =
@@ -342,15 +352,19 @@ static lochan_status decode_page(const lochan_buf *file, size_t max_body, lochan
     if (*good) {
         body->len += n;
         body->data[body->len] = 0;
-        *fetched_at = (int64_t)when;
+        page->http_status = (int32_t)http_status;
+        page->fetched_at = (int64_t)when;
+        page->has_more_known = flags & HAS_MORE_KNOWN;
+        page->has_more = flags & HAS_MORE;
     }
     return LOCHAN_OK;
 }
 
-lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body,
-                                  lochan_buf *body, int64_t *fetched_at, bool *found,
-                                  lochan_error *err) {
+lochan_status lochan_staging__get_page(lochan_staging *staging, lochan_hash128 request,
+                                       size_t max_body, lochan_buf *body, lochan_staged_page *page,
+                                       bool *found, lochan_error *err) {
     *found = false;
+    *page = (lochan_staged_page){.request = request};
     char *path = page_path(staging, request);
     if (!path)
         return lochan_error__nomem(err);
@@ -361,12 +375,22 @@ lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 reques
     if (lochan_fs__exists(path)) {
         rc = lochan_fs__read_all(path, max_file, &file, err);
         if (rc == LOCHAN_OK)
-            rc = decode_page(&file, max_body, body, fetched_at, found, err);
+            rc = decode_page(&file, staging->read_only, max_body, body, page, found, err);
         if (rc == LOCHAN_OK && !*found && !staging->read_only)
             rc = lochan_fs__unlink(path, true, err);
     }
     lochan_buf__deinit(&file);
     lochan_mem__free(path);
+    return rc;
+}
+
+lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body,
+                                  lochan_buf *body, int64_t *fetched_at, bool *found,
+                                  lochan_error *err) {
+    lochan_staged_page page;
+    lochan_status rc =
+        lochan_staging__get_page(staging, request, max_body, body, &page, found, err);
+    *fetched_at = page.fetched_at;
     return rc;
 }
 

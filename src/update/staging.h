@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
-#include "catalog/catalog.h"
+#include "catalog/lock.h"
 
 typedef struct lochan_staging lochan_staging;
 
@@ -21,7 +21,9 @@ typedef struct lochan_staged_page {
     lochan_hash128 request;   /* hash of the request without secrets */
     const char *request_text; /* redacted, for people */
     int32_t http_status;
-    int64_t fetched_at; /* ns since 1970 */
+    int64_t fetched_at;  /* ns since 1970 */
+    bool has_more;       /* what the answer's headers said of the pages after it: */
+    bool has_more_known; /* false = nothing */
 } lochan_staged_page;
 
 /* Asked for each folder that an earlier update of the dataset left, before its pages are taken
@@ -55,8 +57,14 @@ lochan_status lochan_staging__remove(lochan_staging *staging, lochan_error *err)
 /* Writes one page (compressed). Thread-safe. */
 lochan_status lochan_staging__put(lochan_staging *staging, const lochan_staged_page *page,
                                   const void *body, size_t size, lochan_error *err);
-/* Reads the page of that request into *body and when it was fetched; *found = false if there is
- * none, or if it is torn or damaged (it is removed then). max_body bounds the memory. */
+/* Reads the page of that request into *body and what is known of its answer into *page (without its
+ * request); *found = false if there is none, or if it is torn, damaged or of an older layout, which
+ * lacks what the headers said (it is removed then). max_body bounds the memory. */
+lochan_status lochan_staging__get_page(lochan_staging *staging, lochan_hash128 request,
+                                       size_t max_body, lochan_buf *body, lochan_staged_page *page,
+                                       bool *found, lochan_error *err);
+/* The same for one that knows which pages follow; of a folder that is only read, pages of the older
+ * layout count too. */
 lochan_status lochan_staging__get(lochan_staging *staging, lochan_hash128 request, size_t max_body,
                                   lochan_buf *body, int64_t *fetched_at, bool *found,
                                   lochan_error *err);

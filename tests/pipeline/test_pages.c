@@ -152,6 +152,39 @@ static void test_pages__staged_pages_are_joined_with_new_ones(void **state) {
     resume(use_records, 4, small, 4, 0);
 }
 
+/* The cap of the feed is below the one that the spec knows: only the header X-Has-More says that
+ * more rows follow, and a page in staging has to say so too. */
+static void use_header(pipe_lake *p) {
+    use_offset(p);
+    set(p, "paging.max_rows", "60");
+}
+
+static void test_pages__a_staged_page_knows_that_more_follow(void **state) {
+    (void)state;
+    resume(use_header, 1, small, 1, 1 + 3);
+    resume(use_header, 3, small, 3, 1 + 1);
+    resume(use_header, 4, small, 4, 0);
+}
+
+static void test_pages__a_staged_window_that_was_cut_is_asked_in_halves(void **state) {
+    (void)state;
+    lochan_feed_options o = capped(NULL);
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    pipe_lake p = pipe_start(small, &o, "");
+    set(&p, "paging.max_rows", "100");
+    set(&p, "paging.kind", "window");
+    request.workers = 1;
+    pages_before_stop = 1; /* all of January: the header says that rows are missing */
+    lochan_failpoint__set(stop_after, NULL);
+    assert_int_equal(pipe_update(&p, "2020-01-31", &request, &report, &err), LOCHAN_ERR_IO);
+    lochan_failpoint__set(NULL, NULL);
+    assert_ok(pipe_update(&p, "2020-01-31", &request, &report, &err));
+    assert_int_equal(report.pages_resumed, 1);
+    pipe_expect(p.lake, small, 31);
+    pipe_stop(&p);
+}
+
 /* Where the provider has other rows now, a page staged before them would not fit. */
 static void test_pages__staged_pages_of_other_data_are_not_joined(void **state) {
     (void)state;
@@ -232,6 +265,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_pages__goes_on_from_staged_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__staged_pages_are_joined_with_new_ones, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_pages__a_staged_page_knows_that_more_follow, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_pages__a_staged_window_that_was_cut_is_asked_in_halves,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__staged_pages_of_other_data_are_not_joined,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__a_capped_answer_is_not_a_whole_one, setup,
