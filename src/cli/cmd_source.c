@@ -147,6 +147,8 @@ static lochan_status print_answer(lochan_cli *cli, const lochan_source_answer *a
         lochan_cli__addf(&o.text, "rows:    %lld of %lld columns: %s\n%s", (long long)a->rows,
                          (long long)a->columns, a->names[0] ? a->names : "-",
                          a->more ? "more:    other pages follow\n" : "");
+    if (a->decoded && a->rows == 0)
+        lochan_cli__adds(&o.text, "No row lies in these days: --start and --end ask for others.\n");
     return lochan_cli__print_text(&o.text, rc == LOCHAN_OK ? &cli->err : NULL);
 }
 

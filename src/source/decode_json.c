@@ -179,6 +179,8 @@ static lochan_status read_names(struct decoder *d, lochan_error *err) {
     if (!d->names)
         return lochan_error__nomem(err);
     LOCHAN_TRY(lochan_json__names(d->json, d->at[AT_ITEMS].raw, d->names, &d->n_rows, err));
+    if (d->n_rows == 0)
+        return LOCHAN_OK; /* nothing has a name */
     size_t n = lochan_json_names__count(d->names);
     LOCHAN_TRY(name_columns(d, n, err));
     for (size_t i = 0; i < n; i++)

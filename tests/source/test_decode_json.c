@@ -34,11 +34,13 @@ static void release(void) {
     lochan_page_facts__deinit(&facts);
 }
 
+static size_t n_declared = LOCHAN_COUNTOF(typed);
+
 static lochan_status decode_n(const char *spec_text, const lochan_paging *paging, const void *text,
                               size_t n) {
     lochan_source_spec *spec;
     lochan_buf body;
-    lochan_csv_options options = {.columns = typed, .n_columns = LOCHAN_COUNTOF(typed)};
+    lochan_csv_options options = {.columns = typed, .n_columns = n_declared};
     assert_ok(lochan_source_spec__parse(spec_text, strlen(spec_text), "s.yaml", &spec, &err));
     lochan_buf__init(&body, n + 1);
     assert_ok(lochan_buf__append(&body, text, n, &err));
@@ -125,6 +127,18 @@ static void test_decode_json__no_rows(void **state) {
     refused(TABLE, "{\"code\":0,\"data\":null}", LOCHAN_ERR_PAGE, "no list of rows at data.items");
     refused(TABLE, "{\"code\":0}", LOCHAN_ERR_PAGE, "no list of rows");
     refused(RECORDS, "{}", LOCHAN_ERR_PAGE, "no list of rows");
+}
+
+/* A trial of a source declares nothing. */
+static void test_decode_json__no_rows_and_nothing_declared(void **state) {
+    (void)state;
+    n_declared = 0;
+    assert_ok(decode(RECORDS, "{\"data\": []}"));
+    assert_int_equal(batch.length, 0);
+    assert_int_equal(batch.n_children, 0);
+    release();
+    refused(RECORDS, "{\"data\": [{}]}", LOCHAN_ERR_PAGE, "the page has no fields");
+    n_declared = LOCHAN_COUNTOF(typed);
 }
 
 static void test_decode_json__records(void **state) {
@@ -351,6 +365,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode_json__table),
         cmocka_unit_test(test_decode_json__no_rows),
+        cmocka_unit_test(test_decode_json__no_rows_and_nothing_declared),
         cmocka_unit_test(test_decode_json__records),
         cmocka_unit_test(test_decode_json__ndjson),
         cmocka_unit_test(test_decode_json__codes),
