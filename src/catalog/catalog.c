@@ -524,33 +524,3 @@ done:
     lochan_buf__deinit(&sql);
     return rc;
 }
-
-/* ---- dataset locks ---- */
-
-lochan_status lochan_catalog__lock_dataset(lochan_catalog *catalog, const char *source,
-                                           const char *dataset, bool wait, lochan_lock **out,
-                                           lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    char name[300], what[300];
-    char *dir = NULL, *path = NULL;
-    *out = NULL;
-    LOCHAN_TRY(lochan_catalog__check_writable(catalog, err));
-    LOCHAN_TRY(lochan_name__check("source", source, err));
-    LOCHAN_TRY(lochan_name__check("dataset", dataset, err));
-    lochan_format(name, sizeof name, "%s+%s.lock", source, dataset);
-    lochan_format(what, sizeof what, "dataset %s/%s", source, dataset);
-    dir = lochan_path__join(catalog->path, LOCHAN_LOCKS);
-    path = dir ? lochan_path__join(dir, name) : NULL;
-    if (!path) {
-        rc = lochan_error__nomem(err);
-        goto done;
-    }
-    LOCHAN_TRYG(lochan_fs__mkdirs(dir, NULL, err));
-    LOCHAN_TRYG(lochan_lock__acquire(path, what, catalog->command,
-                                     wait ? catalog->lock_timeout_ms : 0, catalog->cancel, out,
-                                     err));
-done:
-    lochan_mem__free(path);
-    lochan_mem__free(dir);
-    return rc;
-}

@@ -43,17 +43,6 @@ lochan_status lochan_catalog__check_writable(const lochan_catalog *catalog, loch
 lochan_status lochan_catalog__attach_sql(const lochan_catalog *catalog, char **out,
                                          lochan_error *err);
 
-/* ---- dataset locks: one writer for each dataset ---- */
-
-typedef struct lochan_lock lochan_lock;
-
-/* LOCKED names the holder (process, host, command, since). wait: up to the catalog's lock_timeout.
- */
-lochan_status lochan_catalog__lock_dataset(lochan_catalog *catalog, const char *source,
-                                           const char *dataset, bool wait, lochan_lock **out,
-                                           lochan_error *err);
-void lochan_lock__release(lochan_lock *lock); /* NULL is a no-op */
-
 /* ---- commits ---- */
 
 /* The fate of the commit with this token: *done, and its snapshot (-1: it published none). */

@@ -510,32 +510,15 @@ static void test_ledger__snapshots_by_time(void **state) {
     lochan_catalog__close(catalog);
 }
 
-static void test_ledger__a_dataset_lock_names_its_holder(void **state) {
+static void test_ledger__the_queue_lock_names_its_holder(void **state) {
     lochan_error err;
     lochan_catalog *one, *two;
-    lochan_lock *lock, *other;
+    lochan_txn *txn, *waiting;
     char pid[32];
     lochan_catalog_options options = {.command = "update ecb/fx", .lock_timeout_ms = 30};
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     ok(lochan_catalog__open(*state, &options, &one, &err));
     ok(lochan_catalog__open(*state, &options, &two, &err));
-    ok(lochan_catalog__lock_dataset(one, "ecb", "fx", false, &lock, &err));
-    assert_int_equal(lochan_catalog__lock_dataset(two, "ecb", "fx", false, &other, &err),
-                     LOCHAN_ERR_LOCKED);
-    assert_non_null(strstr(err.message, pid));
-    assert_non_null(strstr(err.message, "update ecb/fx"));
-    assert_true(err.retryable);
-    assert_int_equal(lochan_catalog__lock_dataset(two, "ecb", "fx", true, &other, &err),
-                     LOCHAN_ERR_LOCKED);
-    ok(lochan_catalog__lock_dataset(two, "ecb", "fy", false, &other, &err));
-    lochan_lock__release(other);
-    lochan_lock__release(lock);
-    ok(lochan_catalog__lock_dataset(two, "ecb", "fx", false, &other, &err));
-    lochan_lock__release(other);
-    assert_int_equal(lochan_catalog__lock_dataset(two, "../x", "fx", false, &other, &err),
-                     LOCHAN_ERR_INVALID_ARGUMENT);
-    /* the queue lock, held by a transaction of the other */
-    lochan_txn *txn, *waiting;
     ok(lochan_txn__begin(one, NULL, NULL, NULL, &txn, &err));
     assert_int_equal(lochan_txn__begin(two, NULL, NULL, NULL, &waiting, &err), LOCHAN_ERR_LOCKED);
     assert_non_null(strstr(err.message, pid));
@@ -557,7 +540,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_ledger__what_we_cannot_read_is_refused_by_name, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_ledger__snapshots_by_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ledger__a_dataset_lock_names_its_holder, setup,
+        cmocka_unit_test_setup_teardown(test_ledger__the_queue_lock_names_its_holder, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* test_open.c - lakes that are missing, half made, damaged, newer, replaced or read-only. */
 #include "lake.h"
 
+#include "catalog/lease.h"
+
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -379,13 +381,15 @@ static void test_open__read_only_by_choice(void **state) {
     lochan_error err;
     lochan_catalog *catalog;
     lochan_txn *txn;
-    lochan_lock *lock;
+    lochan_lease *lease;
     add_table(*state, "fx");
     lochan_catalog_options options = {.read_only = true};
     ok(lochan_catalog__open(*state, &options, &catalog, &err));
     assert_int_equal(lochan_txn__begin(catalog, NULL, NULL, NULL, &txn, &err),
                      LOCHAN_ERR_READ_ONLY);
-    assert_int_equal(lochan_catalog__lock_dataset(catalog, "ecb", "fx", false, &lock, &err),
+    const lochan_lease_range range = {
+        .source = "ecb", .dataset = "fx", .day_from = INT32_MIN, .day_to = INT32_MAX};
+    assert_int_equal(lochan_lease__acquire(catalog, &range, 0, 0, &lease, &err),
                      LOCHAN_ERR_READ_ONLY);
     lochan_catalog__close(catalog);
 }
