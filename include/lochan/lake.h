@@ -263,9 +263,9 @@ typedef struct lochan_verify_report {
 
 /* Compares catalog, journal and files. Problems are data, not an error: `problems` (may be NULL)
  * gets a stream of kind, source, dataset, path, detail. Kinds: catalog, journal, table, missing,
- * size, footer, and with `deep` page, statistics, order, key, partition; "unknown" is a file that
- * belongs to no commit, which harms no reader. The status is an error only if the check itself
- * could not be done. */
+ * size, footer, and with `deep` page, statistics, order, key, partition, time (a row whose
+ * _known_at is younger than its file); "unknown" is a file that belongs to no commit, which harms
+ * no reader. The status is an error only if the check itself could not be done. */
 LOCHAN_API lochan_status lochan_lake_verify(lochan_lake *lake, const lochan_verify_options *options,
                                             lochan_verify_report *report,
                                             struct ArrowArrayStream *problems,

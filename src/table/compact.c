@@ -133,7 +133,6 @@ static void make_rules(lochan_compaction *c, const lochan_compact_options *o) {
 static lochan_status open_table(lochan_compaction *c, const char *source, const char *dataset,
                                 lochan_error *err) {
     LOCHAN_TRY(lochan_table__open(c->lake, source, dataset, -1, &c->table, err));
-    c->known_at = lochan_schema__find(&c->table->def.schema, LOCHAN_KNOWN_AT);
     return lochan_upkeep__load(c->table, &c->upkeep, err);
 }
 

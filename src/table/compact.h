@@ -62,7 +62,6 @@ typedef struct lochan_compaction {
     lochan_compact_rules rules;
     lochan_compact_report *report;
     lochan_compaction_plan plan;
-    int known_at;
     int stats_columns; /* as lochan_write_options has it */
     lochan_store_batch *batch;
     char commit_id[37];

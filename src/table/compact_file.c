@@ -77,17 +77,6 @@ done:
     return rc;
 }
 
-/* A group whose rows tell themselves when they were published. */
-static bool has_own_times(const lochan_compaction *c, const lochan_pq_reader *reader, int group) {
-    lochan_expr_stats stats;
-    const struct ArrowSchema *schema = lochan_pq_reader__schema(reader);
-    if (c->known_at < 0)
-        return true;
-    int column = lochan_schema__find(schema, LOCHAN_KNOWN_AT);
-    return column >= 0 && lochan_pq_reader__column_stats(reader, group, column, &stats) &&
-           stats.null_count == 0;
-}
-
 lochan_status lochan_compaction__decode(lochan_compaction *c, const lochan_data_file *file,
                                         lochan_pq_reader *reader,
                                         const lochan_projection *projection, int group,
@@ -103,8 +92,8 @@ lochan_status lochan_compaction__decode(lochan_compaction *c, const lochan_data_
         if (!raw.release)
             break;
         LOCHAN_TRYG(lochan_projection__apply(projection, &raw, &rows, err));
-        LOCHAN_TRYG(lochan_known_at__fill(&c->table->def.schema, c->known_at, file->published_ns,
-                                          &rows, &filled, err));
+        LOCHAN_TRYG(lochan_known_at__fill(&c->table->def.schema, c->table->known_at,
+                                          file->published_ns, &rows, &filled, err));
         LOCHAN_TRYG(fn(ctx, &filled, err));
         lochan_array__release(&filled);
     }
@@ -130,10 +119,13 @@ static lochan_status add_rows(lochan_compaction *c, const lochan_data_file *file
     bool copyable = lochan_pq_writer__can_copy(w, reader, NULL);
     for (int g = 0; g < lochan_pq_reader__row_groups(reader); g++) {
         lochan_pq_row_group_info info;
+        lochan_pq_fill fill;
         lochan_pq_reader__row_group(reader, g, &info);
         LOCHAN_TRYG(lochan_cancel__check(c->lake->ctx.cancel, err));
-        if (copyable && info.rows >= COPY_ROWS && has_own_times(c, reader, g)) {
-            LOCHAN_TRYG(lochan_pq_writer__copy_row_group(w, reader, g, err));
+        if (copyable && info.rows >= COPY_ROWS) {
+            const lochan_pq_fill *times = lochan_known_at__fill_group(
+                &c->table->def.schema, c->table->known_at, file->published_ns, reader, g, &fill);
+            LOCHAN_TRYG(lochan_pq_writer__copy_filled(w, reader, g, times, err));
             c->report->groups_copied++;
         } else {
             LOCHAN_TRYG(

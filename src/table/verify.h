@@ -24,9 +24,8 @@ typedef struct lochan_verification {
 } lochan_verification;
 
 /* Adds a finding. kind: "catalog", "journal", "table", "missing", "size", "footer", "page",
- * "statistics", "order", "key", "partition"; "unknown" and "kept" are no problems. NULL names
- * become
- * "". */
+ * "statistics", "order", "key", "partition", "time"; "unknown" and "kept" are no problems. NULL
+ * names become "". */
 lochan_status lochan_verification__add(lochan_verification *v, lochan_error *err, const char *kind,
                                        const lochan_table *table, const char *path, const char *fmt,
                                        ...) LOCHAN_PRINTF(6, 7);

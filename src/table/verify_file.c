@@ -1,8 +1,8 @@
 /* verify_file.c - is one data file what the catalog says it is?
  * Shallow: there, size, footer, rows, label. Deep: every page (checksums), nulls and bounds of
- * every flat column, order, first and last key, partition of every row. Invariant: what the file
- * does wrong is a finding; only what keeps us from looking is an error. May call: base/, arrow/,
- * parquet/, catalog/.
+ * every flat column, order, first and last key, partition of every row, and that no row was known
+ * after its file was published. Invariant: what the file does wrong is a finding; only what keeps
+ * us from looking is an error. May call: base/, arrow/, parquet/, catalog/.
  */
 #include "base/str.h"
 #include "table/upkeep.h"
@@ -26,7 +26,7 @@ typedef struct file_check {
     lochan_buf last, first_key, last_key;
     int64_t rows;
     bool keyed;
-    bool order_reported, partition_reported;
+    bool order_reported, partition_reported, time_reported;
 } file_check;
 
 /* Errors that say nothing about the file. */
@@ -244,12 +244,36 @@ done:
     return rc;
 }
 
+/* No row was known before it was there: its time is that of the file at the latest, and so never
+ * in the future. */
+static lochan_status check_known_at(file_check *c, const struct ArrowArray *rows,
+                                    lochan_error *err) {
+    int column = c->table->known_at;
+    lochan_view view = {0};
+    int64_t i = 0;
+    if (column < 0 || c->file->published_ns <= 0 || c->time_reported)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_view__init(&view, c->table->def.schema.children[column],
+                                 rows->children[column], err));
+    while (i < rows->length && (lochan_view__is_null(&view, i) ||
+                                lochan_view__int64(&view, i) <= c->file->published_ns / 1000))
+        i++;
+    lochan_view__deinit(&view);
+    if (i == rows->length)
+        return LOCHAN_OK;
+    c->time_reported = true;
+    return lochan_verification__add(c->v, err, "time", c->table, c->file->path,
+                                    "row %lld of column '%s' is younger than the file's commit",
+                                    (long long)(c->rows + i), LOCHAN_KNOWN_AT);
+}
+
 static lochan_status check_batch(file_check *c, const struct ArrowArray *rows, lochan_error *err) {
     for (int64_t i = 0; i < rows->n_children; i++)
         LOCHAN_TRY(check_column(c, i, rows, err));
     LOCHAN_TRY(check_order(c, rows, err));
     LOCHAN_TRY(note_keys(c, rows, err));
     LOCHAN_TRY(check_partition(c, rows, err));
+    LOCHAN_TRY(check_known_at(c, rows, err));
     c->rows += rows->length;
     return LOCHAN_OK;
 }

@@ -4,6 +4,8 @@
 #include "support/fault.h"
 #include "table/lake_env.h"
 
+#include <sqlite3.h>
+
 #define DAY   (86400 * INT64_C(1000000000))
 #define FIRST INT64_C(1767225600000000000) /* 2026-01-01 */
 
@@ -235,7 +237,7 @@ static void test_known_at__spilled_rows_of_a_merge(void **state) {
     env_verify(env, false);
 }
 
-static void compact(lake_env *env) {
+static lochan_compact_report compact(lake_env *env) {
     lochan_error err;
     lochan_compact_report r;
     lochan_compact_options o = LOCHAN_COMPACT_OPTIONS_INIT;
@@ -243,6 +245,7 @@ static void compact(lake_env *env) {
     o.full = true;
     assert_ok(lochan_lake_compact(env->lake, "test", "daily", &o, &r, NULL, &err));
     assert_true(r.groups > 0);
+    return r;
 }
 
 static void test_known_at__survives_the_life_of_a_lake(void **state) {
@@ -285,6 +288,97 @@ static void test_known_at__survives_the_life_of_a_lake(void **state) {
     assert_string_equal(known(env, "2026-01-02 12:00", NULL),
                         "2024-01-01 A 1 1\n2024-01-02 A 2 2\n");
     env_verify(env, true);
+}
+
+/* A year of rows, as one row group that is worth copying. */
+static void write_large_year(lake_env *env, int year) {
+    lochan_buf text;
+    lochan_error err;
+    lochan_buf__init(&text, 1 << 26);
+    for (int i = 0; i < 33000; i++)
+        assert_ok(lochan_buf__printf(&text, &err, "%d-%02d-%02d A%05d %d 1\n", year,
+                                     1 + i / 28 % 12, 1 + i % 28, i / 336, i));
+    env_write(env, (const char *)text.data);
+    lochan_buf__deinit(&text);
+}
+
+/* Row groups that are joined as they are get the time of the file that they lay in. */
+static void test_known_at__joined_row_groups_keep_it(void **state) {
+    static const char *const first = "asset_id = 'A00000' and time in ('2010-01-01', '2011-01-01',"
+                                     " '2012-01-01')";
+    lake_env *env = *state;
+    env->single_file = true;
+    make_table(env);
+    for (int day = 1; day <= 5; day += 2) {
+        noon_of(day);
+        write_large_year(env, 2010 + day / 2);
+    }
+    noon_of(6);
+    assert_int_equal(compact(env).groups_copied, 3);
+    assert_string_equal(known(env, "2026-01-02", first), "2010-01-01 A00000 0 1\n");
+    noon_of(7);
+    write_large_year(env, 2013);
+    lochan_compact_report r = compact(env); /* now three groups have times of their own */
+    assert_true(r.groups_copied == 4 && r.groups_decoded == 0);
+    assert_string_equal(known(env, "2026-01-04", first),
+                        "2010-01-01 A00000 0 1\n2011-01-01 A00000 0 1\n");
+    assert_string_equal(known(env, "2026-01-07", "time >= '2013-01-01'"), "");
+    env_verify(env, false);
+}
+
+static void sql(lake_env *env, const char *text) {
+    sqlite3 *db;
+    char path[600], *message = NULL;
+    snprintf(path, sizeof path, "%s/lake.db", env->path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", text, message);
+    sqlite3_close(db);
+}
+
+static void test_known_at__verify_finds_rows_younger_than_their_file(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_verify_options o = LOCHAN_VERIFY_OPTIONS_INIT;
+    lochan_verify_report report;
+    struct ArrowArrayStream problems;
+    make_table(env);
+    noon_of(1);
+    env_write(env, "2024-01-01 A 1 1\n2024-01-02 A 2 2\n");
+    noon_of(3);
+    env_write(env, "2024-01-01 A 9 3\n"); /* the second row has a time of its own */
+    o.deep = true;
+    env_verify(env, false);
+    sql(env, "UPDATE lochan_file SET published_at = '2026-01-01 11:59:59.000000+00'");
+    assert_ok(lochan_lake_verify(env->lake, &o, &report, &problems, &err));
+    assert_int_equal(report.problems, 1);
+    assert_ok(env_drain(env, &problems, &err));
+    lochan_stream__release(&problems);
+    assert_memory_equal(env->text, "time test daily data/test/daily/", 32);
+    assert_non_null(strstr(env->text, "row 1 of column '_known_at' is younger"));
+    sql(env, "UPDATE lochan_file SET published_at = '2026-01-01 12:00:00.000000+00'");
+    env_verify(env, false);
+}
+
+/* Another program may give a column this name: then it is a column like others. */
+static void test_known_at__a_column_of_others_is_joined_as_it_is(void **state) {
+    lake_env *env = *state;
+    env->point_in_time = false;
+    env_write(env, "2024-01-01 A 1 1\n");
+    env_write(env, "2024-01-02 A 2 2\n");
+    sql(env, "BEGIN IMMEDIATE;"
+             "INSERT INTO ducklake_column SELECT 9, snapshot_id + 1, NULL, table_id, 9, "
+             "'_known_at', 'varchar', NULL, NULL, 1, NULL, NULL, NULL FROM ducklake_snapshot, "
+             "ducklake_table ORDER BY snapshot_id DESC LIMIT 1;"
+             "INSERT INTO ducklake_snapshot SELECT snapshot_id + 1, "
+             "'2099-01-01 00:00:00.000000+00', schema_version + 1, next_catalog_id, next_file_id "
+             "FROM ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1;"
+             "INSERT INTO ducklake_snapshot_changes SELECT max(snapshot_id), 'altered_table:1', "
+             "NULL, NULL, NULL FROM ducklake_snapshot; COMMIT");
+    compact(env);
+    assert_string_equal(env_read(env, NULL), "2024-01-01 A 1 1 -\n2024-01-02 A 2 2 -\n");
+    env_verify(env, false);
 }
 
 /* ---- faults ---- */
@@ -369,6 +463,9 @@ int main(void) {
         TEST(test_known_at__replacement_keeps_what_it_finds_again),
         TEST(test_known_at__spilled_rows_of_a_merge),
         TEST(test_known_at__survives_the_life_of_a_lake),
+        TEST(test_known_at__joined_row_groups_keep_it),
+        TEST(test_known_at__verify_finds_rows_younger_than_their_file),
+        TEST(test_known_at__a_column_of_others_is_joined_as_it_is),
         TEST(test_known_at__under_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
