@@ -341,7 +341,7 @@ def run_rebuild(
 class Feed:
     port: int
     running: bool
-    stats: tuple[int, int, int, int]
+    stats: tuple[int, int, int, int, int]
     def __new__(
         cls,
         path: str | os.PathLike[str],
@@ -354,6 +354,8 @@ class Feed:
         faults: str | None = None,
         fault_seed: int = 0,
         replay: bool = False,
+        tls_certificate: str | None = None,
+        tls_key: str | None = None,
     ) -> Feed: ...
     def stop(self) -> None: ...
 

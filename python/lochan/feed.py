@@ -16,7 +16,8 @@ class Feed:
     path: a file, or a folder of them. port: 0 for any free one. date_column: None for the first column with dates.
     latency_ms: before each answer. page_cap: rows a page at most. rate_per_second: above it, status 429. faults: what shall
     go wrong, such as "http500:0.1,cut:0.1"; seed: another number, other requests that fail. replay: path is a folder of
-    answers that an update recorded (record=).
+    answers that an update recorded (record=). tls_certificate, tls_key: files (PEM) with which to serve https; a source
+    trusts the certificate by `ca_file`.
     """
 
     def __init__(
@@ -31,10 +32,15 @@ class Feed:
         faults: str | None = None,
         seed: int = 0,
         replay: bool = False,
+        tls_certificate: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
     ) -> None:
         self._path = os.fspath(path)
+        self._scheme = "http" if tls_certificate is None else "https"
         self._feed = _lochan.Feed(path, port=port, date_column=date_column, latency_ms=latency_ms, page_cap=page_cap,
-                                  rate_per_second=rate_per_second, faults=faults, fault_seed=seed, replay=replay)
+                                  rate_per_second=rate_per_second, faults=faults, fault_seed=seed, replay=replay,
+                                  tls_certificate=None if tls_certificate is None else os.fspath(tls_certificate),
+                                  tls_key=None if tls_key is None else os.fspath(tls_key))
 
     @property
     def port(self) -> int:
@@ -43,7 +49,7 @@ class Feed:
     @property
     def url(self) -> str:
         """For `lake.sources.configure(name, url=feed.url)`."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def stats(self) -> FeedStats:

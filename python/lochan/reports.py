@@ -189,6 +189,8 @@ class FeedStats(NamedTuple):
     answered: int
     faults: int
     bytes: int
+    limited: int
+    """Refused because they were too many."""
 
 
 class SourceAnswer(NamedTuple):

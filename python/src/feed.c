@@ -10,8 +10,8 @@ typedef struct feed {
 
 static PyObject *feed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {
-        "path",   "port",       "date_column", "latency_ms", "page_cap", "rate_per_second",
-        "faults", "fault_seed", "replay",      NULL};
+        "path",   "port",       "date_column", "latency_ms",      "page_cap", "rate_per_second",
+        "faults", "fault_seed", "replay",      "tls_certificate", "tls_key",  NULL};
     lochan_feed_options o = LOCHAN_FEED_OPTIONS_INIT;
     PyObject *path = NULL;
     lochan_feed *started = NULL;
@@ -20,10 +20,10 @@ static PyObject *feed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     int port = 0, replay = 0;
     long long page_cap = 0;
     unsigned long long seed = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$iziLizKp:Feed", names,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$iziLizKpzz:Feed", names,
                                      PyUnicode_FSConverter, &path, &port, &o.date_column,
                                      &o.latency_ms, &page_cap, &o.rate_per_second, &o.faults, &seed,
-                                     &replay))
+                                     &replay, &o.tls_certificate, &o.tls_key))
         return NULL;
     if (port < 0 || port > 65535) {
         Py_DECREF(path);
@@ -78,8 +78,9 @@ static PyObject *feed_stats(PyObject *self, void *closure) {
     feed *f = (feed *)self;
     if (f->feed)
         lochan_feed_get_stats(f->feed, &f->last);
-    return Py_BuildValue("(LLLL)", (long long)f->last.requests, (long long)f->last.answered,
-                         (long long)f->last.faults, (long long)f->last.bytes);
+    return Py_BuildValue("(LLLLL)", (long long)f->last.requests, (long long)f->last.answered,
+                         (long long)f->last.faults, (long long)f->last.bytes,
+                         (long long)f->last.limited);
 }
 
 static PyObject *feed_port(PyObject *self, void *closure) {
@@ -97,7 +98,7 @@ static PyMethodDef feed_methods[] = {{"stop", feed_stop, METH_NOARGS, "Stops ser
 static PyGetSetDef feed_getset[] = {
     {"port", feed_port, NULL, "Where it listens.", NULL},
     {"running", feed_running, NULL, "Whether it serves.", NULL},
-    {"stats", feed_stats, NULL, "requests, answered, faults, bytes", NULL},
+    {"stats", feed_stats, NULL, "requests, answered, faults, bytes, limited", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot feed_slots[] = {{Py_tp_new, feed_new},
                                    {Py_tp_dealloc, feed_dealloc},

@@ -4,6 +4,7 @@ import json
 import pathlib
 import pickle
 import shutil
+import subprocess
 
 import lochan
 import pyarrow as pa
@@ -175,7 +176,7 @@ def test_report(shop):
     again = lake.update.dataset("typed", source="shop", start="2024-01-01", end="2024-01-31")
     assert again.nothing_to_do and again.requests == 0 and again.snapshot_id == -1
     forced = lake.update.dataset("shop/typed", start="2024-01-01", end="2024-01-31", force=True)
-    assert forced.rows_unchanged == 93 and forced.rows_new == 0 and forced.partitions_skipped == 1
+    assert forced.rows_unchanged == 93 and forced.rows_new == 0 and forced.files_written == 0 and not forced.nothing_to_do
     planned = lake.update.dataset("shop/typed", end=datetime.date(2024, 3, 31), dry_run=True)
     assert planned.dry_run and planned.scopes == 2 and planned.requests == 0 and len(lake.status.runs()) == 2
     assert lake.scan("shop/typed").to_arrow().num_rows == 93
@@ -423,7 +424,7 @@ def test_lakes_can_be_moved(ecb, tmp_path):
 def test_feed(tmp_path):
     with pytest.raises(lochan.NotFoundError):
         lochan.Feed(tmp_path / "none")
-    for wrong in ({"port": 70000}, {"port": -1}, {"faults": "nonsense"}, {"rate_per_second": -1}):
+    for wrong in ({"port": 70000}, {"port": -1}, {"faults": "nonsense"}, {"rate_per_second": -1}, {"tls_key": "key.pem"}):
         with pytest.raises(lochan.ArgumentError):
             lochan.Feed(ECB, **wrong)
     import urllib.request
@@ -438,6 +439,41 @@ def test_feed(tmp_path):
     assert feed.stats.requests == 1 and "stopped" in repr(feed)
     with pytest.raises(OSError):
         urllib.request.urlopen(feed.url, timeout=5)
+
+
+def test_feed_counts_what_it_refused():
+    import urllib.error
+    import urllib.request
+
+    with lochan.Feed(ECB, rate_per_second=1) as feed:
+        refused = 0
+        for _ in range(4):
+            try:
+                urllib.request.urlopen(feed.url).close()
+            except urllib.error.HTTPError as error:
+                assert error.code == 429
+                error.close()
+                refused += 1
+        assert feed.stats.limited == refused > 0 and feed.stats.requests == 4
+
+
+def test_feed_over_https(tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=feed", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    with pytest.raises(lochan.Error):
+        lochan.Feed(ECB, tls_certificate=tmp_path / "none.pem", tls_key=key)
+    with lochan.Feed(ECB, tls_certificate=certificate, tls_key=key) as feed, lochan.DataLake.init(tmp_path / "lake") as lake:
+        assert feed.url.startswith("https://") and feed.url in repr(feed)
+        lake.sources.add("ecb")
+        lake.sources.configure("ecb", url=feed.url)
+        with pytest.raises(lochan.Error):
+            lake.sources.test("ecb", "eurofxref-hist")
+        lake.sources.configure("ecb", ca_file=str(certificate))
+        answer = lake.sources.test("ecb", "eurofxref-hist", start="2026-10-01", end="2026-10-05")
+        assert answer.http_status == 200 and answer.http_version == 11 and answer.rows > 0
 
 
 def test_paths_of_any_kind(tmp_path):
