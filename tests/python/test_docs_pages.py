@@ -98,7 +98,7 @@ def test_the_tour_of_tushare(folder):
             "rate_limit.per_minute=200": f"rate_limit.per_minute=100000 url={feed.url}"})[0]
     finally:
         feed.stop()
-    assert "added 16 datasets" in said and "HTTP 200" in said
+    assert "added 16 datasets" in said and "HTTP/1.1 200" in said
     assert "tushare/daily: updated, final up to 2024-02-15" in said and "tushare/income: updated" in said
     assert said.count(": updated") == 4 + 16 and "failed" not in said
     assert "marked-token" not in said

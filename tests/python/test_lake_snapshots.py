@@ -143,7 +143,8 @@ def test_files_of_a_snapshot(lake):
     assert {row["path"] for row in lake.status.files(source="shop", as_of=before).rows()} == paths
     with pytest.raises(lochan.NotFoundError, match="99999"):
         lake.status.files(as_of=99999)
-    assert len(lake.status.files("shop/none", as_of=before)) == 0
+    with pytest.raises(lochan.NotFoundError, match="there is: shop/typed"):
+        lake.status.files("shop/none", as_of=before)
 
 
 def test_current_follows(lake):
