@@ -7,6 +7,7 @@
 
 #include "update/callback.h"
 #include "update/files.h"
+#include "update/heal.h"
 #include "update/mode.h"
 #include "update/raw.h"
 
@@ -450,6 +451,7 @@ lochan_status lochan_job__plan(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(lochan_book__load(&job->book, job->lake->catalog, job->dataset->dataset_id, err));
     if (job->replay)
         return lochan_replay__plan(job, err);
+    LOCHAN_TRY(lochan_heal__plan(job, err));
     job->gap_kind = gap_kind(job->request);
     if (job->source->kind == LOCHAN_SOURCE_FILES) {
         LOCHAN_TRY(lochan_files__plan(job, err));

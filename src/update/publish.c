@@ -4,6 +4,7 @@
  * catalog/, table/, ledger.h, staging.h.
  */
 #include "update/files.h"
+#include "update/heal.h"
 #include "update/mapping.h"
 #include "update/mode.h"
 #include "update/same.h"
@@ -100,6 +101,7 @@ static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error
     lochan_book book = {0};
     lochan_status rc;
     LOCHAN_TRYG(lochan_book__load(&book, job->lake->catalog, job->dataset->dataset_id, err));
+    LOCHAN_TRYG(lochan_heal__publish(job, &book, txn, err));
     for (size_t i = 0; i < job->n_scopes; i++)
         LOCHAN_TRYG(record_scope(job, &book, &job->scopes[i], lochan_txn__base(txn), err));
     rc = lochan_book__put(&book, txn, job->dataset->dataset_id, err);

@@ -3,6 +3,7 @@
  */
 #include "update/callback.h"
 #include "update/claim.h"
+#include "update/heal.h"
 #include "update/missing.h"
 #include "update/raw.h"
 
@@ -144,6 +145,8 @@ static lochan_status run_job(lochan_job *job, lochan_error *err) {
     if (!done) /* somebody may have waited for the same commit */
         LOCHAN_TRY(already_done(job, &done, err));
     job->report->nothing_to_do = done || job->n_scopes == 0;
+    if (!done)
+        lochan_heal__tell(job);
     if (job->report->nothing_to_do || job->request->dry_run)
         return LOCHAN_OK;
     LOCHAN_TRY(lochan_extras__init(job, err));
