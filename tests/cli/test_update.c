@@ -292,7 +292,8 @@ static int staged_pages(void) {
     int n = -1;
     snprintf(
         command, sizeof command,
-        "find '%s/data/staging' -type f ! -name update.yaml ! -name '*tmp*' 2>/dev/null | wc -l",
+        "find '%s/data/staging' -type f ! -name update.yaml ! -name owner.lock ! -name '*tmp*' "
+        "2>/dev/null | wc -l",
         lake);
     FILE *found = popen(command, "r");
     assert_non_null(found);
