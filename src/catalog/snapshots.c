@@ -152,12 +152,8 @@ lochan_status lochan_catalog__snapshots(lochan_catalog *catalog, int64_t table_i
     return rc;
 }
 
-lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t since, int64_t *out,
-                                               lochan_error *err) {
-    lochan_db *db;
+static lochan_status read_intrusion(lochan_db *db, int64_t since, int64_t *out, lochan_error *err) {
     lochan_arena arena;
-    *out = -1;
-    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
     lochan_arena__init(&arena, 0);
     lochan_reader r =
         lochan_reader__start(db, LOCHAN_SQL_COMMIT_INTRUSION, "lochan_commit", &arena, err);
@@ -166,8 +162,24 @@ lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t 
         *out = lochan_reader__int_or(&r, 0, -1);
     lochan_status rc = lochan_reader__end(&r);
     lochan_arena__deinit(&arena);
+    return rc;
+}
+
+lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t since, int64_t *out,
+                                               lochan_error *err) {
+    lochan_db *db;
+    *out = -1;
+    LOCHAN_TRY(lochan_catalog__read_begin(catalog, &db, err));
+    lochan_status rc = read_intrusion(db, since, out, err);
     lochan_catalog__read_end(catalog);
     return rc;
+}
+
+lochan_status lochan_txn__newest_intrusion(lochan_txn *txn, int64_t since, int64_t *out,
+                                           lochan_error *err) {
+    *out = -1;
+    LOCHAN_TRY(lochan_txn__check(txn, err));
+    return lochan_txn__note(txn, read_intrusion(txn->db, since, out, err));
 }
 
 /* ---- forgetting ---- */

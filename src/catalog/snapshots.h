@@ -32,6 +32,9 @@ void lochan_snapshot_rows__deinit(lochan_snapshot_rows *rows);
  * once they are in the journal, as after any commit. */
 lochan_status lochan_catalog__newest_intrusion(lochan_catalog *catalog, int64_t since, int64_t *out,
                                                lochan_error *err);
+/* The same inside a transaction, with what was committed until it began, whoever did. */
+lochan_status lochan_txn__newest_intrusion(lochan_txn *txn, int64_t since, int64_t *out,
+                                           lochan_error *err);
 
 /* Names a snapshot, or gives the name to another one. INVALID_ARGUMENT for a name that reads as a
  * number or a time. */

@@ -146,6 +146,7 @@ struct lochan_job {
     char mapping[33];     /* version of what makes rows of answers */
     bool hashes, skips;   /* contents are noted; equal ones need no merge */
     int64_t intrusion;    /* newest snapshot that voids content hashes */
+    bool intruded;        /* there is a newer one by now */
     char healed[400];     /* rows that others changed and that are asked again (heal.h), "" */
     _Atomic bool unasked; /* rows came of assets that their scope does not ask for */
 

@@ -77,6 +77,8 @@ static lochan_status record_failed(lochan_job *job, lochan_book *book, const loc
 static lochan_status record_scope(lochan_job *job, lochan_book *book, const lochan_scope *scope,
                                   int64_t base, lochan_error *err) {
     lochan_finality f = job->finality;
+    if (scope->unchanged && job->intruded)
+        return LOCHAN_OK;
     lochan_cover cover = {
         .from = scope->window.from, .to = scope->window.to, .asked_at = scope->asked_ns};
     if (job->timeless) /* what is known is the table as of the day of asking */
@@ -92,6 +94,7 @@ static lochan_status record_scope(lochan_job *job, lochan_book *book, const loch
     /* rows of an update that replaces the table land together or not at all */
     if (job->spec->update_mode->all_scopes && job->report->scopes_failed > 0)
         return LOCHAN_OK;
+    LOCHAN_TRY(lochan_same__void_others(job, book, scope, f, err));
     return record_good(job, book, scope, &cover, f, err);
 }
 
@@ -100,6 +103,7 @@ static lochan_status record_scope(lochan_job *job, lochan_book *book, const loch
 static lochan_status put_coverage(lochan_job *job, lochan_txn *txn, lochan_error *err) {
     lochan_book book = {0};
     lochan_status rc;
+    LOCHAN_TRYG(lochan_same__confirm(job, txn, err));
     LOCHAN_TRYG(lochan_book__load(&book, job->lake->catalog, job->dataset->dataset_id, err));
     LOCHAN_TRYG(lochan_heal__publish(job, &book, txn, err));
     for (size_t i = 0; i < job->n_scopes; i++)

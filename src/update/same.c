@@ -3,6 +3,7 @@
 
 #include "arrow/kernels.h"
 #include "arrow/view.h"
+#include "base/log.h"
 #include "catalog/snapshots.h"
 #include "update/manage.h"
 #include "update/mode.h"
@@ -40,17 +41,19 @@ static bool has_column(const char *const *columns, size_t n, const char *name) {
     return false;
 }
 
-/* Scopes whose rows cannot have a key in common: one can be skipped while another is merged. */
+/* Whether rows of one scope cannot have the key of another's, of this update or an earlier one:
+ * then a scope can be skipped while another is merged. */
 static bool are_apart(const lochan_job *job) {
     const lochan_dataset_spec *spec = job->spec;
-    const char *window = lochan_job__window_column(job);
-    if (job->n_scopes == 1)
-        return true;
-    if (spec->n_param_sets > 1 || spec->update_mode->all_scopes)
+    if (spec->n_param_sets > 1)
         return false;
-    if (job->timeless || !has_column(spec->primary_key, spec->n_primary_key, window))
+    if (spec->update_mode->all_scopes)
+        return job->n_scopes == 1;
+    if (job->scopes[0].assets && !has_column(spec->primary_key, spec->n_primary_key, "asset_id"))
         return false;
-    return !job->scopes[0].assets || has_column(spec->primary_key, spec->n_primary_key, "asset_id");
+    if (job->timeless)
+        return job->n_scopes == 1;
+    return has_column(spec->primary_key, spec->n_primary_key, lochan_job__window_column(job));
 }
 
 static int64_t oldest_base(const lochan_job *job) {
@@ -77,6 +80,60 @@ lochan_status lochan_same__begin(lochan_job *job, lochan_error *err) {
     return job->skips
                ? lochan_catalog__newest_intrusion(job->lake->catalog, oldest, &job->intrusion, err)
                : LOCHAN_OK;
+}
+
+lochan_status lochan_same__confirm(lochan_job *job, lochan_txn *txn, lochan_error *err) {
+    int64_t newest, oldest = oldest_base(job);
+    job->intruded = false;
+    if (!job->skips)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_txn__newest_intrusion(txn, oldest, &newest, err));
+    job->intruded = newest > job->intrusion;
+    if (job->intruded)
+        LOCHAN_WARN("%s: another program changed the lake meanwhile; what was equal before is "
+                    "asked again by the next update",
+                    job->full_name);
+    return LOCHAN_OK;
+}
+
+static bool is_all(const lochan_series *series) {
+    return series->asset[0] == '\0';
+}
+
+static const lochan_cover *find_hash(const lochan_series *series, lochan_window window) {
+    const lochan_ledger *ledger = lochan_series__now(series);
+    for (size_t i = 0; i < ledger->count; i++) {
+        const lochan_cover *cover = &ledger->rows[i];
+        if (cover->hash[0] && cover->from <= window.to && cover->to >= window.from)
+            return cover;
+    }
+    return NULL;
+}
+
+static lochan_status void_series(lochan_series *series, lochan_window window, lochan_finality f,
+                                 lochan_error *err) {
+    for (const lochan_cover *found; (found = find_hash(series, window)) != NULL;) {
+        lochan_cover cover = *found;
+        cover.hash[0] = '\0';
+        LOCHAN_TRY(lochan_series__record(series, &cover, f, err));
+    }
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_same__void_others(const lochan_job *job, lochan_book *book,
+                                       const lochan_scope *scope, lochan_finality f,
+                                       lochan_error *err) {
+    lochan_window window = scope->window;
+    if (scope->unchanged || !job->hashes)
+        return LOCHAN_OK;
+    if (job->timeless)
+        window = (lochan_window){INT32_MIN, INT32_MAX};
+    bool all = is_all(scope->series[0]);
+    for (size_t i = 0; i < book->n; i++) {
+        if (is_all(book->items[i]) != all)
+            LOCHAN_TRY(void_series(book->items[i], window, f, err));
+    }
+    return LOCHAN_OK;
 }
 
 /* ---- the content of an answer ---- */

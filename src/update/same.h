@@ -21,6 +21,14 @@ void lochan_same__note(lochan_job *job, lochan_scope *scope, const struct ArrowS
 lochan_status lochan_same__check(const lochan_job *job, lochan_scope *scope, lochan_error *err);
 /* Once all scopes are there: takes back what cannot be skipped beside the others. */
 void lochan_same__settle(lochan_job *job);
+/* Inside the transaction that publishes: sets job->intruded if what was skipped may have changed
+ * since the update looked; the ledger then keeps what it says of it, so that it is asked again. */
+lochan_status lochan_same__confirm(lochan_job *job, lochan_txn *txn, lochan_error *err);
+/* A merged answer for all assets voids what is known of single ones on these days, and the other
+ * way round: their rows are the same. */
+lochan_status lochan_same__void_others(const lochan_job *job, lochan_book *book,
+                                       const lochan_scope *scope, lochan_finality f,
+                                       lochan_error *err);
 /* For the ledger: of the publish whose base is that snapshot; "" = nothing is known. */
 void lochan_same__hash(const lochan_job *job, const lochan_scope *scope, int64_t base,
                        char out[LOCHAN_COVER_HASH]);

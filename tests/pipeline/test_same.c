@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const market january = {.days = 31, .assets = 4};
@@ -198,6 +199,118 @@ static void test_same__a_changed_mapping_is_merged(void **state) {
     pipe_stop(&p);
 }
 
+/* ---- what happens while an update fetches ---- */
+
+typedef struct meanwhile {
+    const pipe_lake *lake;
+    void (*once)(const pipe_lake *p);
+} meanwhile;
+
+static void at_publish(void *payload, const lochan_progress *progress) {
+    meanwhile *m = payload;
+    void (*once)(const pipe_lake *) = m->once;
+    if (progress->stage != LOCHAN_STAGE_PUBLISH || !once)
+        return;
+    m->once = NULL;
+    once(m->lake);
+}
+
+/* Cuts the table's one file off, and has `lochan repair` take it out. */
+static void repair_as_others_do(const pipe_lake *p) {
+    char command[900];
+    lochan_repair_options options = LOCHAN_REPAIR_OPTIONS_INIT;
+    lochan_repair_report report;
+    lochan_lake *other;
+    lochan_error err;
+    snprintf(command, sizeof command,
+             "find '%s/data/market/daily' -name '*.parquet' -exec truncate -s 100 '{}' +", p->path);
+    assert_int_equal(system(command), 0);
+    assert_ok(lochan_lake_open(p->path, NULL, &other, &err));
+    assert_ok(lochan_lake_repair(other, "market", "daily", &options, &report, NULL, &err));
+    assert_int_equal(report.files_taken_out, 1);
+    lochan_lake_close(other);
+}
+
+/* The ledger may not call days good whose rows went after the update had looked. */
+static void test_same__what_goes_before_the_publish_is_owed(void **state) {
+    (void)state;
+    pipe_lake p = start("");
+    meanwhile m = {&p, repair_as_others_do};
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    lochan_error err;
+    request.force = true;
+    request.start = "2020-01-01";
+    request.progress = at_publish;
+    request.payload = &m;
+    assert_ok(pipe_update(&p, "2020-01-31", &request, &report, &err));
+    assert_int_equal(pipe_rows(p.lake, NULL), 0);
+    assert_ok(pipe_update(&p, "2020-01-31", NULL, &report, &err));
+    assert_int_equal(report.rows_new, 31 * 4);
+    pipe_expect(p.lake, january, 31);
+    pipe_stop(&p);
+}
+
+/* ---- the same rows, asked for in another way ---- */
+
+/* One asset, called "1000", so that the feed takes its name for a limit. */
+static void provide_one(pipe_lake *p, int price) {
+    lochan_error err;
+    provider_stop(&p->provider);
+    FILE *file = fopen(p->csv, "w");
+    assert_non_null(file);
+    fprintf(file, "code,day,price\n1000,2020-01-02,1\n1000,2020-01-03,%d\n", price);
+    assert_int_equal(fclose(file), 0);
+    p->provider = provider_start(p->csv, NULL);
+    assert_ok(lochan_source_set(p->lake, "market", "url", p->provider.url, &err));
+}
+
+static lochan_update_report force_asset(pipe_lake *p) {
+    static const char *const asset = "1000";
+    lochan_update_request request = LOCHAN_UPDATE_REQUEST_INIT;
+    lochan_update_report report;
+    lochan_error err;
+    request.force = true;
+    request.start = "2020-01-01";
+    request.assets = &asset;
+    request.n_assets = 1;
+    assert_ok(pipe_update(p, "2020-01-31", &request, &report, &err));
+    return report;
+}
+
+/* Answers for one asset and answers for all hold the same rows. */
+static void test_same__an_answer_for_one_asset_is_one_for_all(void **state) {
+    static const char spec[] = "name: daily\nsource: market\nsource_dataset: market\n"
+                               "asset_column: code\ntime_column: day\n"
+                               "default_start: 2020-01-01\n"
+                               "request_options: {date_chunk_months: 1, request_param: limit}\n"
+                               "columns:\n  asset_id: string\n"
+                               "  time: {type: date, format: \"%Y-%m-%d\"}\n"
+                               "  price: {type: float64, nullable: false}\n"
+                               "primary_key: [asset_id, time]\npartition_strategy: year_month\n"
+                               "sort_columns: [time, asset_id]\n";
+    (void)state;
+    lochan_error err;
+    pipe_lake p = pipe_start(january, NULL, "");
+    assert_ok(lochan_dataset_add(p.lake, spec, strlen(spec), "daily.yaml", true, &err));
+    provide_one(&p, 5);
+    (void)force(&p, "2020-01-01", "2020-01-31");
+    provide_one(&p, 6);
+    lochan_update_report report = force_asset(&p);
+    assert_int_equal(report.rows_replaced, 1);
+    provide_one(&p, 5); /* the provider takes it back */
+    report = force(&p, "2020-01-01", "2020-01-31");
+    assert_int_equal(report.rows_replaced, 1);
+    assert_int_equal(pipe_rows(p.lake, "price = 5"), 1);
+    provide_one(&p, 6);
+    report = force_asset(&p);
+    assert_int_equal(report.rows_replaced, 1);
+    report = force_asset(&p);
+    assert_true(was_skipped(&report));
+    assert_int_equal(pipe_rows(p.lake, "price = 6"), 1);
+    pipe_stop(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same__an_equal_answer_is_not_merged),
@@ -207,6 +320,8 @@ int main(void) {
         cmocka_unit_test(test_same__an_overlapping_window_is_healed),
         cmocka_unit_test(test_same__a_delete_of_another_program_is_healed),
         cmocka_unit_test(test_same__a_changed_mapping_is_merged),
+        cmocka_unit_test(test_same__what_goes_before_the_publish_is_owed),
+        cmocka_unit_test(test_same__an_answer_for_one_asset_is_one_for_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
