@@ -32,7 +32,9 @@ LOCHAN_API lochan_status lochan_source_set(lochan_lake *lake, const char *name, 
 /* Forgets a source and its overrides. EXISTS while datasets of it are there. */
 LOCHAN_API lochan_status lochan_source_remove(lochan_lake *lake, const char *name,
                                               lochan_error *err) LOCHAN_MUST_CHECK;
-/* Columns: name, kind, url, bundled (bool), datasets (int64). */
+/* Columns: name, kind, url, enabled (bool), bundled (bool), datasets (int64). A source whose key
+ * `enabled` is false (lochan_source_set changes it) is asked by no update: one of a dataset is
+ * refused (UNSUPPORTED), those of many leave its datasets out. */
 LOCHAN_API lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out,
                                             lochan_error *err) LOCHAN_MUST_CHECK;
 /* The effective spec as YAML, overrides applied; free with lochan_free. */
@@ -102,6 +104,20 @@ typedef struct lochan_progress {
 } lochan_progress;
 typedef void (*lochan_progress_fn)(void *payload, const lochan_progress *progress);
 
+/* What the merge of an update's rows would touch; borrowed for the call. */
+typedef struct lochan_update_plan {
+    uint32_t struct_size;
+    const char *source, *dataset;
+    int64_t rows;         /* that go to the merge; rows found unchanged before are not among them */
+    int64_t partitions;   /* touched */
+    int64_t files;        /* that may be rewritten */
+    int64_t files_bytes;  /* of them */
+    int64_t row_groups;   /* of them that have to be decoded; the others are copied as they are */
+    int64_t memory_bytes; /* an estimate of what the merge holds at a time */
+    int64_t spilled_bytes; /* that memory_limit has put on disk so far */
+} lochan_update_plan;
+typedef void (*lochan_explain_fn)(void *payload, const lochan_update_plan *plan);
+
 /* The request context of the update API. Dates are "YYYY-MM-DD", inclusive. NULL start = the spec's
  * default_start or the first day the ledger knows, whichever is earlier; NULL end = today. Only
  * days that are not final are asked for. */
@@ -132,12 +148,15 @@ typedef struct lochan_update_request {
                              breaks makes its scope invalid; "off": no rules */
     const char *record;   /* a folder that gets every answer as it came, secrets redacted, for
                              lochan feed --replay; NULL = none */
-    uint8_t reserved[16];
+    lochan_explain_fn explain; /* gets the plan of the merge once all rows are there and before any
+                                  file is written, from the thread that runs the update; NULL =
+                                  none. Refused with dry_run, which fetches nothing */
+    uint8_t reserved[8];
 } lochan_update_request;
 #define LOCHAN_UPDATE_REQUEST_INIT                                                                 \
     {                                                                                              \
         sizeof(lochan_update_request), NULL, NULL, NULL, NULL, NULL, 0, false, false, false,       \
-            false, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, NULL, NULL, {                        \
+            false, 0, 0, -1, -1.0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {                  \
             0                                                                                      \
         }                                                                                          \
     }
@@ -228,7 +247,8 @@ LOCHAN_API lochan_status lochan_status_runs(lochan_lake *lake, const char *sourc
  * are not final, by asset and parameters. Columns: source, dataset, asset (null = all), variant,
  * day_from, day_to, reason ("never asked", "failed", "invalid", "not final yet"), attempts,
  * asked_at, message. Assets that a reference dataset names and that were never asked are there. Of
- * sources of kind files: the files that could not be read (variant), with the day of the reading. */
+ * sources of kind files: the files that could not be read (variant), with the day of the reading.
+ */
 LOCHAN_API lochan_status lochan_status_gaps(lochan_lake *lake, const char *source,
                                             const char *dataset, const char *start, const char *end,
                                             struct ArrowArrayStream *out,

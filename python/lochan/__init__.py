@@ -19,6 +19,7 @@ from lochan.reports import CommitStatus as CommitStatus
 from lochan.reports import CompactReport as CompactReport
 from lochan.reports import ExpireReport as ExpireReport
 from lochan.reports import GcReport as GcReport
+from lochan.reports import MergePlan as MergePlan
 from lochan.reports import Progress as Progress
 from lochan.reports import RebuildReport as RebuildReport
 from lochan.reports import RawReport as RawReport

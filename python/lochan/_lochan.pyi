@@ -224,6 +224,7 @@ class Lake:
         datasets: Sequence[str] | None = None,
         parallel: int = 0,
         stop_on_failure: bool = False,
+        explain: Callable[..., object] | None = None,
     ) -> None: ...
     def verify(
         self,

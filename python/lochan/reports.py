@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from lochan.table import Table
 
-__all__ = ["AdoptReport", "BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "Progress",
-           "RawReport", "RebuildReport", "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport",
+__all__ = ["AdoptReport", "BackupReport", "CommitStatus", "CompactReport", "ExpireReport", "FeedStats", "GcReport", "MergePlan",
+           "Progress", "RawReport", "RebuildReport", "RepairReport", "RestoreReport", "ScanStats", "SourceAnswer", "UpdateReport",
            "VerifyReport"]
 
 
@@ -26,6 +26,23 @@ class Progress(NamedTuple):
     retries: int
     waiting_for: str | None
     """Why nothing moves; None while it moves."""
+
+
+class MergePlan(NamedTuple):
+    """What the merge of an update's rows would touch, told before a file is written."""
+
+    source: str
+    dataset: str
+    rows: int
+    """That go to the merge; rows found unchanged before are not among them."""
+    partitions: int
+    files: int
+    """That may be rewritten."""
+    files_bytes: int
+    row_groups: int
+    """Of the files, that have to be decoded; the others are copied as they are."""
+    memory_bytes: int
+    spilled_bytes: int
 
 
 class UpdateReport(NamedTuple):

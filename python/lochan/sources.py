@@ -143,12 +143,20 @@ class Sources:
         """A source as YAML, as it is in effect."""
         return self._lake.text("source", name)
 
+    def enable(self, name: str) -> None:
+        """Takes `disable` back."""
+        self._lake.do("source_set", name, "enabled", "true")
+
+    def disable(self, name: str) -> None:
+        """Updates of the source's datasets are refused; those of the whole lake leave them out. What is there stays readable."""
+        self._lake.do("source_set", name, "enabled", "false")
+
     def remove(self, name: str) -> None:
         """Forgets a source and what was configured. `ExistsError` while there are datasets of it."""
         self._lake.do("source_remove", name)
 
     def list(self) -> Table:
-        """name, kind, url, bundled, datasets."""
+        """name, kind, url, enabled, bundled, datasets."""
         return Table(self._lake.rows("sources"))
 
     @staticmethod

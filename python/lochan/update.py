@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from lochan import _arguments, _lochan
-from lochan.reports import Progress, UpdateReport
+from lochan.reports import MergePlan, Progress, UpdateReport
 
 if TYPE_CHECKING:
     from typing import TypedDict
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         max_retries: int | None
         retry_backoff_seconds: float | None
         dry_run: bool
+        explain: Callable[[MergePlan], object] | None
         validate: str | None
         record: _arguments.Path | None
 
@@ -76,6 +77,7 @@ class Updates:
         max_retries: int | None = None,
         retry_backoff_seconds: float | None = None,
         dry_run: bool = False,
+        explain: Callable[[MergePlan], object] | None = None,
         validate: str | None = None,
         record: _arguments.Path | None = None,
         token: str | None = None,
@@ -86,7 +88,8 @@ class Updates:
         and today. assets: only these, for datasets that are asked by asset. force: ask again what is final. repair: ask again
         what failed, and only that. workers: requests at a time. source_options: fields of the source, for this call.
         progress: None shows a bar if somebody looks (a terminal, a notebook), False none; or a callable that gets a
-        `Progress`; what it raises stops the update. dry_run: plan only. validate: "strict" or "off" instead of what the spec's
+        `Progress`; what it raises stops the update. dry_run: plan only. explain: gets a `MergePlan` once
+        all rows are there and before a file is written; what it raises stops the update. validate: "strict" or "off" instead of what the spec's
         rules say. record: a folder that gets every answer as it came, for a feed to replay. token: a commit with the same
         token is not repeated; see `DataLake.commit_status`. What is None is the source's or the spec's.
 
@@ -97,8 +100,8 @@ class Updates:
         options = {
             "start": start, "end": end, "assets": assets, "force": force, "repair": repair, "workers": workers,
             "batch_size": batch_size, "source_options": source_options, "progress": progress, "max_retries": max_retries,
-            "retry_backoff_seconds": retry_backoff_seconds, "dry_run": dry_run, "validate": validate, "record": record,
-            "token": token}
+            "retry_backoff_seconds": retry_backoff_seconds, "dry_run": dry_run, "explain": explain, "validate": validate,
+            "record": record, "token": token}
         return self._one(name, source, False, options)
 
     def backfill(
@@ -204,6 +207,7 @@ class Updates:
         """Puts the reports of those that began into `reports`, and what they failed by into `failed`."""
         given = dict(options)
         progress = given.pop("progress", None)
+        explain = given.pop("explain", None)
         bar = None
         if progress is None or progress is True:
             from lochan import _progress
@@ -228,6 +232,7 @@ class Updates:
                 source,
                 dataset,
                 progress=None if shown is None else lambda *now: shown(Progress(*now)),
+                explain=None if explain is None else lambda *plan: explain(MergePlan(*plan)),
                 **_request(given),
                 **which,
             )

@@ -9,7 +9,7 @@ typedef struct update {
     lochan_update_many many;
     const char **texts[3]; /* assets, source_options, datasets */
     PyObject *keeps[3];    /* what holds them */
-    PyObject *told, *progress;
+    PyObject *told, *progress, *explain;
     py_callback callback;
 } update;
 
@@ -23,6 +23,17 @@ static void on_progress(void *payload, const lochan_progress *p) {
                                     (long long)p->pages_done, (long long)p->pages_total,
                                     (long long)p->rows, (long long)p->bytes, (long long)p->retries,
                                     p->waiting_for));
+    PyGILState_Release(state);
+}
+
+static void on_plan(void *payload, const lochan_update_plan *p) {
+    update *u = payload;
+    PyGILState_STATE state = PyGILState_Ensure();
+    py_callback__call(&u->callback, u->explain,
+                      Py_BuildValue("(ssLLLLLLL)", p->source, p->dataset, (long long)p->rows,
+                                    (long long)p->partitions, (long long)p->files,
+                                    (long long)p->files_bytes, (long long)p->row_groups,
+                                    (long long)p->memory_bytes, (long long)p->spilled_bytes));
     PyGILState_Release(state);
 }
 
@@ -158,16 +169,18 @@ static PyObject *lake_update(PyObject *self, PyObject *args, PyObject *kwargs) {
                             "datasets",
                             "parallel",
                             "stop_on_failure",
+                            "explain",
                             NULL};
     update u = {.request = LOCHAN_UPDATE_REQUEST_INIT, .many = LOCHAN_UPDATE_MANY_INIT};
     lochan_update_request *r = &u.request;
     PyObject *lists[3] = {NULL, NULL, NULL};
     int force = 0, repair = 0, backfill = 0, dry_run = 0, stop = 0;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "Ozz|$zzOppppiiidOzOzzOip:update", names, &u.told, &r->source,
-            &r->dataset, &r->start, &r->end, &lists[0], &force, &repair, &backfill, &dry_run,
-            &r->workers, &r->batch_size, &r->max_retries, &r->retry_backoff_seconds, &lists[1],
-            &r->token, &u.progress, &r->validate, &r->record, &lists[2], &u.many.parallel, &stop))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ozz|$zzOppppiiidOzOzzOipO:update", names,
+                                     &u.told, &r->source, &r->dataset, &r->start, &r->end,
+                                     &lists[0], &force, &repair, &backfill, &dry_run, &r->workers,
+                                     &r->batch_size, &r->max_retries, &r->retry_backoff_seconds,
+                                     &lists[1], &r->token, &u.progress, &r->validate, &r->record,
+                                     &lists[2], &u.many.parallel, &stop, &u.explain))
         return NULL;
     u.many.source = r->source;
     u.many.stop_on_failure = stop;
@@ -175,10 +188,11 @@ static PyObject *lake_update(PyObject *self, PyObject *args, PyObject *kwargs) {
     r->repair = repair;
     r->backfill = backfill;
     r->dry_run = dry_run;
-    if (u.progress && u.progress != Py_None) {
+    r->payload = &u;
+    if (u.progress && u.progress != Py_None)
         r->progress = on_progress;
-        r->payload = &u;
-    }
+    if (u.explain && u.explain != Py_None)
+        r->explain = on_plan;
     int rc = read_lists(&u, lists);
     if (rc == 0)
         rc = run_update(self, &u);

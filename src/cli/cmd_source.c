@@ -46,6 +46,7 @@ static lochan_status run_list(lochan_cli *cli) {
     static const lochan_cli_column columns[] = {{"name", "source", 0},
                                                 {"kind", "kind", 0},
                                                 {"url", "url", 0},
+                                                {"enabled", "enabled", 0},
                                                 {"bundled", "bundled", 0},
                                                 {"datasets", "datasets", LOCHAN_CLI_AS_COUNT},
                                                 {0}};
@@ -107,6 +108,15 @@ static lochan_status run_set(lochan_cli *cli) {
             rc = lochan_source_set(cli->lake, cli->args[0], cli->given[i].value, NULL, &cli->err);
     }
     return rc == LOCHAN_OK ? say_done(cli, "changed", cli->args[0]) : rc;
+}
+
+static lochan_status run_enable(lochan_cli *cli) {
+    bool enable = strcmp(cli->command->name, "source enable") == 0;
+    lochan_status rc = lochan_cli__open_lake(cli, LOCHAN_CLI_WRITES);
+    if (rc == LOCHAN_OK)
+        rc = lochan_source_set(cli->lake, cli->args[0], "enabled", enable ? "true" : "false",
+                               &cli->err);
+    return rc == LOCHAN_OK ? say_done(cli, enable ? "enabled" : "disabled", cli->args[0]) : rc;
 }
 
 /* ---- test ---- */
@@ -277,6 +287,26 @@ const lochan_cli_command lochan_cli__source_set = {
     .example = "lochan source set ecb url=http://127.0.0.1:8000 workers=8",
     .options = set_options,
     .run = run_set,
+};
+const lochan_cli_command lochan_cli__source_enable = {
+    .name = "source enable",
+    .arguments = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "let updates ask a source again",
+    .example = "lochan source enable ecb",
+    .run = run_enable,
+};
+const lochan_cli_command lochan_cli__source_disable = {
+    .name = "source disable",
+    .arguments = "NAME",
+    .min_args = 1,
+    .max_args = 1,
+    .summary = "keep updates from asking a source",
+    .details = "An update of one of its datasets is refused, 'update --all' leaves them out. What "
+               "the lake has of it stays readable.",
+    .example = "lochan source disable ecb",
+    .run = run_enable,
 };
 const lochan_cli_command lochan_cli__source_test = {
     .name = "source test",

@@ -46,6 +46,9 @@ static lochan_status read_request(lochan_cli *cli, bool backfill, lochan_update_
     if (request->force && request->repair)
         return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
                                 "--force and --repair exclude each other");
+    if (request->dry_run && lochan_cli__has(cli, "explain"))
+        return lochan_cli__fail(&cli->err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                "--dry-run fetches nothing, so --explain has nothing to tell");
     return read_numbers(cli, request);
 }
 
@@ -201,15 +204,75 @@ static char *read_final_to(lochan_cli *cli, const lochan_cli_name *name) {
     return first;
 }
 
+/* ---- before the merge ---- */
+
+struct watch {
+    lochan_cli_progress progress; /* first: lochan_cli__on_update reads it */
+    lochan_cli *cli;
+};
+
+static void print_plan_json(const lochan_update_plan *plan) {
+    lochan_cli_object o = {0};
+    lochan_error ignored;
+    lochan_cli__put_text(&o, "source", plan->source);
+    lochan_cli__put_text(&o, "dataset", plan->dataset);
+    lochan_cli__put_bool(&o, "explain", true);
+    lochan_cli__put_int(&o, "rows", plan->rows);
+    lochan_cli__put_int(&o, "partitions", plan->partitions);
+    lochan_cli__put_int(&o, "files", plan->files);
+    lochan_cli__put_int(&o, "files_bytes", plan->files_bytes);
+    lochan_cli__put_int(&o, "row_groups", plan->row_groups);
+    lochan_cli__put_int(&o, "memory_bytes", plan->memory_bytes);
+    lochan_cli__put_int(&o, "spilled_bytes", plan->spilled_bytes);
+    (void)lochan_cli__print_object(&o, &ignored);
+}
+
+static void print_plan_text(const lochan_update_plan *plan) {
+    lochan_cli_text t = {0};
+    lochan_error ignored;
+    lochan_cli__addf(&t, "%s/%s: the merge has ", plan->source, plan->dataset);
+    lochan_cli__add_count(&t, plan->rows);
+    lochan_cli__addf(&t, " rows for %lld %s and touches %lld %s", (long long)plan->partitions,
+                     plan->partitions == 1 ? "partition" : "partitions", (long long)plan->files,
+                     plan->files == 1 ? "file" : "files");
+    if (plan->files > 0) {
+        lochan_cli__adds(&t, " of ");
+        lochan_cli__add_bytes(&t, plan->files_bytes);
+        lochan_cli__addf(&t, ", of which it decodes %lld %s", (long long)plan->row_groups,
+                         plan->row_groups == 1 ? "row group" : "row groups");
+    }
+    lochan_cli__adds(&t, "; memory ");
+    lochan_cli__add_bytes(&t, plan->memory_bytes);
+    if (plan->spilled_bytes > 0) {
+        lochan_cli__adds(&t, ", on disk ");
+        lochan_cli__add_bytes(&t, plan->spilled_bytes);
+    }
+    lochan_cli__addc(&t, '\n');
+    (void)lochan_cli__print_text(&t, &ignored);
+}
+
+/* At once: who looks may still press Ctrl-C. */
+static void on_plan(void *payload, const lochan_update_plan *plan) {
+    const struct watch *watch = payload;
+    lochan_cli__wipe_progress();
+    if (watch->cli->json)
+        print_plan_json(plan);
+    else if (!watch->cli->quiet)
+        print_plan_text(plan);
+    fflush(stdout);
+}
+
 static lochan_status update_dataset(lochan_cli *cli, const lochan_cli_name *name,
                                     lochan_update_request *request) {
     lochan_update_report report = {.struct_size = sizeof report, .snapshot_id = -1};
-    lochan_cli_progress progress;
+    struct watch watch = {.cli = cli};
     char what[520];
     snprintf(what, sizeof what, "%s/%s", name->source, name->dataset);
-    lochan_cli__start_progress(&progress, cli, what);
+    lochan_cli__start_progress(&watch.progress, cli, what);
     request->progress = lochan_cli__on_update;
-    request->payload = &progress;
+    request->payload = &watch;
+    if (lochan_cli__has(cli, "explain"))
+        request->explain = on_plan;
     lochan_status rc = lochan_update_run(cli->lake, request, &report, &cli->err);
     lochan_cli__wipe_progress();
     if (rc == LOCHAN_ERR_CANCELLED && report.pages > 0)
@@ -247,7 +310,8 @@ static void on_done(void *payload, const lochan_update_result *result) {
                 lochan_status_name(result->status), result->error->message);
 }
 
-static lochan_status update_many(lochan_cli *cli, const lochan_update_request *request) {
+static lochan_status update_many(lochan_cli *cli, lochan_update_request *request) {
+    struct watch watch = {.cli = cli};
     lochan_update_many which = LOCHAN_UPDATE_MANY_INIT;
     int64_t parallel = 0;
     which.source = lochan_cli__value(cli, "source");
@@ -256,6 +320,9 @@ static lochan_status update_many(lochan_cli *cli, const lochan_update_request *r
     which.stop_on_failure = lochan_cli__has(cli, "stop-on-failure");
     which.on_done = on_done;
     which.payload = cli;
+    request->payload = &watch;
+    if (lochan_cli__has(cli, "explain"))
+        request->explain = on_plan;
     lochan_status rc = lochan_cli__int_value(cli, "parallel", 1, 32, &parallel);
     if (rc != LOCHAN_OK)
         return rc;
@@ -326,6 +393,7 @@ static const lochan_cli_option update_options[] = {
     {"force", NULL, "ask again what is final"},
     {"repair", NULL, "ask again what failed and what damaged files held, and only that"},
     {"dry-run", NULL, "plan only: ask nothing, write nothing"},
+    {"explain", NULL, "print files touched, bytes and memory before the merge begins"},
     {"workers", "N", "requests at a time; default: the source's"},
     {"batch-size", "N", "assets a request; default: the spec's"},
     {"max-retries", "N", "of a page; default: the source's"},

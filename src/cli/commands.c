@@ -8,6 +8,8 @@ const lochan_cli_command *const lochan_cli__commands[] = {
     &lochan_cli__source_list,
     &lochan_cli__source_show,
     &lochan_cli__source_set,
+    &lochan_cli__source_enable,
+    &lochan_cli__source_disable,
     &lochan_cli__source_test,
     &lochan_cli__spec_draft,
     &lochan_cli__source_remove,

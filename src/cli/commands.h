@@ -9,6 +9,8 @@ extern const lochan_cli_command lochan_cli__source_add;
 extern const lochan_cli_command lochan_cli__source_list;
 extern const lochan_cli_command lochan_cli__source_show;
 extern const lochan_cli_command lochan_cli__source_set;
+extern const lochan_cli_command lochan_cli__source_enable;
+extern const lochan_cli_command lochan_cli__source_disable;
 extern const lochan_cli_command lochan_cli__source_test;
 extern const lochan_cli_command lochan_cli__spec_draft;
 extern const lochan_cli_command lochan_cli__source_remove;

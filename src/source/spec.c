@@ -27,15 +27,15 @@ static const char *const http_keys[] = {
     "date_format",   "errors",        "timeout",     "connect_timeout",
     "stall_timeout", "max_body",      "workers",     "max_retries",
     "retry_budget",  "retry_backoff", "max_backoff", "breaker_failures",
-    "user_agent",    "auth",          "ca_file",
+    "user_agent",    "auth",          "ca_file",     "enabled",
 };
 static const char *const files_keys[] = {
     "name", "description", "kind",        "path",     "format",  "csv",
-    "json", "response",    "date_format", "max_body", "workers",
+    "json", "response",    "date_format", "max_body", "workers", "enabled",
 };
 static const char *const callback_keys[] = {
     "name",    "description", "kind",          "options",     "date_format",
-    "workers", "max_retries", "retry_backoff", "max_backoff",
+    "workers", "max_retries", "retry_backoff", "max_backoff", "enabled",
 };
 static const struct {
     const char *const *keys;
@@ -51,6 +51,7 @@ static const struct {
 static void set_defaults(lochan_source_spec *spec) {
     static const char *const empty_text[] = {""};
     spec->description = "";
+    spec->enabled = true;
     spec->url = "";
     spec->path = "";
     spec->csv_delimiter = ',';
@@ -278,6 +279,7 @@ static lochan_status read_identity(lochan_source_spec *spec, const lochan_yaml_n
         if (strcmp(spec->name, reserved_names[i]) == 0)
             return lochan_yaml__error(node, err, "name: '%s' is reserved", spec->name);
     LOCHAN_TRY(lochan_source_spec__copy_string(spec, root, "description", &spec->description, err));
+    LOCHAN_TRY(lochan_yaml__get_bool(root, "enabled", &spec->enabled, err));
     int choice = spec->kind == LOCHAN_SOURCE_CALLBACK ? LOCHAN_FORMAT_PARQUET : LOCHAN_FORMAT_CSV;
     LOCHAN_TRY(lochan_yaml__get_choice(root, "format", format_names, LOCHAN_COUNTOF(format_names),
                                        &choice, err));

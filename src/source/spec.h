@@ -83,6 +83,7 @@ typedef struct lochan_source_spec {
     lochan_arena arena; /* holds all strings below */
     const char *name;
     const char *description; /* "" if none */
+    bool enabled;            /* false: no update asks it */
     lochan_source_kind kind;
     const char *url;  /* of files the path, of a callback "" */
     const char *path; /* "" if none */

@@ -228,6 +228,27 @@ static void count_rows(lochan_job *job) {
 
 /* ---- all of it ---- */
 
+/* Tells the caller what the merge would touch, before it begins. */
+static lochan_status explain(lochan_job *job, lochan_error *err) {
+    lochan_write_plan plan = {0};
+    if (!job->request->explain)
+        return LOCHAN_OK;
+    if (job->write)
+        LOCHAN_TRY(lochan_write__explain(job->write, &plan, err));
+    const lochan_update_plan told = {.struct_size = sizeof told,
+                                     .source = job->request->source,
+                                     .dataset = job->request->dataset,
+                                     .rows = plan.rows,
+                                     .partitions = plan.partitions,
+                                     .files = plan.files,
+                                     .files_bytes = plan.files_bytes,
+                                     .row_groups = plan.row_groups,
+                                     .memory_bytes = plan.memory_bytes,
+                                     .spilled_bytes = plan.spilled_bytes};
+    job->request->explain(job->request->payload, &told);
+    return lochan_cancel__check(job->lake->ctx.cancel, err);
+}
+
 static lochan_status deliver_rest(lochan_job *job, lochan_error *err) {
     LOCHAN_TRY(open_for_all(job, err));
     if (!job->spec->dedup->keep)
@@ -260,6 +281,7 @@ lochan_status lochan_job__assemble(lochan_job *job, lochan_error *err) {
             mode->asks_assets && job->spec->replace_empty)
             LOCHAN_TRY(replace_asked(job, &job->scopes[i], err));
     }
+    LOCHAN_TRY(explain(job, err));
     if (job->write)
         LOCHAN_TRY(lochan_write__merge_added(job->write, err));
     lochan_job__report_write(job);

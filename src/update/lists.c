@@ -24,8 +24,9 @@ static lochan_status list_source(lochan_lake *lake, lochan_listing *list,
     LOCHAN_TRYG(lochan_listing__string(list, 0, row->name, err));
     LOCHAN_TRYG(lochan_listing__string(list, 1, kinds[spec->kind], err));
     LOCHAN_TRYG(lochan_listing__string(list, 2, spec->url, err));
-    LOCHAN_TRYG(lochan_listing__int64(list, 3, row->bundled, err));
-    LOCHAN_TRYG(lochan_listing__int64(list, 4, (int64_t)datasets.n, err));
+    LOCHAN_TRYG(lochan_listing__int64(list, 3, spec->enabled, err));
+    LOCHAN_TRYG(lochan_listing__int64(list, 4, row->bundled, err));
+    LOCHAN_TRYG(lochan_listing__int64(list, 5, (int64_t)datasets.n, err));
     LOCHAN_TRYG(lochan_listing__end_row(list, err));
 done:
     lochan_dataset_rows__deinit(&datasets);
@@ -35,9 +36,9 @@ done:
 
 lochan_status lochan_source_list(lochan_lake *lake, struct ArrowArrayStream *out,
                                  lochan_error *err) {
-    static const lochan_listing_column columns[] = {{"name", "string"},    {"kind", "string"},
-                                                    {"url", "string"},     {"bundled", "bool"},
-                                                    {"datasets", "int64"}, {NULL, NULL}};
+    static const lochan_listing_column columns[] = {
+        {"name", "string"},  {"kind", "string"},    {"url", "string"}, {"enabled", "bool"},
+        {"bundled", "bool"}, {"datasets", "int64"}, {NULL, NULL}};
     LOCHAN_CHECK_ARG(lake && out, err);
     lochan_listing list = {0};
     lochan_source_rows rows = {0};

@@ -65,7 +65,22 @@ static lochan_status check_names(const struct many *m, lochan_error *err) {
     return LOCHAN_OK;
 }
 
+/* All datasets that are enabled are those of sources that are. */
+static lochan_status is_chosen(const struct many *m, const lochan_dataset_row *row, bool *chosen,
+                               lochan_error *err) {
+    lochan_source_spec *spec = NULL;
+    *chosen = is_named(m->which, row);
+    if (!*chosen || m->which->n_datasets > 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_manage__load_source(m->lake, row->source, m->request->source_options,
+                                          m->request->n_source_options, &spec, err));
+    *chosen = spec->enabled;
+    lochan_source_spec__free(spec);
+    return LOCHAN_OK;
+}
+
 static lochan_status choose(struct many *m, lochan_error *err) {
+    bool chosen;
     LOCHAN_TRY(lochan_catalog__datasets(m->lake->catalog, NULL, NULL, &m->rows, err));
     LOCHAN_TRY(check_names(m, err));
     m->entries = lochan_mem__array(m->rows.n + 1, sizeof *m->entries);
@@ -73,7 +88,8 @@ static lochan_status choose(struct many *m, lochan_error *err) {
         return lochan_error__nomem(err);
     for (size_t i = 0; i < m->rows.n; i++) {
         const lochan_dataset_row *row = &m->rows.rows[i];
-        if (!is_named(m->which, row))
+        LOCHAN_TRY(is_chosen(m, row, &chosen, err));
+        if (!chosen)
             continue;
         struct entry *entry = &m->entries[m->n++];
         *entry = (struct entry){.row = row};

@@ -53,6 +53,10 @@ static lochan_status check_request(const lochan_update_request *r, lochan_error 
     if (r->force && r->repair)
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                  "force and repair exclude each other");
+    if (r->explain && r->dry_run)
+        return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                                 "explain and dry_run exclude each other: without rows there is "
+                                 "nothing to explain");
     if (r->backfill && (!r->start || !r->end))
         return lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                  "a backfill needs a start and an end");
@@ -168,6 +172,12 @@ lochan_status lochan_job__load_specs(lochan_job *job, lochan_error *err) {
                                  job->full_name);
     LOCHAN_TRY(lochan_manage__load_source(job->lake, r->source, r->source_options,
                                           r->n_source_options, &job->source, err));
+    if (!job->source->enabled && !job->replay) {
+        lochan_status rc = lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "source %s is disabled",
+                                             job->source->name);
+        lochan_error__hint(err, "'lochan source enable %.100s' takes it back", job->source->name);
+        return rc;
+    }
     if (job->spec->keep_raw && job->source->kind == LOCHAN_SOURCE_FILES)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
                                  "%s: keep_raw: the files that the source reads are the evidence",
