@@ -218,7 +218,18 @@ lochan_status lochan_raw__claim(void *job, const char *folder, const char *name,
                                 lochan_error *err) {
     const lochan_job *j = job;
     const struct claim c = {j->lake, j->dataset, NULL};
-    return claim_folder(&c, folder, name, claimed, err);
+    lochan_error why;
+    lochan_error_init(&why);
+    lochan_status rc = claim_folder(&c, folder, name, claimed, &why);
+    if (rc == LOCHAN_ERR_CORRUPT) { /* no reason not to update; a rebuild stops at it */
+        LOCHAN_WARN("%s: %s/%s: %s; it stays where it is", j->full_name, folder, LOCHAN_RAW_FILE,
+                    why.message);
+        *claimed = true;
+        return LOCHAN_OK;
+    }
+    if (rc != LOCHAN_OK && err)
+        *err = why;
+    return rc;
 }
 
 /* ---- what there is ---- */

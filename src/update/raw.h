@@ -55,8 +55,8 @@ lochan_status lochan_raw__note(const lochan_job *job, lochan_scope *scope, locha
 lochan_status lochan_raw__prepare(lochan_job *job, bool *kept, lochan_error *err);
 /* After it: the folder moves; what is beyond the spec's bound goes. */
 lochan_status lochan_raw__keep(lochan_job *job, lochan_error *err);
-/* Of a folder in staging without a living owner: moves it if it is evidence. For
- * lochan_staging__open. */
+/* Of a folder in staging without a living owner: moves it if it is evidence, and leaves it if it
+ * might be. For lochan_staging__open. */
 lochan_status lochan_raw__claim(void *job, const char *folder, const char *name, bool *claimed,
                                 lochan_error *err);
 

@@ -10,6 +10,8 @@
 
 #define MAGIC      "LCHRAW01"
 #define MAX_RECORD ((size_t)1 << 30)
+#define FIRST_DAY  (-719162) /* 0001-01-01 */
+#define LAST_DAY   2932896   /* 9999-12-31 */
 
 /* ---- writing ---- */
 
@@ -93,6 +95,10 @@ static bool get_answers(lochan_cursor *c, lochan_arena *arena, lochan_raw_scope 
     return true;
 }
 
+static bool is_day(int32_t day) {
+    return day >= FIRST_DAY && day <= LAST_DAY;
+}
+
 static bool get_scope(lochan_cursor *c, lochan_arena *arena, lochan_raw_scope *scope) {
     uint32_t from, to, open_ended, n;
     uint64_t asked;
@@ -105,7 +111,8 @@ static bool get_scope(lochan_cursor *c, lochan_arena *arena, lochan_raw_scope *s
     scope->asked_ns = (int64_t)asked;
     scope->open_ended = open_ended != 0;
     scope->assets = lochan_arena__array(arena, (size_t)n + 1, sizeof *scope->assets);
-    if (!scope->assets || scope->window.from > scope->window.to)
+    if (!scope->assets || scope->asked_ns < 0 || !is_day(scope->window.from) ||
+        !is_day(scope->window.to) || scope->window.from > scope->window.to)
         return false;
     for (; scope->n_assets < n; scope->n_assets++) {
         if (!get_text(c, arena, &scope->assets[scope->n_assets]) ||
@@ -127,6 +134,8 @@ static bool decode(lochan_cursor *c, lochan_raw_record *out) {
         n > lochan_cursor__left(c) / 32)
         return false;
     out->started_ns = (int64_t)started;
+    if (out->started_ns < 0)
+        return false;
     out->level = (lochan_validate_level)level;
     out->scopes = lochan_arena__array(&out->arena, (size_t)n + 1, sizeof *out->scopes);
     if (!out->scopes)

@@ -1,5 +1,6 @@
 /* Kept answers: what an update leaves, what counts as evidence, and a table built again from it
  * without its provider. */
+#include "base/hash.h"
 #include "pipeline/pipeline.h"
 #include "support/fault.h"
 #include "support/kill.h"
@@ -325,6 +326,82 @@ static void test_raw__a_damaged_answer_is_no_evidence(void **state) {
     pipe_stop(&p);
 }
 
+/* Puts a number into the record of the newest update that is kept, with the right hash; what was
+ * there. */
+static uint32_t forge(const pipe_lake *p, long at, uint32_t value) {
+    char command[900], path[700];
+    uint8_t bytes[4096];
+    uint32_t old;
+    snprintf(command, sizeof command, "ls -td '%s'/data/staging/raw/market/daily/*/evidence",
+             p->path);
+    FILE *found = popen(command, "r");
+    assert_non_null(found);
+    assert_non_null(fgets(path, sizeof path, found));
+    pclose(found);
+    path[strcspn(path, "\n")] = 0;
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    assert_in_range(n, 120, sizeof bytes - 1);
+    memcpy(&old, bytes + at, sizeof old);
+    memcpy(bytes + at, &value, sizeof value);
+    lochan_hash128 hash = lochan_hash__128(bytes, n - 16);
+    memcpy(bytes + n - 16, &hash.lo, 8);
+    memcpy(bytes + n - 8, &hash.hi, 8);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+    return old;
+}
+
+/* What no update writes is refused, and nothing is counted with it. */
+static void test_raw__a_forged_record_is_refused(void **state) {
+    static const struct {
+        long at;
+        uint32_t value;
+    } forgeries[] = {
+        {96, 1u << 30},     /* scopes */
+        {100, 0x80000000u}, /* the first day of the first */
+        {104, INT32_MAX},   /* its last day */
+        {112, 0x80000000u}  /* when it was asked, its upper half */
+    };
+    (void)state;
+    pipe_lake p = two_updates(keeps);
+    lochan_error err;
+    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        uint32_t old = forge(&p, forgeries[i].at, forgeries[i].value);
+        assert_int_equal(rebuild(p.lake, false, false, NULL, &err), LOCHAN_ERR_CORRUPT);
+        assert_non_null(strstr(err.file, "/evidence"));
+        (void)forge(&p, forgeries[i].at, old);
+    }
+    assert_ok(rebuild(p.lake, false, false, NULL, &err));
+    pipe_expect(p.lake, late, 91);
+    pipe_stop(&p);
+}
+
+/* A folder that a killed update left, and whose record no one can read. */
+static void test_raw__a_damaged_record_in_staging_stops_no_update(void **state) {
+    (void)state;
+    pipe_lake p = two_updates(keeps);
+    lochan_update_request again = LOCHAN_UPDATE_REQUEST_INIT;
+    char command[900];
+    lochan_error err;
+    snprintf(command, sizeof command,
+             "cd '%s/data/staging' && f=$(ls -td raw/market/daily/* | head -1) && printf x | dd "
+             "of=\"$f/evidence\" bs=1 seek=20 conv=notrunc 2>/dev/null && mv \"$f\" .",
+             p.path);
+    assert_int_equal(system(command), 0);
+    pipe_provider(&p, late, NULL);
+    again.force = true;
+    assert_ok(pipe_update(&p, "2020-03-31", &again, NULL, &err));
+    pipe_expect(p.lake, late, 91);
+    snprintf(command, sizeof command, "test 1 = $(ls -d '%s'/data/staging/*/evidence | wc -l)",
+             p.path);
+    assert_int_equal(system(command), 0); /* it is there still */
+    assert_int_equal(rebuild(p.lake, false, false, NULL, &err), LOCHAN_ERR_CORRUPT);
+    pipe_stop(&p);
+}
+
 static void test_raw__failed_windows_are_no_evidence(void **state) {
     (void)state;
     pipe_lake p = pipe_start(late, NULL,
@@ -597,6 +674,8 @@ int main(void) {
         cmocka_unit_test(test_raw__rows_do_not_go_silently),
         cmocka_unit_test(test_raw__days_without_answers_are_told),
         cmocka_unit_test(test_raw__a_damaged_answer_is_no_evidence),
+        cmocka_unit_test(test_raw__a_forged_record_is_refused),
+        cmocka_unit_test(test_raw__a_damaged_record_in_staging_stops_no_update),
         cmocka_unit_test(test_raw__failed_windows_are_no_evidence),
         cmocka_unit_test(test_raw__the_oldest_go_first),
         cmocka_unit_test(test_raw__they_go_with_the_data),
