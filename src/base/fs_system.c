@@ -25,6 +25,7 @@ static int system_open(void *self, const char *path, int flags, int mode) {
     os |= (flags & LOCHAN_FS_EXCLUSIVE) ? O_EXCL : 0;
     os |= (flags & LOCHAN_FS_TRUNCATE) ? O_TRUNC : 0;
     os |= (flags & LOCHAN_FS_NOFOLLOW) ? O_NOFOLLOW : 0;
+    os |= (flags & LOCHAN_FS_WRITE) ? 0 : O_NONBLOCK; /* a pipe in a file's place has no writer */
     return result(open(path, os, (mode_t)mode));
 }
 

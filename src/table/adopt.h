@@ -12,6 +12,7 @@
 
 typedef struct lochan_adopt_file {
     const char *from;       /* where it is now */
+    lochan_stat seen;       /* before it was read */
     const char *below;      /* the part of it below the dataset's folder */
     const char **values;    /* of the folders key=value, one for each key; NULL = null */
     const char **partition; /* of the table's partition, one for each field */

@@ -179,6 +179,7 @@ done:
 static lochan_status read_footer(lochan_adoption *a, lochan_adopt_file *f, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_pq_reader *reader = NULL;
+    LOCHAN_TRYG(lochan_fs__stat(f->from, &f->seen, err));
     LOCHAN_TRYG(lochan_pq_reader__open_file(&a->lake->ctx, f->from, NULL, NULL, &reader, err));
     LOCHAN_TRYG(lochan_schema__dup(lochan_pq_reader__schema(reader), &f->schema, err));
     LOCHAN_TRYG(lochan_pq_reader__summary(reader, &f->summary, err));
@@ -236,6 +237,11 @@ static lochan_status add_file(lochan_adoption *a, lochan_adopt_set *set, const c
 
 /* ---- folders ---- */
 
+static bool leads_to_folder(const char *link) {
+    lochan_stat st;
+    return lochan_fs__stat(link, &st, NULL) == LOCHAN_OK && st.is_dir;
+}
+
 static lochan_status visit(lochan_adoption *a, const char *folder, size_t set, int depth,
                            lochan_error *err) {
     enum { NO_SET = 0 };
@@ -255,7 +261,7 @@ static lochan_status visit(lochan_adoption *a, const char *folder, size_t set, i
         const char *path = lochan_arena__printf(&a->arena, "%s/%s", folder, e->name);
         if (!path)
             return lochan_error__nomem(err);
-        if (e->is_link && (is_parquet(e->name) || is_hive(e->name))) {
+        if (e->is_link && (is_parquet(e->name) || is_hive(e->name) || leads_to_folder(path))) {
             lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED, "'%s' is a symbolic link", path);
             return lochan_error__in_file(err, LOCHAN_ERR_UNSUPPORTED, path, -1);
         }

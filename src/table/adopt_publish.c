@@ -150,6 +150,17 @@ done:
     return rc;
 }
 
+/* The file that has its new name must be the one whose footer was read. */
+static lochan_status check_unchanged(const lochan_adopt_file *f, lochan_error *err) {
+    lochan_stat now;
+    LOCHAN_TRY(lochan_fs__stat(f->from, &now, err));
+    if (now.device == f->seen.device && now.inode == f->seen.inode && now.size == f->seen.size &&
+        now.mtime_ns == f->seen.mtime_ns)
+        return LOCHAN_OK;
+    return lochan_error__set(err, LOCHAN_ERR_CONFLICT, "'%s' changed while it was being adopted",
+                             f->from);
+}
+
 static lochan_status place_all(lochan_adoption *a, lochan_error *err) {
     for (size_t i = 0; i < a->n; i++) {
         for (size_t k = 0; k < a->sets[i].n; k++) {
@@ -161,8 +172,10 @@ static lochan_status place_all(lochan_adoption *a, lochan_error *err) {
             lochan_status rc = a->options->how == LOCHAN_ADOPT_COPY
                                    ? copy_file(a->lake, f->from, f->path, err)
                                    : link_file(a->lake, f->from, f->path, err);
+            f->placed = rc == LOCHAN_OK;
+            if (rc == LOCHAN_OK)
+                rc = check_unchanged(f, err);
             LOCHAN_TRY(lochan_error__in_file(err, rc, f->from, -1));
-            f->placed = true;
             LOCHAN_FAILPOINT("table.adopt.placed", err);
         }
     }
@@ -392,12 +405,30 @@ done:
     return rc;
 }
 
+/* Nobody may have adopted any of the files meanwhile: asked under the queue lock, where the answer
+ * holds. */
+static lochan_status check_new(lochan_adoption *a, lochan_error *err) {
+    for (size_t i = 0; i < a->n; i++) {
+        size_t before = a->sets[i].n_new;
+        LOCHAN_TRY(recognise(a, &a->sets[i], err));
+        if (a->sets[i].n_new == before)
+            continue;
+        lochan_error__set(err, LOCHAN_ERR_CONFLICT,
+                          "files below '%s' were adopted by somebody else meanwhile",
+                          a->sets[i].folder);
+        lochan_error__hint(err, "run it again: what is in the lake is left out");
+        return LOCHAN_ERR_CONFLICT;
+    }
+    return LOCHAN_OK;
+}
+
 static lochan_status commit(lochan_adoption *a, const char *commit_id, int64_t *snapshot_id,
                             lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     lochan_txn *txn = NULL;
     lochan_txn_options options = {.kind = "adopt", .commit_id = commit_id};
     LOCHAN_TRYG(lochan_txn__begin(a->lake->catalog, &options, NULL, NULL, &txn, err));
+    LOCHAN_TRYG(check_new(a, err));
     for (size_t i = 0; i < a->n; i++) {
         if (a->sets[i].n_new > 0)
             LOCHAN_TRYG(list_set(a, txn, &a->sets[i], err));

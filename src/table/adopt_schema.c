@@ -343,6 +343,34 @@ static lochan_status canonical(lochan_arena *arena, const struct ArrowSchema *fi
     return *out ? LOCHAN_OK : lochan_error__nomem(err);
 }
 
+/* Whether statistics say that a value is outside of, or not the only one of, a column. Of types
+ * that folders spell in many ways they say nothing. */
+static bool is_another(const lochan_expr_stats *s, const char *value) {
+    int64_t v;
+    int32_t day;
+    size_t n = strlen(value);
+    if (!s->has_min || !s->has_max)
+        return false;
+    if (s->type.id == LOCHAN_TYPE_STRING)
+        return s->min_exact && s->max_exact &&
+               (!lochan_str__eq(s->min_s, (lochan_str){value, n}) ||
+                !lochan_str__eq(s->max_s, (lochan_str){value, n}));
+    if (s->type.id == LOCHAN_TYPE_DATE32 && lochan_civil__parse_date(value, n, &day))
+        return s->min_i != day || s->max_i != day;
+    return lochan_type__is_integer(s->type.id) && lochan_parse__int64(value, n, &v) &&
+           (s->min_i != v || s->max_i != v);
+}
+
+/* Whether a key that is stored as a column, too, has other values there than in the folder. */
+static bool contradicts(const lochan_adopt_file *f, const char *column, const char *value) {
+    int at = lochan_schema__find(&f->schema, column);
+    const lochan_pq_leaf_summary *s = at >= 0 ? lochan_pq_summary__column(&f->summary, at) : NULL;
+    if (!s || f->summary.rows == 0 || s->null_count < 0)
+        return false;
+    return value ? s->null_count > 0 || is_another(&s->stats, value)
+                 : s->null_count < f->summary.rows;
+}
+
 static lochan_status set_partition(lochan_adoption *a, lochan_adopt_set *set, int date,
                                    lochan_error *err) {
     set->n_fields = set->n_keys;
@@ -362,6 +390,13 @@ static lochan_status set_partition(lochan_adoption *a, lochan_adopt_set *set, in
                 return lochan_error__nomem(err);
             LOCHAN_TRY(canonical(&a->arena, set->schema.children[column], date >= 0, f->values[k],
                                  &f->partition[k], err));
+            if (date >= 0 || !contradicts(f, set->keys[k], f->partition[k]))
+                continue;
+            lochan_status rc = lochan_error__set(
+                err, LOCHAN_ERR_DATA, "'%s' has rows whose '%s' is not the '%s' of its folder",
+                f->from, set->keys[k], f->values[k] ? f->values[k] : LOCHAN_HIVE_NULL);
+            lochan_error__in_table(err, rc, NULL, set->keys[k], -1);
+            return lochan_error__in_file(err, rc, f->from, -1);
         }
     }
     return LOCHAN_OK;

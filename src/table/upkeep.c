@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-enum { NAME_BYTES = 48, TEXT_BYTES = 512 };
+enum { NAME_BYTES = 48, TEXT_BYTES = 512, MOST_DAYS = 36500 };
 
 static void name_of(const lochan_table *t, char name[NAME_BYTES]) {
     lochan_format(name, NAME_BYTES, "upkeep.%lld", (long long)t->def.table_id);
@@ -70,7 +70,7 @@ static bool take(const lochan_table *t, lochan_str key, int64_t value, lochan_ke
                    {"target_file_bytes", &u->target_file_bytes},
                    {"max_input_bytes", &u->max_input_bytes},
                    {"cluster_after_days", &u->cluster_after_days}};
-    if (value < 0)
+    if (value < 0 || (value > MOST_DAYS && lochan_str__eq(key, LOCHAN_STR("cluster_after_days"))))
         return false;
     for (size_t i = 0; i < LOCHAN_COUNTOF(numbers); i++) {
         if (lochan_str__eq(key, lochan_str__of(numbers[i].key))) {

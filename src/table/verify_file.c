@@ -200,14 +200,27 @@ static lochan_status note_keys(file_check *c, const struct ArrowArray *rows, loc
     return rc;
 }
 
+/* A row without a value lies where the partition has none: other programs write such files. */
+static bool lies_in_null(const file_check *c, const lochan_view *views, int64_t row) {
+    const lochan_partition_strategy *s = c->table->partition;
+    bool null = false, stored = true;
+    for (size_t i = 0; i < s->n_columns; i++)
+        null = null || lochan_view__is_null(&views[i], row);
+    for (size_t f = 0; f < s->n_fields; f++)
+        stored = stored && c->file->partition_values[f];
+    return null && !stored;
+}
+
 static lochan_status check_partition(file_check *c, const struct ArrowArray *rows,
                                      lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const lochan_partition_strategy *s = c->table->partition;
     lochan_view views[LOCHAN_PARTITION_MAX] = {0};
     lochan_partition_values v = {0}, last = {0};
+    bool any = false; /* `last` holds values */
     lochan_buf text;
-    if (!s || s->n_fields == 0 || c->partition_reported)
+    if (!s || s->n_fields == 0 || c->partition_reported ||
+        c->file->partition_id != c->table->def.partition_id) /* the partition changed since */
         return LOCHAN_OK;
     lochan_buf__init(&text, 4096);
     for (size_t i = 0; i < s->n_columns; i++) {
@@ -218,8 +231,10 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
                                       rows->children[column], err));
     }
     for (int64_t i = 0; i < rows->length; i++) {
+        if (lies_in_null(c, views, i))
+            continue;
         bool right = s->values_of(views, i, c->table->partition_number, &v);
-        if (right && i > 0 && lochan_partition__equal(s, &v, &last))
+        if (right && any && lochan_partition__equal(s, &v, &last))
             continue;
         for (size_t f = 0; right && f < s->n_fields; f++) {
             const char *stored = c->file->partition_values[f];
@@ -236,6 +251,7 @@ static lochan_status check_partition(file_check *c, const struct ArrowArray *row
             goto done;
         }
         last = v;
+        any = true;
     }
 done:
     for (size_t i = 0; i < LOCHAN_PARTITION_MAX; i++)

@@ -566,6 +566,18 @@ static lochan_status check_keys(lochan_dataset_spec *spec, const lochan_yaml_nod
     return LOCHAN_OK;
 }
 
+/* Without a key every row of a snapshot is a new one, so that none would keep its time. */
+static lochan_status check_times(const lochan_dataset_spec *spec, const lochan_yaml_node *root,
+                                 lochan_error *err) {
+    if (!spec->point_in_time || spec->n_primary_key > 0 ||
+        spec->update_mode->write != LOCHAN_WRITE_REPLACE_ALL)
+        return LOCHAN_OK;
+    return lochan_yaml__error(lochan_yaml__get(root, "point_in_time"), err,
+                              "point_in_time with update_mode %s needs a primary_key: rows are "
+                              "known again by it",
+                              spec->update_mode->name);
+}
+
 static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node *root,
                               lochan_error *err) {
     LOCHAN_TRY(lochan_yaml__expect(root, LOCHAN_YAML_MAP, err));
@@ -578,6 +590,7 @@ static lochan_status read_all(lochan_dataset_spec *spec, const lochan_yaml_node 
     LOCHAN_TRY(read_normalizer(spec, root, err));
     LOCHAN_TRY(lochan_spec__read_requests(spec, root, err));
     LOCHAN_TRY(check_keys(spec, root, err));
+    LOCHAN_TRY(check_times(spec, root, err));
     LOCHAN_TRY(lochan_spec__read_upkeep(spec, root, err));
     return lochan_spec__read_rules(spec, root, err);
 }

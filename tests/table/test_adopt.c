@@ -5,6 +5,9 @@
 #include "table/lake_env.h"
 #include "table/partition.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* Writes rows of `columns`, a list of name and type (i = int32, l = int64, d = date, s = text, f =
  * float32, e = float64); values by position, '-' = null. */
 static void put_file(lake_env *env, const char *path, const char *columns, const char *rows) {
@@ -257,6 +260,116 @@ static void test_adopt__refuses_what_it_cannot_tell(void **state) {
     env_verify(env, false);
 }
 
+/* A key's column, where the files store one, is what its folder says. */
+static void test_adopt__folders_do_not_contradict_rows(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_adopt_report r;
+    static const char *const bad[][3] = {{"n/k=7", "k:l x:i", "7 1 8 2"},
+                                         {"m/k=7", "k:l x:i", "- 1 7 2"},
+                                         {"t/k=a", "k:s x:i", "b 1"},
+                                         {"d/k=2024-01-02", "k:d x:i", "2024-01-01 1"},
+                                         {"z/k=__HIVE_DEFAULT_PARTITION__", "k:l x:i", "- 1 1 2"}};
+    static const char *const good[][3] = {{"ok/k=07", "k:l x:i", "7 1 7 2"},
+                                          {"ok/k=__HIVE_DEFAULT_PARTITION__", "k:l x:i", "- 3"}};
+    for (size_t i = 0; i < LOCHAN_COUNTOF(bad); i++) {
+        char path[100], dir[32];
+        snprintf(path, sizeof path, "s/%s/f.parquet", bad[i][0]);
+        snprintf(dir, sizeof dir, "s/%c", bad[i][0][0]);
+        put_file(env, path, bad[i][1], bad[i][2]);
+        assert_status(try_adopt(env, dir, false, 0, &r, &err), LOCHAN_ERR_DATA);
+        assert_string_equal(err.column, "k");
+        assert_non_null(strstr(err.file, path));
+    }
+    for (size_t i = 0; i < LOCHAN_COUNTOF(good); i++) {
+        char path[100];
+        snprintf(path, sizeof path, "s/%s/f.parquet", good[i][0]);
+        put_file(env, path, good[i][1], good[i][2]);
+    }
+    adopt(env, "s/ok", false);
+    static const char *const columns[] = {"k", "x"};
+    assert_string_equal(read_all(env, "s", "ok", "k = 7", columns, 2), "7 1\n7 2\n");
+    assert_string_equal(read_all(env, "s", "ok", "k is null", columns, 2), "- 3\n");
+    env_verify(env, false);
+}
+
+/* What is no file, and what is another file by the time it is linked. */
+static void test_adopt__pipes_and_links(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_adopt_report r;
+    char path[700], target[700];
+    put_file(env, "s/pipe/a.parquet", "x:i", "1");
+    snprintf(path, sizeof path, "%s/s/pipe/b.parquet", env->dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_true(try_adopt(env, "s/pipe", false, 0, &r, &err) != LOCHAN_OK); /* and does not wait */
+    assert_non_null(strstr(err.file, "b.parquet"));
+    put_file(env, "s/link/a.parquet", "x:i", "1");
+    snprintf(path, sizeof path, "%s/s/link/more", env->dir);
+    snprintf(target, sizeof target, "%s/s/pipe", env->dir);
+    assert_int_equal(symlink(target, path), 0);
+    assert_status(try_adopt(env, "s/link", false, 0, &r, &err), LOCHAN_ERR_UNSUPPORTED);
+    assert_int_equal(env_files(env), 0);
+}
+
+static lake_env *rewritten;
+
+/* Somebody else adopts the same folder as soon as the first file is placed. */
+static lochan_status adopt_too(void *self, const char *name, lochan_error *err) {
+    (void)self;
+    (void)err;
+    if (strcmp(name, "table.adopt.placed") != 0)
+        return LOCHAN_OK;
+    lake_env other = {.path = rewritten->path, .dir = rewritten->dir};
+    lochan_failpoint__set(NULL, NULL);
+    env_open(&other);
+    adopt(&other, "s/both", false);
+    lochan_lake_close(other.lake);
+    return LOCHAN_OK;
+}
+
+static void test_adopt__two_at_once_take_a_file_once(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_adopt_report r;
+    put_file(env, "s/both/a.parquet", "x:i", "1");
+    put_file(env, "s/both/b.parquet", "x:i", "2");
+    rewritten = env;
+    lochan_failpoint__set(adopt_too, NULL);
+    assert_status(try_adopt(env, "s/both", false, 0, &r, &err), LOCHAN_ERR_CONFLICT);
+    assert_int_equal(env_files(env), 2);
+    env_verify(env, false);
+    assert_int_equal(adopt(env, "s/both", false).files_known, 2);
+}
+
+/* Somebody writes a file anew as soon as the first one is placed. */
+static lochan_status rewrite(void *self, const char *name, lochan_error *err) {
+    (void)self;
+    (void)err;
+    if (strcmp(name, "table.adopt.placed") == 0)
+        put_file(rewritten, "s/moving/b.parquet", "x:i", "5 6 7");
+    return LOCHAN_OK;
+}
+
+static void test_adopt__a_file_that_changes_meanwhile(void **state) {
+    lake_env *env = *state;
+    lochan_error err;
+    lochan_adopt_report r;
+    for (int how = LOCHAN_ADOPT_LINK; how <= LOCHAN_ADOPT_MOVE; how++) {
+        put_file(env, "s/moving/a.parquet", "x:i", "1");
+        put_file(env, "s/moving/b.parquet", "x:i", "2");
+        rewritten = env;
+        lochan_failpoint__set(rewrite, NULL);
+        lochan_status rc = try_adopt(env, "s/moving", false, how, &r, &err);
+        lochan_failpoint__set(NULL, NULL);
+        assert_status(rc, LOCHAN_ERR_CONFLICT);
+        assert_non_null(strstr(err.file, "b.parquet"));
+        assert_int_equal(env_files(env), 0);
+        env_verify(env, false); /* nor is anything left behind */
+    }
+    assert_int_equal(adopt(env, "s/moving", false).rows, 4);
+}
+
 static void test_adopt__links_copies_and_moves(void **state) {
     lake_env *env = *state;
     lochan_error err;
@@ -382,6 +495,10 @@ int main(void) {
         TEST(test_adopt__types_widen_without_loss_only),
         TEST(test_adopt__a_damaged_file_is_named_and_nothing_published),
         TEST(test_adopt__refuses_what_it_cannot_tell),
+        TEST(test_adopt__folders_do_not_contradict_rows),
+        TEST(test_adopt__pipes_and_links),
+        TEST(test_adopt__a_file_that_changes_meanwhile),
+        TEST(test_adopt__two_at_once_take_a_file_once),
         TEST(test_adopt__links_copies_and_moves),
         TEST(test_adopt__rebuild_and_diff_know_it),
         cmocka_unit_test(test_adopt__under_faults),

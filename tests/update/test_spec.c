@@ -156,6 +156,9 @@ static const struct bad {
      5, 34, "cluster_columns"},
     {"name: d\nsource: s\ncolumns: {a: int64}\nprimary_key: [a]\ncluster_columns: [b]\n", 5, 18,
      "'b' is not declared"},
+    {"name: d\nsource: s\ncolumns: {a: int64}\nupdate_mode: snapshot_replace\ndeduplication: none\n"
+     "point_in_time: true\n",
+     6, 16, "primary_key"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\n", 1, 1, "normalizer_options"},
     {"name: d\nsource: s\nnormalizer: wide_to_long\nnormalizer_options: {name_to: a, value_to: "
      "b}\n",
