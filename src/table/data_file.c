@@ -24,14 +24,37 @@ static lochan_status missing(const char *path, lochan_error *err) {
     return lochan_error__in_file(err, rc, path, -1);
 }
 
-lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
-                                     lochan_pq_reader **out, lochan_error *err) {
+/* The bytes of a file in memory. */
+static void free_bytes(void *self) {
+    lochan_mem__free(self);
+}
+
+/* Makes of the source one that has all bytes, read at once. Takes its reader, also on failure. */
+static lochan_status read_whole(lochan_pq_source *source, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
+    uint8_t *bytes = lochan_mem__alloc((size_t)source->size + 1);
+    if (bytes)
+        rc = source->read(source->self, 0, (size_t)source->size, bytes, err);
+    else
+        rc = lochan_error__nomem(err);
+    source->close(source->self);
+    if (rc != LOCHAN_OK) {
+        lochan_mem__free(bytes);
+        return lochan_error__in_file(err, rc, source->name, 0);
+    }
+    source->read = NULL;
+    source->close = free_bytes;
+    source->self = bytes;
+    source->data = bytes;
+    return LOCHAN_OK;
+}
+
+static lochan_status open_source(lochan_lake *lake, const lochan_data_file *file,
+                                 lochan_pq_source *out, lochan_error *err) {
     lochan_store_reader *store = NULL;
     lochan_error seen;
-    *out = NULL;
     lochan_error_init(&seen);
-    rc = lochan_store__open(lake->store, file->path, &store, &seen);
+    lochan_status rc = lochan_store__open(lake->store, file->path, &store, &seen);
     if (rc == LOCHAN_ERR_NOT_FOUND)
         return missing(file->path, err);
     if (rc != LOCHAN_OK) {
@@ -47,12 +70,20 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
         lochan_store_reader__close(store);
         return lochan_error__in_file(err, rc, file->path, -1);
     }
-    lochan_pq_source source = {.read = lochan_store_reader__read,
-                               .close = lochan_store_reader__close,
-                               .self = store,
-                               .size = size,
-                               .name = file->path};
-    LOCHAN_TRY(lochan_pq_reader__open(&lake->ctx, &source, NULL, out, err));
+    *out = (lochan_pq_source){.read = lochan_store_reader__read,
+                              .close = lochan_store_reader__close,
+                              .self = store,
+                              .size = size,
+                              .name = file->path};
+    return LOCHAN_OK;
+}
+
+/* Takes the source. */
+static lochan_status open_reader(lochan_lake *lake, const lochan_data_file *file,
+                                 const lochan_pq_source *source, lochan_pq_reader **out,
+                                 lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    LOCHAN_TRY(lochan_pq_reader__open(&lake->ctx, source, NULL, out, err));
     if (lochan_pq_reader__rows(*out) != file->rows) {
         rc = lochan_error__set(err, LOCHAN_ERR_CORRUPT,
                                "file %s has %lld rows, the catalog says %lld", file->path,
@@ -62,6 +93,23 @@ lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *
         return lochan_error__in_file(err, rc, file->path, -1);
     }
     return LOCHAN_OK;
+}
+
+lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
+                                     lochan_pq_reader **out, lochan_error *err) {
+    lochan_pq_source source;
+    *out = NULL;
+    LOCHAN_TRY(open_source(lake, file, &source, err));
+    return open_reader(lake, file, &source, out, err);
+}
+
+lochan_status lochan_data_file__open_whole(lochan_lake *lake, const lochan_data_file *file,
+                                           lochan_pq_reader **out, lochan_error *err) {
+    lochan_pq_source source;
+    *out = NULL;
+    LOCHAN_TRY(open_source(lake, file, &source, err));
+    LOCHAN_TRY(read_whole(&source, err));
+    return open_reader(lake, file, &source, out, err);
 }
 
 static lochan_status filled_column(const struct ArrowSchema *field, const struct ArrowArray *column,

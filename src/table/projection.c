@@ -69,6 +69,7 @@ lochan_status lochan_projection__init_with(lochan_projection *p, const struct Ar
     memset(p, 0, sizeof *p);
     bool ids = by == LOCHAN_BY_FIELD_ID && has_field_ids(from);
     p->identity = from->n_children == to->n_children;
+    bool only_moves = true;
     p->source = lochan_mem__array(n ? n : 1, sizeof *p->source);
     p->cast = lochan_mem__array(n ? n : 1, sizeof *p->cast);
     if (!p->source || !p->cast) {
@@ -77,8 +78,6 @@ lochan_status lochan_projection__init_with(lochan_projection *p, const struct Ar
     }
     if (constants)
         LOCHAN_TRYG(keep_constants(p, constants, n, err));
-    LOCHAN_TRYG(lochan_schema__dup(from, &p->from, err));
-    LOCHAN_TRYG(lochan_schema__dup(to, &p->to, err));
     for (size_t i = 0; i < n; i++) {
         const struct ArrowSchema *field = to->children[i];
         int s = ids ? find_field_id(from, lochan_schema__field_id(field))
@@ -93,8 +92,13 @@ lochan_status lochan_projection__init_with(lochan_projection *p, const struct Ar
         }
         p->cast[i] = s >= 0 && !lochan_field__same_type(from->children[s], field);
         p->identity = p->identity && s == (int)i && !p->cast[i];
+        only_moves = only_moves && s >= 0 && !p->cast[i];
     }
     p->n = n;
+    if (!only_moves) {
+        LOCHAN_TRYG(lochan_schema__dup(from, &p->from, err));
+        LOCHAN_TRYG(lochan_schema__dup(to, &p->to, err));
+    }
 done:
     if (rc != LOCHAN_OK)
         lochan_projection__deinit(p);
@@ -183,14 +187,14 @@ done:
 
 static lochan_status make_column(const lochan_projection *p, size_t i, lochan_shared *in,
                                  int64_t rows, struct ArrowArray *out, lochan_error *err) {
-    const struct ArrowSchema *field = p->to.children[i];
     struct ArrowArray raw = {0};
+    if (p->source[i] >= 0 && !p->cast[i])
+        return lochan_shared__child(in, p->source[i], out, err);
+    const struct ArrowSchema *field = p->to.children[i];
     if (p->source[i] < 0 && p->constant && p->constant[i])
         return lochan_constant__make(field, p->constant[i], rows, out, err);
     if (p->source[i] < 0)
         return lochan_nulls__make(field, rows, out, err);
-    if (!p->cast[i])
-        return lochan_shared__child(in, p->source[i], out, err);
     LOCHAN_TRY(lochan_shared__child(in, p->source[i], &raw, err));
     lochan_status rc = lochan_cast(p->from.children[p->source[i]], &raw, field, out, err);
     lochan_array__release(&raw);

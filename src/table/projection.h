@@ -9,7 +9,7 @@
 #include "arrow/kernels.h"
 
 typedef struct lochan_projection {
-    struct ArrowSchema from; /* copies */
+    struct ArrowSchema from; /* copies; empty where columns are only moved */
     struct ArrowSchema to;
     int *source; /* for each column of `to` its column in `from`, -1 = null or a constant */
     bool *cast;

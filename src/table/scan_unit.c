@@ -7,6 +7,13 @@
 #include "arrow/view.h"
 #include "table/scan_leaf.h"
 
+/* Below it reading all of a file costs less than asking for its parts one by one. */
+enum { WHOLE_FILE_BYTES = 32 << 10 };
+
+static bool is_read_whole(const lochan_data_file *file) {
+    return file->bytes >= 0 && file->bytes <= WHOLE_FILE_BYTES;
+}
+
 /* ---- files ---- */
 
 void lochan_scan_file__unref(lochan_scan_shared *s, lochan_scan_file *f) {
@@ -17,7 +24,7 @@ void lochan_scan_file__unref(lochan_scan_shared *s, lochan_scan_file *f) {
     if (last && f->reader) {
         lochan_pq_counters c;
         lochan_pq_reader__counters(f->reader, &c);
-        s->stats.bytes_read += (int64_t)c.bytes_read;
+        s->stats.bytes_read += is_read_whole(f->file) ? f->file->bytes : (int64_t)c.bytes_read;
         s->stats.row_groups_read += (int64_t)c.row_groups_read;
     }
     pthread_mutex_unlock(&s->mutex);
@@ -63,11 +70,15 @@ static bool can_push(const lochan_scan_shared *s, const lochan_data_file *data_f
 static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, lochan_error *err) {
     lochan_status rc = LOCHAN_OK;
     const struct ArrowSchema *file = lochan_pq_reader__schema(f->reader);
-    struct ArrowSchema decoded = {0};
+    struct ArrowSchema decoded = *file; /* the fields are lent */
     lochan_projection all = {0};
-    f->columns = lochan_mem__array((size_t)s->plan.work.n_children + 1, sizeof *f->columns);
-    if (!f->columns)
-        return lochan_error__nomem(err);
+    size_t most = (size_t)s->plan.work.n_children + 1;
+    f->columns = lochan_mem__array(most, sizeof *f->columns);
+    decoded.children = lochan_mem__array(most, sizeof *decoded.children);
+    if (!f->columns || !decoded.children) {
+        rc = lochan_error__nomem(err);
+        goto done;
+    }
     f->push = can_push(s, f->file, file);
     LOCHAN_TRYG(lochan_data_file__project(f->file, file, &s->plan.work, &all, err));
     /* What only the predicate needs is not decoded twice if the reader applies it. */
@@ -82,12 +93,14 @@ static lochan_status map_columns(lochan_scan_shared *s, lochan_scan_file *f, loc
     /* A batch needs a column to count its rows by. */
     if (f->n_columns == 0 && file->n_children > 0)
         f->columns[f->n_columns++] = 0;
-    LOCHAN_TRYG(lochan_schema__select(file, f->columns, f->n_columns, &decoded, err));
+    for (size_t i = 0; i < f->n_columns; i++)
+        decoded.children[i] = file->children[f->columns[i]];
+    decoded.n_children = (int64_t)f->n_columns;
     LOCHAN_TRYG(lochan_data_file__project(f->file, &decoded, f->push ? &s->needed : &s->plan.work,
                                           &f->projection, err));
 done:
     lochan_projection__deinit(&all);
-    lochan_schema__release(&decoded);
+    lochan_mem__free((void *)decoded.children);
     return lochan_error__in_file(err, rc, f->file->path, -1);
 }
 
@@ -100,7 +113,10 @@ lochan_status lochan_scan_file__open(lochan_scan_shared *s, const lochan_data_fi
         return lochan_error__nomem(err);
     f->refs = 1;
     f->file = file;
-    LOCHAN_TRYG(lochan_data_file__open(s->plan.lake, file, &f->reader, err));
+    if (is_read_whole(file))
+        LOCHAN_TRYG(lochan_data_file__open_whole(s->plan.lake, file, &f->reader, err));
+    else
+        LOCHAN_TRYG(lochan_data_file__open(s->plan.lake, file, &f->reader, err));
     LOCHAN_TRYG(map_columns(s, f, err));
     *out = f;
     f = NULL;

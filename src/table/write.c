@@ -80,7 +80,7 @@ static lochan_status default_input(const lochan_write *w, struct ArrowSchema *ou
 
 static lochan_status check_input_column(const lochan_write *w, const char *name,
                                         lochan_error *err) {
-    if (lochan_schema__find(&w->input.from, name) >= 0)
+    if (lochan_schema__find(&w->input_schema, name) >= 0)
         return LOCHAN_OK;
     lochan_status rc =
         lochan_error__set(err, LOCHAN_ERR_SCHEMA, "the new rows have no column '%s'", name);
@@ -91,6 +91,7 @@ static lochan_status prepare_input(lochan_write *w, const struct ArrowSchema *sc
                                    lochan_error *err) {
     const lochan_table *t = w->table;
     const struct ArrowSchema *stored = &w->base.schema;
+    LOCHAN_TRY(lochan_schema__dup(schema, &w->input_schema, err));
     LOCHAN_TRY(lochan_projection__init(&w->input, schema, stored, LOCHAN_BY_NAME, err));
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name;
@@ -181,6 +182,7 @@ void lochan_write__free(lochan_write *w) {
     lochan_mem__free(w->input_order);
     lochan_replace__deinit(w);
     lochan_projection__deinit(&w->input);
+    lochan_schema__release(&w->input_schema);
     lochan_table_def__deinit(&w->base);
     lochan_mem__free(w->kind);
     lochan_mem__free(w->token);

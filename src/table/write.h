@@ -77,9 +77,10 @@ enum { LOCHAN_WRITE_BATCHES = 32 };
 struct lochan_write {
     lochan_lake *lake;
     const lochan_table *table;
-    lochan_table_def base; /* the table as of the base snapshot */
-    lochan_projection input;
-    lochan_sort_key *input_order; /* the order in columns of the input */
+    lochan_table_def base;           /* the table as of the base snapshot */
+    struct ArrowSchema input_schema; /* of the rows that come */
+    lochan_projection input;         /* from it to what is stored */
+    lochan_sort_key *input_order;    /* the order in columns of the input */
     lochan_write_options options;
     char *kind, *token, *author, *message;
     lochan_pq_codec codec;
@@ -230,6 +231,9 @@ char *lochan_data_file__new_path(const lochan_data_file *file, const char *id);
 
 lochan_status lochan_data_file__open(lochan_lake *lake, const lochan_data_file *file,
                                      lochan_pq_reader **out, lochan_error *err);
+/* The same for a small file, all of which is read at once and kept while the reader is open. */
+lochan_status lochan_data_file__open_whole(lochan_lake *lake, const lochan_data_file *file,
+                                           lochan_pq_reader **out, lochan_error *err);
 /* The way from the file's columns to those of `to`, by the ids of fields or by the file's name
  * mapping; `from` is the schema of its reader, or some columns of it. */
 lochan_status lochan_data_file__project(const lochan_data_file *file,

@@ -375,7 +375,7 @@ lochan_status lochan_write__partition_of(lochan_write *w, const struct ArrowArra
     lochan_view views[LOCHAN_PARTITION_MAX];
     pthread_mutex_lock(&w->mutex);
     size_t known = w->n_partitions;
-    LOCHAN_TRYG(init_views(w, &w->input.from, batch, views, err));
+    LOCHAN_TRYG(init_views(w, &w->input_schema, batch, views, err));
     for (int64_t i = 0, end; i < batch->length; i = end) {
         end = i + run_of_rows(views, s->n_columns, i, batch->length);
         if (s->n_fields > 0 && !s->values_of(views, i, w->table->partition_number, &v)) {
