@@ -16,12 +16,22 @@ void lochan_file_list__deinit(lochan_file_list *list) {
 
 /* ---- what cannot be read right ---- */
 
-static lochan_status refuse(const lochan_table_def *def, const char *what, lochan_error *err) {
+/* What DuckDB is told to do; the next update then asks for the days concerned again. */
+#define REWRITE                                                                                    \
+    "let DuckDB rewrite the files, CALL ducklake_rewrite_data_files('lake', delete_threshold => "  \
+    "0), then update; or read it with DuckDB"
+#define ELSE "read it with DuckDB, or let DuckDB rewrite its files"
+#define FLUSH                                                                                      \
+    "let DuckDB write them out, CALL ducklake_flush_inlined_data('lake'), then update; or read "   \
+    "it with DuckDB"
+
+static lochan_status refuse(const lochan_table_def *def, const char *what, const char *hint,
+                            lochan_error *err) {
     char table[300];
     lochan_format(table, sizeof table, "%s.%s", def->source, def->dataset);
     lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
                       "table %s has %s, which this version does not read", table, what);
-    lochan_error__hint(err, "read it with DuckDB, or let DuckDB rewrite its files without them");
+    lochan_error__hint(err, "%s", hint);
     return lochan_error__in_table(err, LOCHAN_ERR_UNSUPPORTED, table, NULL, -1);
 }
 
@@ -35,7 +45,7 @@ static lochan_status check_deletes(lochan_db *db, const lochan_table_def *def, i
     if (lochan_reader__next(&r))
         n = lochan_reader__int(&r, 0);
     LOCHAN_TRY(lochan_reader__end(&r));
-    return n == 0 ? LOCHAN_OK : refuse(def, "delete files of another client", err);
+    return n == 0 ? LOCHAN_OK : refuse(def, "delete files of another client", REWRITE, err);
 }
 
 static lochan_status check_files(lochan_db *db, const lochan_table_def *def, int64_t snapshot_id,
@@ -54,7 +64,7 @@ static lochan_status check_files(lochan_db *db, const lochan_table_def *def, int
                 why = reasons[i - 1];
     }
     LOCHAN_TRY(lochan_reader__end(&r));
-    return why ? refuse(def, why, err) : LOCHAN_OK;
+    return why ? refuse(def, why, ELSE, err) : LOCHAN_OK;
 }
 
 /* Runs a statement about a table that may not be there; takes it. */
@@ -105,7 +115,7 @@ static lochan_status check_inlined(lochan_db *db, const lochan_table_def *def, i
     bool rows = false;
     LOCHAN_TRY(count_inlined_deletes(db, def, snapshot_id, &rows, err));
     if (rows)
-        return refuse(def, "deletes that another client keeps inside the catalog", err);
+        return refuse(def, "deletes that another client keeps inside the catalog", FLUSH, err);
     lochan_reader r = lochan_reader__start(db, LOCHAN_SQL_ODD_INLINED,
                                            "ducklake_inlined_data_tables", arena, err);
     lochan_reader__bind_int(&r, 1, def->table_id);
@@ -115,7 +125,8 @@ static lochan_status check_inlined(lochan_db *db, const lochan_table_def *def, i
             r.rc = count_inlined(db, name, snapshot_id, &rows, err);
     }
     LOCHAN_TRY(lochan_reader__end(&r));
-    return rows ? refuse(def, "rows that another client keeps inside the catalog", err) : LOCHAN_OK;
+    return rows ? refuse(def, "rows that another client keeps inside the catalog", ELSE, err)
+                : LOCHAN_OK;
 }
 
 static lochan_status check_readable(lochan_db *db, const lochan_table_def *def, int64_t snapshot_id,
@@ -248,7 +259,7 @@ static lochan_status read_some(lochan_db *db, const lochan_table_def *def, locha
         odd = odd || lochan_reader__bool(&r, 16, false);
     }
     LOCHAN_TRY(lochan_reader__end(&r));
-    return odd ? refuse(def, "files of a kind that another client made", err) : LOCHAN_OK;
+    return odd ? refuse(def, "files of a kind that another client made", ELSE, err) : LOCHAN_OK;
 }
 
 /* What another client added since our last commit stands in no partition of ours yet, so all of it

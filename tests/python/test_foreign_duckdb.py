@@ -64,8 +64,12 @@ def our_rows(lake, *args):
     return sorted(rows, key=lambda row: [row[k] for k in KEY])
 
 
-def force(lake):
-    return lochan("update", "market/daily", "--end", END, "--force", lake=lake)
+def heal(lake):
+    """A plain update asks for the days that DuckDB changed, says so, and then for nothing more."""
+    done = lochan("update", "market/daily", "--end", END, lake=lake)
+    assert "by another program (snapshot " in done.stderr and "asked again" in done.stderr
+    done = lochan("update", "market/daily", "--end", END, lake=lake)
+    assert "another program" not in done.stderr and "nothing to do" in (done.stdout + done.stderr).lower()
 
 
 def journal_holds_it_all(lake):
@@ -105,7 +109,7 @@ def test_inserted_rows_are_read(shop, lake):
     write(lake, f"INSERT INTO lake.market.daily {LATER}")
     rows = our_rows(lake)
     assert rows == duck_rows(lake) and len(rows) == len(shop[1]) + 31 * 4
-    force(lake)
+    heal(lake)
     assert our_rows(lake) == rows
     journal_holds_it_all(lake)
 
@@ -115,7 +119,7 @@ def test_inserted_rows_beside_ours_are_merged(shop, lake):
     write(lake, "INSERT INTO lake.market.daily SELECT * REPLACE ('new' AS asset_id) FROM lake.market.daily WHERE "
                 "month(time) = 2")
     assert our_rows(lake) == duck_rows(lake)
-    force(lake)
+    heal(lake)
     assert [row for row in our_rows(lake) if row["asset_id"] != "new"] == shop[1]
     journal_holds_it_all(lake)
 
@@ -124,7 +128,7 @@ def test_a_dropped_month_comes_back(shop, lake):
     """A delete of whole files. Its rows are not counted any more, although DuckDB goes on counting them."""
     write(lake, "DELETE FROM lake.market.daily WHERE month(time) = 2")
     assert our_rows(lake) == [row for row in shop[1] if row["time"].month != 2]
-    force(lake)
+    heal(lake)
     assert our_rows(lake) == shop[1]
     assert json_lines(lochan("status", "--json", lake=lake))[0]["rows"] == len(shop[1])
     journal_holds_it_all(lake)
@@ -150,7 +154,7 @@ def test_a_rewritten_delete_comes_back(shop, lake):
     write(lake, "DELETE FROM lake.market.daily WHERE time = '2023-02-03' AND asset_id = '000001.SZ'",
           "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
     assert our_rows(lake) == duck_rows(lake) and len(our_rows(lake)) == len(shop[1]) - 1
-    force(lake)
+    heal(lake)
     assert our_rows(lake) == shop[1]
     journal_holds_it_all(lake)
 
@@ -196,6 +200,19 @@ def test_what_duckdb_refused_is_refused_no_more(shop, lake):
     refused(lake, "delete files")
     write(lake, "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
     assert our_rows(lake) == duck_rows(lake)
-    force(lake)
+    heal(lake)
+    assert our_rows(lake) == shop[1]
+    journal_holds_it_all(lake)
+
+
+def test_inlined_deletes_are_read_once_they_are_written_out(shop, lake):
+    """As the hints advise: they become a delete file, and that a rewritten file."""
+    write(lake, "DELETE FROM lake.market.daily WHERE time = '2023-02-03' AND asset_id = '000001.SZ'", inlined=100)
+    refused(lake, "ducklake_flush_inlined_data")
+    write(lake, "CALL ducklake_flush_inlined_data('lake')")
+    refused(lake, "ducklake_rewrite_data_files")
+    write(lake, "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
+    assert our_rows(lake) == duck_rows(lake) and len(our_rows(lake)) == len(shop[1]) - 1
+    heal(lake)
     assert our_rows(lake) == shop[1]
     journal_holds_it_all(lake)
