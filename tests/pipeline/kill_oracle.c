@@ -136,17 +136,16 @@ static bool same_state(const table_state *a, const table_state *b) {
 }
 
 /* Every day up to the end is there and has the provider's version, unless it was there before and
- * was not asked again. Days that a rollback took out are final in the ledger still, so an update
- * may leave them out unless it is forced. */
-static bool may_follow(const table_state *before, const table_state *after, const log_line *l) {
+ * was not asked again. Days that a rollback changed since are always asked again. */
+static bool may_follow(const oracle *o, const table_state *after, const log_line *l) {
+    const table_state *before = &o->now;
     int days = before->days > l->a ? before->days : l->a;
-    if (l->what == FORCE ? after->days != days : after->days < before->days || after->days > days)
+    if (after->days != days)
         return false;
-    days = after->days;
     for (int d = 0; d < days; d++) {
         bool as_before = d < before->days && after->version[d] == before->version[d];
         bool as_served = d < l->a && after->version[d] == l->version;
-        bool must_be_served = l->what == FORCE && d < l->a;
+        bool must_be_served = (l->what == FORCE || o->owed[d]) && d < l->a;
         if (must_be_served ? !as_served : !as_before && !as_served)
             return false;
     }
@@ -163,14 +162,24 @@ typedef struct sight {
  * ends the log. */
 static void apply_update(oracle *o, const log_line *l, const sight *s) {
     if (l->what == UPDATE) {
-        if (!may_follow(&o->now, &s->now, l))
+        if (!may_follow(o, &s->now, l))
             differ("an update up to day %d left %d days, or other versions", l->a, s->now.days);
+        memset(o->owed, 0, (size_t)l->a);
         o->now = s->now;
         return;
     }
+    memset(o->owed, 0, (size_t)l->a);
     if (l->a > o->now.days)
         o->now.days = l->a;
     memset(o->now.version, l->version, (size_t)l->a);
+}
+
+static void apply_rollback(oracle *o, const table_state *to) {
+    int days = o->now.days > to->days ? o->now.days : to->days;
+    for (int d = 0; d < days; d++)
+        if (d >= o->now.days || d >= to->days || o->now.version[d] != to->version[d])
+            o->owed[d] = true;
+    o->now = *to;
 }
 
 static void apply(oracle *o, const log_line *l, const sight *s) {
@@ -190,7 +199,7 @@ static void apply(oracle *o, const log_line *l, const sight *s) {
         o->tagged[l->a] = false;
         break;
     case ROLLBACK:
-        o->now = o->tags[l->a];
+        apply_rollback(o, &o->tags[l->a]);
         break;
     default:
         break;
@@ -202,7 +211,7 @@ static bool has_landed(const oracle *o, const log_line *l, const sight *s, bool 
     switch (l->what) {
     case UPDATE:
     case FORCE:
-        return !same_state(&o->now, &s->now) && may_follow(&o->now, &s->now, l);
+        return !same_state(&o->now, &s->now) && may_follow(o, &s->now, l);
     case APPEND:
         return s->ticks[l->a] > 0;
     case TAG:
@@ -254,8 +263,11 @@ static void replay(oracle *o, const sight *s, const bool *tags) {
             apply(o, l, s);
         else if (l->state == TRYING && last) {
             bool there = l->what == TAG || l->what == UNTAG ? tags[l->a] : false;
+            bool updates = l->what == UPDATE || l->what == FORCE;
             if (has_landed(o, l, s, there))
                 apply(o, l, s);
+            else if (updates && may_follow(o, &s->now, l))
+                memset(o->owed, 0, (size_t)l->a); /* it may have landed: nothing differs */
         }
     }
 }

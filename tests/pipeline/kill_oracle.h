@@ -43,6 +43,7 @@ typedef struct oracle {
     table_state now;
     table_state tags[TAGS];
     bool tagged[TAGS];
+    bool owed[DAYS]; /* a rollback changed the day, and no update has asked for it since */
     signed char ticks[TICKS];
     int next_tick;
     long acked[N_WHAT];
