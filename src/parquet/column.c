@@ -321,11 +321,11 @@ static int64_t slot_bits(const uint8_t *def, uint32_t n, uint8_t slot_def, uint8
 static lochan_status add_entries(lochan_pq_column *c, uint32_t n, lochan_error *err) {
     const uint8_t *def = c->window + c->window_at, *rep = def + LOCHAN_PQ_LEVEL_WINDOW;
     uint8_t max_def = c->leaf->max_def, slot_def = c->leaf->slot_def;
-    LOCHAN_TRY(lochan_pq_vec__reserve(&c->defs, n, err));
+    LOCHAN_TRY(lochan_pq_out__grow(&c->out, &c->defs, n, err));
     memcpy(c->defs.data + c->defs.len, def, n);
     c->defs.len += n;
     if (c->leaf->max_rep > 0) {
-        LOCHAN_TRY(lochan_pq_vec__reserve(&c->reps, n, err));
+        LOCHAN_TRY(lochan_pq_out__grow(&c->out, &c->reps, n, err));
         memcpy(c->reps.data + c->reps.len, rep, n);
         c->reps.len += n;
     }

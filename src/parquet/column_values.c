@@ -31,8 +31,8 @@ static lochan_status add_extra(lochan_pq_column *c, const lochan_pq_slice *slice
     if (c->dictionary.n + count + n > INT32_MAX)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
                                  "a dictionary of more than 2^31 values");
-    LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra, total, err));
-    LOCHAN_TRY(lochan_pq_vec__reserve(&c->extra_ends, n * sizeof(int64_t), err));
+    LOCHAN_TRY(lochan_pq_out__grow(&c->out, &c->extra, total, err));
+    LOCHAN_TRY(lochan_pq_out__grow(&c->out, &c->extra_ends, n * sizeof(int64_t), err));
     for (size_t i = 0; i < n; i++) {
         memcpy(c->extra.data + c->extra.len, slices[i].p, slices[i].n);
         c->extra.len += slices[i].n;
@@ -55,7 +55,7 @@ static lochan_status reserve_texts(lochan_pq_column *c, lochan_error *err) {
         return LOCHAN_OK;
     double mean = (double)(all[n - 1].p + all[n - 1].n - all[0].p) / (double)n;
     double want = mean * (double)c->asked;
-    return lochan_pq_vec__reserve(&c->out.bytes, want < MOST ? (size_t)want : MOST, err);
+    return lochan_pq_out__grow(&c->out, &c->out.bytes, want < MOST ? (size_t)want : MOST, err);
 }
 
 /* The page's memory as a buffer that views may show, NULL if its texts are better copied: they are

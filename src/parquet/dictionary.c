@@ -243,7 +243,7 @@ lochan_status lochan_pq_dictionary__append_short(lochan_pq_dictionary *d, lochan
             *damaged = true;
             return LOCHAN_OK;
         }
-        LOCHAN_TRY(lochan_pq_vec__reserve(&out->bytes, m * SHORT_TEXT, err));
+        LOCHAN_TRY(lochan_pq_out__grow(out, &out->bytes, m * SHORT_TEXT, err));
         uint8_t *dst = out->bytes.data + out->bytes.len;
         const uint8_t *begin = dst;
         int32_t end = (int32_t)out->bytes.len;

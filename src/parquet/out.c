@@ -7,14 +7,23 @@ static void free_data(uint8_t *data) {
         lochan_mem__free_aligned(data - LOCHAN_PQ_LEAD);
 }
 
-lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_error *err) {
-    size_t need;
+/* Bytes that the vec must have for `extra` more; its own if it has them. */
+static lochan_status wanted_cap(const lochan_pq_vec *v, size_t extra, size_t *cap,
+                                lochan_error *err) {
+    size_t need, more = v->cap + v->cap / 2;
+    *cap = v->cap;
     if (!lochan_size__add(v->len, extra, &need) || need > SIZE_MAX / 4)
         return lochan_error__nomem(err);
-    if (v->data && need <= v->cap)
+    if (need > v->cap)
+        *cap = more > need ? more : need;
+    return LOCHAN_OK;
+}
+
+lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_error *err) {
+    size_t cap;
+    LOCHAN_TRY(wanted_cap(v, extra, &cap, err));
+    if (v->data && cap == v->cap)
         return LOCHAN_OK;
-    size_t cap = v->cap + v->cap / 2;
-    cap = cap > need ? cap : need;
     uint8_t *data = lochan_mem__alloc_aligned(LOCHAN_PQ_LEAD + cap + LOCHAN_PQ_PAD);
     if (!data)
         return lochan_error__nomem(err);
@@ -30,6 +39,35 @@ lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_erro
 void lochan_pq_vec__free(lochan_pq_vec *v) {
     free_data(v->data);
     *v = (lochan_pq_vec){0};
+}
+
+static size_t beyond(size_t used, size_t free) {
+    return used > free ? used - free : 0;
+}
+
+lochan_status lochan_pq_claim__take(lochan_pq_claim *claim, size_t bytes, lochan_error *err) {
+    size_t before = atomic_fetch_add(&claim->used, bytes);
+    size_t more = beyond(before + bytes, claim->free) - beyond(before, claim->free);
+    if (more == 0)
+        return LOCHAN_OK;
+    LOCHAN_TRY(lochan_budget__take(
+        claim->budget, more, "rows of a Parquet file that are larger than its footer tells", err));
+    atomic_fetch_add(&claim->taken, more);
+    return LOCHAN_OK;
+}
+
+void lochan_pq_claim__end(lochan_pq_claim *claim) {
+    lochan_budget__give(claim->budget, claim->taken);
+    claim->taken = 0;
+}
+
+lochan_status lochan_pq_out__grow(const lochan_pq_out *out, lochan_pq_vec *v, size_t extra,
+                                  lochan_error *err) {
+    size_t cap;
+    LOCHAN_TRY(wanted_cap(v, extra, &cap, err));
+    if (out->claim && cap > v->cap)
+        LOCHAN_TRY(lochan_pq_claim__take(out->claim, cap - v->cap, err));
+    return lochan_pq_vec__reserve(v, extra, err);
 }
 
 void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool dictionary) {
@@ -82,13 +120,13 @@ lochan_status lochan_pq_out__reserve(lochan_pq_out *out, int64_t n, lochan_error
     size_t slots = (size_t)(out->length + n), bytes;
     if (out->nullable) {
         out->validity.len = (size_t)(out->length + 7) / 8;
-        LOCHAN_TRY(lochan_pq_vec__reserve(&out->validity, slots / 8 + 1, err));
+        LOCHAN_TRY(lochan_pq_out__grow(out, &out->validity, slots / 8 + 1, err));
     }
     if (out->kind == LOCHAN_PQ_OUT_NULL)
         return LOCHAN_OK;
     if (out->kind == LOCHAN_PQ_OUT_BITS) {
         out->values.len = (size_t)(out->length + 7) / 8;
-        return lochan_pq_vec__reserve(&out->values, slots / 8 + 1, err);
+        return lochan_pq_out__grow(out, &out->values, slots / 8 + 1, err);
     }
     /* offsets have one more than there are slots */
     if (!lochan_size__mul(slots + 1, (size_t)out->width, &bytes))
@@ -96,7 +134,7 @@ lochan_status lochan_pq_out__reserve(lochan_pq_out *out, int64_t n, lochan_error
     bool offsets = out->kind == LOCHAN_PQ_OUT_STRING || out->kind == LOCHAN_PQ_OUT_LARGE;
     out->values.len = (size_t)(out->length + (offsets && out->values.data)) * (size_t)out->width;
     bool first = out->values.data == NULL;
-    LOCHAN_TRY(lochan_pq_vec__reserve(&out->values, bytes - out->values.len, err));
+    LOCHAN_TRY(lochan_pq_out__grow(out, &out->values, bytes - out->values.len, err));
     if (first && offsets)
         memset(out->values.data, 0, (size_t)out->width);
     return LOCHAN_OK;
@@ -185,7 +223,7 @@ lochan_status lochan_pq_out__add_slices(lochan_pq_out *out, int64_t at,
     if (out->kind != LOCHAN_PQ_OUT_LARGE && total > (size_t)INT32_MAX - out->bytes.len)
         return lochan_error__set(err, LOCHAN_ERR_UNSUPPORTED,
                                  "more than 2 GiB of text in one batch: read fewer rows at a time");
-    LOCHAN_TRY(lochan_pq_vec__reserve(&out->bytes, total, err));
+    LOCHAN_TRY(lochan_pq_out__grow(out, &out->bytes, total, err));
     uint8_t *dst = out->bytes.data + out->bytes.len;
     if (out->kind == LOCHAN_PQ_OUT_VIEW) {
         return add_views(out, at, slices, n, err);

@@ -20,6 +20,17 @@ typedef struct lochan_pq_vec {
 lochan_status lochan_pq_vec__reserve(lochan_pq_vec *v, size_t extra, lochan_error *err);
 void lochan_pq_vec__free(lochan_pq_vec *v);
 
+/* What the buffers of a batch may take: `free` bytes that the budget knows of already, the rest is
+ * taken from it as they grow. Many buffers may grow at a time. */
+typedef struct lochan_pq_claim {
+    lochan_budget *budget;
+    size_t free;
+    _Atomic size_t used, taken;
+} lochan_pq_claim;
+
+lochan_status lochan_pq_claim__take(lochan_pq_claim *claim, size_t bytes, lochan_error *err);
+void lochan_pq_claim__end(lochan_pq_claim *claim); /* gives back what was taken */
+
 typedef enum lochan_pq_out_kind {
     LOCHAN_PQ_OUT_FIXED,
     LOCHAN_PQ_OUT_BITS,
@@ -40,11 +51,15 @@ typedef struct lochan_pq_out {
     lochan_pq_vec bytes;    /* text */
     /* VIEW: the data buffers that views name by number. NULL stands for `bytes`. */
     lochan_buffer **shown;
-    int n_shown, bytes_at; /* bytes_at: number of `bytes`, -1 = none yet */
+    int n_shown, bytes_at;  /* bytes_at: number of `bytes`, -1 = none yet */
+    lochan_pq_claim *claim; /* borrowed; NULL: nobody counts */
 } lochan_pq_out;
 
 void lochan_pq_out__init(lochan_pq_out *out, const lochan_pq_leaf *leaf, bool dictionary);
 void lochan_pq_out__free(lochan_pq_out *out);
+/* Room for `extra` more bytes in a vec that belongs to the batch. */
+lochan_status lochan_pq_out__grow(const lochan_pq_out *out, lochan_pq_vec *v, size_t extra,
+                                  lochan_error *err);
 /* Room for n more slots. */
 lochan_status lochan_pq_out__reserve(lochan_pq_out *out, int64_t n, lochan_error *err);
 

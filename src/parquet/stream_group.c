@@ -16,7 +16,6 @@ enum {
     PRUNED_WINDOW = 4096,
     /* of what the budget leaves, one part each for a batch and for pages kept between batches */
     BUDGET_PARTS = 4,
-    MIN_BATCH_ROWS = 16,
     PROBE_ROWS = 1024 /* in a first batch whose size cannot be told from the footer */
 };
 
@@ -177,14 +176,16 @@ static lochan_status claim_batch(const lochan_pq_stream *s, int64_t *rows, size_
     if (!s->bounded)
         return LOCHAN_OK;
     double fit = s->batch_bytes / s->row_bytes;
-    int64_t most = fit < (double)MIN_BATCH_ROWS ? MIN_BATCH_ROWS : fit < 1e9 ? (int64_t)fit : *rows;
+    int64_t most = fit < (double)LOCHAN_PQ_MIN_BATCH_ROWS ? LOCHAN_PQ_MIN_BATCH_ROWS
+                   : fit < 1e9                            ? (int64_t)fit
+                                                          : *rows;
     if (s->probing && most > PROBE_ROWS)
         most = PROBE_ROWS;
     *rows = *rows < most ? *rows : most;
     for (;; *rows /= 2) {
         double bytes = (double)*rows * s->row_bytes;
         *taken = bytes < (double)(SIZE_MAX / 2) ? (size_t)bytes : SIZE_MAX / 2;
-        if (*rows <= MIN_BATCH_ROWS)
+        if (*rows <= LOCHAN_PQ_MIN_BATCH_ROWS)
             break;
         if (lochan_budget__try_take(s->reader->file.ctx.budget, *taken))
             return LOCHAN_OK;
@@ -316,6 +317,22 @@ static lochan_status open_columns(lochan_pq_stream *s, int group, bool *may, loc
     return LOCHAN_OK;
 }
 
+lochan_status lochan_pq_stream__back(lochan_pq_stream *s, int64_t row, int64_t rows,
+                                     lochan_error *err) {
+    enum { FEWER = 4 };
+    lochan_pq_open_group *o = s->open;
+    int group = o->first.row_group;
+    bool may = true;
+    lochan_pq_group_read__end(&o->first);
+    lochan_pq_group_read__end(&o->rest);
+    lochan_schema__release(&o->keyed_schema);
+    o->row = row;
+    LOCHAN_TRY(open_columns(s, group, &may, err));
+    s->row_bytes = s->batch_bytes * FEWER / (double)rows;
+    s->probing = false;
+    return LOCHAN_OK;
+}
+
 static lochan_status try_group(lochan_pq_stream *s, int group, bool *may, lochan_error *err) {
     s->open = lochan_mem__zalloc(sizeof *s->open);
     if (!s->open)
@@ -377,6 +394,8 @@ static lochan_status make_unit(lochan_pq_stream *s, int64_t rows, lochan_pq_unit
         return rc;
     }
     u->group = s->open;
+    u->claim.budget = s->reader->file.ctx.budget;
+    u->claim.free = u->taken;
     u->row = s->open->row;
     u->rows = u->kept = rows;
     double bytes = (double)rows * s->open->row_bytes;

@@ -56,6 +56,7 @@ typedef struct lochan_pq_unit {
     bool sparse;                 /* of the other leaves only those are read */
     struct ArrowArray out;
     size_t taken;           /* from the budget */
+    lochan_pq_claim claim;  /* what its arrays take beyond that */
     size_t bytes, expected; /* of its arrays: so far; at the end */
     lochan_status rc;
     size_t failed; /* the lowest leaf that failed */
@@ -90,9 +91,15 @@ typedef struct lochan_pq_stream {
     bool planning, planned, failed, closing, waiting;
 } lochan_pq_stream;
 
+enum { LOCHAN_PQ_MIN_BATCH_ROWS = 16 }; /* a budget asks for no fewer */
+
 /* stream_group.c: the next unit, its lists empty; *out = NULL: there is none. */
 lochan_status lochan_pq_stream__plan(lochan_pq_stream *s, lochan_pq_unit **out, lochan_error *err);
 void lochan_pq_open_group__close(lochan_pq_open_group *group); /* NULL is a no-op */
+/* Goes back to the row of the row group at hand where `rows` rows did not fit into the budget, of
+ * which no unit is left: what comes next is planned with fewer. */
+lochan_status lochan_pq_stream__back(lochan_pq_stream *s, int64_t row, int64_t rows,
+                                     lochan_error *err);
 /* Learns from a unit what the next ones may take. */
 void lochan_pq_stream__learn(lochan_pq_stream *s, const lochan_pq_unit *unit);
 

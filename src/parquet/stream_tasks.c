@@ -36,6 +36,11 @@ static size_t size_of(const lochan_pq_unit *u) {
     return u->bytes > u->expected ? u->bytes : u->expected;
 }
 
+/* The same, where sums must not overflow. */
+static size_t capped(const lochan_pq_unit *u) {
+    return size_of(u) < AHEAD_BYTES ? size_of(u) : AHEAD_BYTES;
+}
+
 static bool may_plan(const lochan_pq_stream *s) {
     size_t ahead = s->tail ? size_of(s->tail) : 0;
     if (s->planned || s->planning || s->failed)
@@ -46,7 +51,7 @@ static bool may_plan(const lochan_pq_stream *s) {
         s->n_units * n_leaves(s) >= MOST_LEAVES)
         return false;
     for (const lochan_pq_unit *u = s->head->next; u && ahead <= AHEAD_BYTES; u = u->next)
-        ahead += size_of(u) < AHEAD_BYTES ? size_of(u) : AHEAD_BYTES;
+        ahead += capped(u);
     return ahead <= AHEAD_BYTES;
 }
 
@@ -90,16 +95,20 @@ static bool find_in_unit(const lochan_pq_stream *s, lochan_pq_unit *u, stream_ta
 }
 
 static bool find_task(const lochan_pq_stream *s, stream_task *task) {
+    size_t ahead = 0;
     if (s->closing)
         return false;
     *task = (stream_task){.kind = TASK_PLAN};
     if (may_plan(s))
         return true;
-    for (lochan_pq_unit *u = s->head; u; u = u->next) {
+    /* What was planned may turn out larger than expected: it waits then. */
+    for (lochan_pq_unit *u = s->head; u && ahead <= AHEAD_BYTES; u = u->next) {
         if (find_in_unit(s, u, task))
             return true;
         if (u->rc != LOCHAN_OK) /* what comes behind it is not wanted */
             return false;
+        if (u != s->head)
+            ahead += capped(u);
     }
     return false;
 }
@@ -298,12 +307,36 @@ static void pop(lochan_pq_stream *s, struct ArrowArray *out) {
     pthread_mutex_lock(&s->lock);
 }
 
+/* Whether the unit, which failed, may be read as fewer rows at a time: it is the only one. */
+static bool may_retry(const lochan_pq_stream *s, const lochan_pq_unit *u) {
+    return u->rc == LOCHAN_ERR_MEMORY_LIMIT && s->bounded && u->group && u->group == s->open &&
+           !u->next && u->rows > LOCHAN_PQ_MIN_BATCH_ROWS;
+}
+
+static lochan_status retry(lochan_pq_stream *s, lochan_error *err) {
+    lochan_pq_unit *u = s->head;
+    int64_t row = u->row, rows = u->rows;
+    s->head = s->tail = NULL;
+    s->n_units--;
+    s->failed = false;
+    s->planning = true; /* by us */
+    pthread_mutex_unlock(&s->lock);
+    leave(s, u->group);
+    lochan_pq_unit__free(s, u);
+    lochan_status rc = lochan_pq_stream__back(s, row, rows, err);
+    pthread_mutex_lock(&s->lock);
+    s->planning = false;
+    return rc;
+}
+
 /* One step towards the next batch: *done at a batch, the end or an error. */
 static lochan_status step(lochan_pq_stream *s, struct ArrowArray *out, bool *done,
                           lochan_error *err) {
     const lochan_pq_unit *u = s->head;
     LOCHAN_TRY(lochan_cancel__check(s->reader->file.ctx.cancel, err));
     if (u && is_complete(s, u)) {
+        if (may_retry(s, u))
+            return retry(s, err);
         if (u->rc != LOCHAN_OK && err)
             *err = u->error;
         if (u->rc != LOCHAN_OK)

@@ -17,9 +17,23 @@ static lochan_status keep_rows(const struct ArrowSchema *schema, struct ArrowArr
     return LOCHAN_OK;
 }
 
+/* Room in the budget for the texts of a dictionary that stand in the rows (-1: none). */
+static lochan_status claim_texts(lochan_pq_claim *claim, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *dictionary, const int64_t *rows,
+                                 int64_t n, lochan_error *err) {
+    lochan_view view;
+    size_t bytes = 0;
+    LOCHAN_TRY(lochan_view__init(&view, schema, dictionary, err));
+    for (int64_t r = 0; r < n; r++)
+        bytes += rows[r] < 0 ? 0 : lochan_view__bytes(&view, rows[r]).n;
+    lochan_view__deinit(&view);
+    return lochan_pq_claim__take(claim, bytes, err);
+}
+
 /* Turns keys back into text. */
-static lochan_status expand_keys(const lochan_pq_stream *s, const lochan_pq_open_group *o,
-                                 struct ArrowArray *first, lochan_error *err) {
+static lochan_status expand_keys(const lochan_pq_stream *s, lochan_pq_unit *u, lochan_error *err) {
+    const lochan_pq_open_group *o = u->group;
+    struct ArrowArray *first = &u->first;
     for (size_t i = 0; o->first.keyed && i < s->plan.first.n; i++) {
         struct ArrowArray *a = first->children[i], text;
         if (!lochan_pq_group_read__is_keyed(&o->first, i))
@@ -31,8 +45,12 @@ static lochan_status expand_keys(const lochan_pq_stream *s, const lochan_pq_open
             return lochan_error__nomem(err);
         for (int64_t r = 0; r < a->length; r++)
             rows[r] = valid && !lochan_bit__get(valid, a->offset + r) ? -1 : keys[r];
-        lochan_status rc = lochan_take(s->plan.first.arrow.children[i], a->dictionary, rows,
-                                       (size_t)a->length, &text, err);
+        const struct ArrowSchema *schema = s->plan.first.arrow.children[i];
+        lochan_status rc = LOCHAN_OK;
+        if (s->bounded)
+            rc = claim_texts(&u->claim, schema, a->dictionary, rows, a->length, err);
+        if (rc == LOCHAN_OK)
+            rc = lochan_take(schema, a->dictionary, rows, (size_t)a->length, &text, err);
         lochan_mem__free(rows);
         if (rc != LOCHAN_OK)
             return rc;
@@ -85,14 +103,16 @@ static const struct ArrowSchema *first_schema(const lochan_pq_stream *s,
 
 lochan_status lochan_pq_unit__read(const lochan_pq_stream *s, lochan_pq_unit *u, size_t leaf,
                                    size_t *bytes, lochan_error *err) {
-    lochan_pq_open_group *o = u->group;
     size_t n_first = s->plan.first.n_slots;
-    if (leaf < n_first)
-        return lochan_pq_group_read__leaf(&o->first, leaf, u->row, u->rows, NULL, u->rows,
-                                          &u->leaves[leaf], bytes, err);
-    const uint8_t *bits = u->sparse ? u->bits : NULL;
-    return lochan_pq_group_read__leaf(&o->rest, leaf - n_first, u->row, u->rows, bits, u->kept,
-                                      &u->leaves[leaf], bytes, err);
+    bool first = leaf < n_first;
+    lochan_pq_group_read *part = first ? &u->group->first : &u->group->rest;
+    size_t at = first ? leaf : leaf - n_first;
+    const uint8_t *bits = !first && u->sparse ? u->bits : NULL;
+    part->leaves[at].out.claim = s->bounded ? &u->claim : NULL;
+    lochan_status rc = lochan_pq_group_read__leaf(
+        part, at, u->row, u->rows, bits, first ? u->rows : u->kept, &u->leaves[leaf], bytes, err);
+    part->leaves[at].out.claim = NULL; /* it ends with the unit */
+    return rc;
 }
 
 lochan_status lochan_pq_unit__test(const lochan_pq_stream *s, lochan_pq_unit *u,
@@ -123,7 +143,7 @@ lochan_status lochan_pq_unit__join(lochan_pq_stream *s, lochan_pq_unit *u, locha
         if (s->plan.rest.n > 0 && !u->sparse)
             LOCHAN_TRYG(keep_rows(&s->plan.rest.arrow, &rest, u->bits, err));
     }
-    LOCHAN_TRYG(expand_keys(s, o, &u->first, err));
+    LOCHAN_TRYG(expand_keys(s, u, err));
     rc = join_parts(s, &u->first, &rest, u->kept, &u->out, err);
 done:
     lochan_array__release(&rest);
@@ -137,6 +157,7 @@ void lochan_pq_unit__free(const lochan_pq_stream *s, lochan_pq_unit *u) {
     for (size_t i = 0; u->leaves && i < n; i++)
         lochan_pq_leaf_rows__free(&u->leaves[i]);
     lochan_budget__give(s->reader->file.ctx.budget, u->taken);
+    lochan_pq_claim__end(&u->claim);
     lochan_array__release(&u->first);
     lochan_array__release(&u->out);
     lochan_mem__free(u->bits);
