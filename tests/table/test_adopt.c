@@ -432,7 +432,7 @@ static void prep(void *ctx) {
     tmpdir_copy(tmpdir_path(s->dir, "template"), work);
     snprintf(s->work, sizeof s->work, "%s", work);
     s->env.dir = s->work;
-    snprintf(s->env.path_text, sizeof s->env.path_text, "%s/lake", s->env.dir);
+    snprintf(s->env.path_text, sizeof s->env.path_text, "%s", tmpdir_path(s->env.dir, "lake"));
     s->env.path = s->env.path_text;
     env_open(&s->env);
 }
@@ -470,7 +470,7 @@ static void test_adopt__under_faults(void **state) {
     s.env.threads = 1;
     snprintf(s.work, sizeof s.work, "%s/template", s.dir);
     s.env.dir = s.work;
-    snprintf(s.env.path_text, sizeof s.env.path_text, "%s/lake", s.env.dir);
+    snprintf(s.env.path_text, sizeof s.env.path_text, "%s", tmpdir_path(s.env.dir, "lake"));
     s.env.path = s.env.path_text;
     put_months(&s.env);
     assert_ok(lochan_lake_init(s.env.path, NULL, &err));

@@ -124,7 +124,7 @@ static void test_staging__old_pages_are_not_believed(void **state) {
  * still be read. */
 static void test_staging__older_pages_are_evidence_only(void **state) {
     (void)state;
-    char *lake = tmpdir_make("staging"), path[400], folder[400], hex[33];
+    char *lake = tmpdir_make("staging"), path[500], folder[400], hex[33];
     lochan_staging *staging = open_staging(lake, "u1", "fx", 0), *evidence = NULL;
     lochan_error err;
     size_t n;
