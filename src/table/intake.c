@@ -428,26 +428,51 @@ done:
     return rc;
 }
 
+/* Batches come from several threads: those after the first failure are told of it, too. */
+static lochan_status fail(lochan_write *w, lochan_status rc, lochan_error *err) {
+    lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
+    pthread_mutex_lock(&w->mutex);
+    w->failed = true;
+    if (w->failure.code == LOCHAN_OK && err)
+        w->failure = *err;
+    pthread_mutex_unlock(&w->mutex);
+    return rc;
+}
+
+static lochan_status begin_add(lochan_write *w, lochan_error *err) {
+    lochan_status rc = LOCHAN_OK;
+    bool created = true;
+    pthread_mutex_lock(&w->mutex);
+    if (w->failure.code != LOCHAN_OK) {
+        rc = w->failure.code;
+        if (err)
+            *err = w->failure;
+    } else if (w->failed || w->published) {
+        rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
+                               "the rows of %s are being merged already", w->table->full_name);
+    } else if (!w->intake) {
+        rc = create(w, &w->intake, err);
+        created = rc == LOCHAN_OK;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return created ? rc : fail(w, rc, err);
+}
+
 lochan_status lochan_write__add(lochan_write *w, uint64_t place, const struct ArrowArray *batch,
                                 lochan_error *err) {
-    lochan_status rc = LOCHAN_OK;
-    pthread_mutex_lock(&w->mutex);
-    if (!w->intake)
-        rc = create(w, &w->intake, err);
-    lochan_intake *in = w->intake;
-    bool ended = w->failed || w->published;
-    w->failed = w->failed || rc != LOCHAN_OK;
-    pthread_mutex_unlock(&w->mutex);
+    lochan_status rc = begin_add(w, err);
     if (rc != LOCHAN_OK)
         return lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
+    lochan_intake *in = w->intake;
     pthread_mutex_lock(&in->mutex);
-    if (in->closed || ended)
+    bool closed = in->closed;
+    if (closed)
         rc = lochan_error__set(err, LOCHAN_ERR_INVALID_ARGUMENT,
                                "the rows of %s are being merged already", w->table->full_name);
     else if (batch->length > 0)
         rc = add(w, in, place, batch, err);
-    if (rc != LOCHAN_OK && !in->closed)
-        w->failed = true;
+    if (rc != LOCHAN_OK && !closed)
+        fail(w, rc, err);
     pthread_mutex_unlock(&in->mutex);
     return lochan_error__in_table(err, rc, w->table->full_name, NULL, -1);
 }

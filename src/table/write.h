@@ -111,6 +111,7 @@ struct lochan_write {
     struct lochan_retired *retired;
     size_t n_retired, cap_retired;
     bool failed;
+    lochan_error failure; /* of the first add that failed; code 0: none */
     bool published;
     bool durable; /* what is to be published is on disk */
 };

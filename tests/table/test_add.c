@@ -1,4 +1,5 @@
 /* test_add.c - rows in any order: deduplication, spilled runs, merging again after a conflict. */
+#include "support/alloc.h"
 #include "table/lake_env.h"
 
 static char *rows_of_days(int days, int assets, double price) {
@@ -157,6 +158,37 @@ done:
     lochan_array__release(&batch);
     lochan_schema__release(&schema);
     return rc;
+}
+
+/* Scopes are added by several threads: whichever is told first names the cause. */
+static void test_add__later_batches_are_told_the_first_failure(void **state) {
+    lake_env *env = *state;
+    lochan_error err, later;
+    lochan_table *table = NULL;
+    lochan_write *w = NULL;
+    struct ArrowSchema schema = {0};
+    struct ArrowArray first = {0}, second = {0};
+    lochan_write_options o = {.mode = env->mode};
+    lochan_error_init(&err);
+    lochan_error_init(&later);
+    assert_ok(env_schema(env, 0, &schema, &err));
+    assert_ok(env_batch(env, 0, "2024-01-01 A 1 1\n", &first, &err));
+    assert_ok(env_batch(env, 0, "2024-02-01 B 1 1\n", &second, &err));
+    assert_ok(env_ensure(env, 0, &table, &err));
+    assert_ok(lochan_write__begin(env->lake, table, &schema, &o, &w, &err));
+    alloc_install();
+    alloc_fail_at(1, true);
+    lochan_status rc = lochan_write__add(w, 0, &first, &err);
+    alloc_fail_at(0, false);
+    alloc_remove();
+    assert_int_equal(rc, LOCHAN_ERR_NO_MEMORY);
+    assert_int_equal(lochan_write__add(w, 1, &second, &later), rc);
+    assert_string_equal(later.message, err.message);
+    lochan_write__free(w);
+    lochan_table__close(table);
+    lochan_array__release(&first);
+    lochan_array__release(&second);
+    lochan_schema__release(&schema);
 }
 
 static void test_add__conflict_merges_again(void **state) {
@@ -323,6 +355,7 @@ int main(void) {
         TEST(test_add__exact_drops_equal_rows_only),
         TEST(test_add__exact_without_a_key),
         TEST(test_add__spilled_runs),
+        TEST(test_add__later_batches_are_told_the_first_failure),
         TEST(test_add__conflict_merges_again),
         TEST(test_add__conflict_in_an_empty_partition),
         TEST(test_add__conflict_of_a_replacement),
